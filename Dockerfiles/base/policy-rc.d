@@ -1,0 +1,3 @@
+#!/bin/sh
+# Packages start nothing: supervisord starts the programs.
+exit 101

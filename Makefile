@@ -1,0 +1,58 @@
+# make lab takes a fresh machine to a running lab; everything here may be repeated. STACK=lab unless said otherwise.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+STACK ?= lab
+export STACK
+
+# Each recipe line gets what a user gets by `. ./activate`.
+activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
+shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine Dockerfiles dockervolumes) prepare/lib.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help prepare lab preview up destroy token test lint bench
+
+help:
+	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
+	@echo 'make preview   what an update would change'
+	@echo 'make up        update the lab'
+	@echo 'make destroy   take the lab down'
+	@echo 'make token     a token from the lab'"'"'s Keystone'
+	@echo 'make test      lint, then every test; brings the lab up and down'
+	@echo 'make lint      ruff, mypy, shellcheck, gofmt'
+	@echo 'make bench     measure'
+	@echo 'make prepare   install and start what the lab needs, without bringing it up'
+	@echo
+	@echo 'For plain pulumi, openstack and pytest in this shell:  . ./activate'
+
+prepare:
+	@prepare/run
+
+lab: prepare
+	@$(activated) pulumi up --stack "$$STACK" --yes --skip-preview
+	@$(activated) python3 -m components.closing "$$STACK"
+
+preview:
+	@$(activated) pulumi preview --stack "$$STACK" --diff
+
+up:
+	@$(activated) pulumi up --stack "$$STACK" --yes
+
+destroy:
+	@$(activated) pulumi destroy --stack "$$STACK" --yes
+
+token:
+	@$(activated) openrc=$$(pulumi stack output --stack "$$STACK" openrc); source "$$openrc"; openstack token issue
+
+test: lint
+	@$(activated) python3 -m pytest -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
+
+lint:
+	@$(activated) ruff check .
+	@$(activated) ruff format --check .
+	@$(activated) mypy
+	@$(activated) shellcheck --external-sources --source-path=SCRIPTDIR $(shell_scripts)
+	@if ! go version >/dev/null 2>&1; then echo 'lint: no Go here, its files are not checked'; else \
+		unformatted=$$(gofmt -l engine tests); [[ -z $$unformatted ]] || { echo "gofmt: $$unformatted"; exit 1; }; fi
+
+bench:
+	@$(activated) python3 -m tests.bench

@@ -1,0 +1,47 @@
+"""A container's certificate from the Puppet server's authority."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_docker as docker
+
+from components.container_host import ContainerHost
+from components.environment import Container
+from components.secrets import LabSecrets
+
+
+class Certificate:
+    """The container has asked with its own secret, and the policy has signed. Registration's removal cleans it."""
+
+    def __init__(
+        self,
+        host: ContainerHost,
+        container: Container,
+        secrets: LabSecrets,
+        server_fqdn: str,
+        running: docker.Container,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Declare the certificate of a container that is registered and attached.
+
+        Args:
+            host: where the container runs.
+            container: the container as configured.
+            secrets: the lab's secrets.
+            server_fqdn: full name of the Puppet server.
+            running: the container's resource; a new container needs a new certificate.
+            opts: options of the resource.
+        """
+        self.resource = host.verb(
+            f"{container.name}-certificate",
+            "certificate-issue",
+            {
+                "container": container.name,
+                "id": running.id,
+                "server": server_fqdn,
+                "role": container.role,
+                "secret": secrets.enrolment(container.fqdn),
+            },
+            subject=container.name,
+            opts=opts,
+        )

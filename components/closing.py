@@ -1,0 +1,89 @@
+"""The last lines of ``make lab``: what there is, how to get in, what to do next."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from components import paths
+
+TOKEN_SECONDS = 60.0
+
+
+def main(stack: str) -> int:
+    """Print a stack's outputs, and prove with a token that its Keystone answers through the VIP.
+
+    Returns:
+        0, or 1 when Keystone issues no token.
+    """
+    told = subprocess.run(
+        ["pulumi", "stack", "output", "--json", "--stack", stack],
+        cwd=paths.PROJECT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    outputs: dict[str, Any] = json.loads(told.stdout)
+    _table("Addresses", outputs["addresses"])
+    _table("Endpoints", outputs["endpoints"])
+    openrc = outputs.get("openrc")
+    if openrc:
+        try:
+            print(f"\nKeystone issued a token through the VIP, valid until {_expiry(openrc)}.")
+        except OSError as error:
+            print(f"\nKeystone issued no token through the VIP: {error}", file=sys.stderr)
+            return 1
+    print(f"""
+Next:
+  . ./activate                              # pulumi, openstack and the rest for this shell
+  . {openrc or "OPENRC"} && openstack token issue   # or: make token
+  pulumi preview | pulumi up | pulumi destroy   # after an edit of Pulumi.{stack}.yaml
+Images (dockstack/*) and the engine ({paths.HOME}) outlive `pulumi destroy`; to remove them as well:
+  docker image rm $(docker image ls -q 'dockstack/*'); rm -rf {paths.HOME}""")
+    return 0
+
+
+def _table(title: str, rows: dict[str, str]) -> None:
+    print(f"\n{title}")
+    width = max(len(key) for key in rows)
+    for key, value in rows.items():
+        print(f"  {key:{width}}  {value}")
+
+
+def _expiry(openrc: str) -> str:
+    """Get a token from Keystone and return when it expires; the token itself is shown to nobody.
+
+    Raises:
+        OSError: when Keystone doesn't issue one in time.
+    """
+    given = dict(line.removeprefix("export ").split("=", 1) for line in Path(openrc).read_text().splitlines())
+    setting = {key: value.strip("'") for key, value in given.items()}
+    user = {
+        "name": setting["OS_USERNAME"],
+        "password": setting["OS_PASSWORD"],
+        "domain": {"name": setting["OS_USER_DOMAIN_NAME"]},
+    }
+    scope = {"project": {"name": setting["OS_PROJECT_NAME"], "domain": {"name": setting["OS_PROJECT_DOMAIN_NAME"]}}}
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+    request = urllib.request.Request(
+        setting["OS_AUTH_URL"] + "/auth/tokens", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    # The lab is on this host: a proxy for the way out has no part in it.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + TOKEN_SECONDS
+    while True:
+        try:
+            with opener.open(request, timeout=20) as answer:
+                return str(json.load(answer)["token"]["expires_at"])
+        except OSError:
+            # After a restart of everything, the database may need a moment longer than haproxy.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,172 @@
+"""A container host: a Docker engine, and the way to run our verbs beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_command as command
+import pulumi_docker as docker
+
+from components import environment, paths
+
+COMMAND_VERSION = "1.2.1"
+DOCKER_VERSION = "5.1.0"
+PYTHON = "/usr/bin/python3 -SE"
+"""The host's own Python, without site packages: the tool needs none, and starts twice as fast."""
+
+_INSTALL = (
+    "import json,os,pathlib,sys;r=pathlib.Path(sys.argv[1]);os.umask(0o077);"
+    "[((r/p).parent.mkdir(parents=True,exist_ok=True),(r/p).write_text(t),(r/p).chmod(0o700))"
+    " for p,t in json.load(sys.stdin).items()]"
+)
+
+
+class ContainerHost(pulumi.ComponentResource):
+    """One host of the lab: its Docker provider and our tool in the stack's directory there.
+
+    Everything else on the host depends on the tool, so it is the first to come and the last to go; its removal takes
+    the stack's whole directory with it.
+    """
+
+    def __init__(self, host: environment.ContainerHost, stack: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Set the host up for a stack.
+
+        Args:
+            host: the host as configured; without ``ssh`` it is the one that Pulumi runs on.
+            stack: the stack's name.
+            opts: options of the component.
+        """
+        super().__init__("dockstack:index:ContainerHost", host.name, None, opts)
+        self.host = host
+        self.stack = stack
+        self.directory = paths.stack_directory(stack)
+        self._connection = _connection(host.ssh) if host.ssh else None
+        self.provider = docker.Provider(
+            f"{host.name}-docker",
+            host=f"ssh://{host.ssh.user}@{host.ssh.host}:{host.ssh.port}" if host.ssh else "unix:///var/run/docker.sock",
+            ssh_opts=_ssh_options(host.ssh) if host.ssh else None,
+            opts=pulumi.ResourceOptions(parent=self, version=DOCKER_VERSION),
+        )
+        tool = _tool()
+        self.tool_digest = hashlib.sha256(tool.encode()).hexdigest()[:12]
+        install = f"install -d -m 0700 {self.directory} && {PYTHON} -c {shlex.quote(_INSTALL)} {self.directory}/tool"
+        self.tool = self._command(
+            f"{host.name}-tool",
+            create=install,
+            delete=f"rm -rf {self.directory} && rmdir --ignore-fail-on-non-empty {self.directory.parent}",
+            stdin=tool,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({"directory": str(self.directory)})
+
+    def verb(
+        self,
+        name: str,
+        create: str,
+        parameters: Mapping[str, Any],
+        *,
+        subject: str = "",
+        delete: str | None = None,
+        show: bool = False,
+        opts: pulumi.ResourceOptions,
+    ) -> command.local.Command | command.remote.Command:
+        """Declare a command resource that runs one of our verbs on this host.
+
+        Args:
+            name: name of the resource.
+            create: the verb (see :mod:`hostside.cli`) that brings the thing about. It is repeatable: a change of the
+                parameters runs it again, as an update in place.
+            parameters: the verb's parameters; plain values and outputs. They go through standard input.
+            subject: what the verb is about, for the reader of a preview or of ``ps``.
+            delete: the verb that undoes it, with the same parameters.
+            show: whether the verb's output is shown while it runs.
+            opts: options of the resource.
+        """
+        dependencies = [self.tool, *_as_list(opts.depends_on)]
+        return self._command(
+            name,
+            create=self._line(create, subject),
+            delete=self._line(delete, subject) if delete else None,
+            stdin=pulumi.Output.json_dumps(dict(parameters), sort_keys=True),
+            logging=command.local.Logging.STDERR if show else command.local.Logging.NONE,
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=dependencies)),
+        )
+
+    def script(
+        self,
+        name: str,
+        *,
+        create: str | None,
+        delete: str | None,
+        triggers: Sequence[pulumi.Input[str]] | None,
+        opts: pulumi.ResourceOptions,
+    ) -> command.local.Command | command.remote.Command:
+        """Declare a command resource that runs a script of the configuration on this host."""
+        return self._command(
+            name, create=create, delete=delete, triggers=triggers, logging=command.local.Logging.STDOUT_AND_STDERR, opts=opts
+        )
+
+    def _line(self, verb: str, subject: str) -> str:
+        return f"{PYTHON} {self.directory}/tool {verb} {subject}".rstrip()
+
+    def _command(
+        self,
+        name: str,
+        *,
+        create: str | None,
+        delete: str | None,
+        stdin: pulumi.Input[str] | None = None,
+        triggers: Sequence[pulumi.Input[str]] | None = None,
+        logging: command.local.Logging = command.local.Logging.NONE,
+        opts: pulumi.ResourceOptions,
+    ) -> command.local.Command | command.remote.Command:
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=COMMAND_VERSION))
+        if self._connection is None:
+            return command.local.Command(
+                name, create=create, delete=delete, stdin=stdin, triggers=list(triggers) if triggers else None, logging=logging, opts=opts
+            )
+        return command.remote.Command(
+            name,
+            connection=self._connection,
+            create=create,
+            delete=delete,
+            stdin=stdin,
+            triggers=list(triggers) if triggers else None,
+            logging=command.remote.Logging(logging.value),
+            opts=opts,
+        )
+
+
+def _tool() -> str:
+    """Return the package :mod:`hostside` as a JSON object of path to text."""
+    files = {f"hostside/{path.name}": path.read_text() for path in sorted(paths.HOSTSIDE.glob("*.py"))}
+    files["__main__.py"] = files.pop("hostside/run.py")
+    files["hostside/bin/docker"] = (paths.HOSTSIDE / "bin/docker").read_text()
+    return json.dumps(files, sort_keys=True)
+
+
+def _connection(ssh: environment.Ssh) -> command.remote.ConnectionArgs:
+    return command.remote.ConnectionArgs(
+        host=ssh.host,
+        port=ssh.port,
+        user=ssh.user,
+        private_key=pulumi.Output.secret(Path(ssh.private_key).read_text()) if ssh.private_key else None,
+        host_key=ssh.host_key,
+    )
+
+
+def _ssh_options(ssh: environment.Ssh) -> list[str]:
+    """Return the options that the Docker provider gives to ssh."""
+    return ["-o", "StrictHostKeyChecking=yes", *(["-i", ssh.private_key] if ssh.private_key else [])]
+
+
+def _as_list(depends_on: Any) -> list[Any]:
+    if depends_on is None:
+        return []
+    return list(depends_on) if isinstance(depends_on, (list, tuple)) else [depends_on]

@@ -1,0 +1,58 @@
+"""The Docker container itself: no network of Docker's, named capabilities, supervisord as its init."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_docker as docker
+
+from components import network_port
+from components.container_host import ContainerHost
+from components.environment import Container
+from components.services.role import Role
+
+GRACE_SECONDS = 60
+"""How long a container with data may take to end: supervisord ends its programs, a database among them, first."""
+
+
+def create(
+    host: ContainerHost,
+    container: Container,
+    role: Role,
+    image: pulumi.Input[str],
+    mounts: Sequence[docker.ContainerVolumeArgs],
+    opts: pulumi.ResourceOptions,
+) -> docker.Container:
+    """Declare a container that has no network yet; its labels say which port it is to have.
+
+    Args:
+        host: where it runs.
+        container: the container as configured.
+        role: its role.
+        image: ID of its image.
+        mounts: what is mounted.
+        opts: options of the resource. Name and address are fixed, so that the old one goes before a new one comes.
+    """
+    labels = network_port.labels(container, host.stack)
+    capabilities = [f"CAP_{name}" for name in sorted(role.capabilities)]
+    return docker.Container(
+        container.name,
+        name=container.name,
+        image=image,
+        hostname=container.name,
+        domainname=container.domain,
+        network_mode="none",
+        dns=[str(address) for address in container.dns],
+        dns_searches=[container.domain],
+        restart="unless-stopped",
+        capabilities=docker.ContainerCapabilitiesArgs(adds=capabilities) if capabilities else None,
+        sysctls=dict(role.sysctls) or None,
+        labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())],
+        log_opts={"max-size": "5m", "max-file": "2"},
+        destroy_grace_seconds=GRACE_SECONDS if role.data else None,
+        volumes=list(mounts),
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(provider=host.provider, delete_before_replace=True)
+        ),
+    )

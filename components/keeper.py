@@ -1,0 +1,72 @@
+"""The keeper of a host: the container that puts ports back after any restart."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_docker as docker
+
+from components.container_host import ContainerHost
+from components.image import Image
+from components.services import KEEPER
+from components.volumes import MOUNT_POINT, Files, digest
+
+
+def name(stack: str) -> str:
+    """Return the name of a stack's keeper, the same on each host."""
+    return f"{stack}-keeper"
+
+
+class Keeper:
+    """A container in the host's network and process namespaces, with the Docker socket and Open vSwitch's database."""
+
+    def __init__(
+        self, host: ContainerHost, image: Image, files: Files, opts: pulumi.ResourceOptions
+    ) -> None:
+        """Declare the keeper.
+
+        Args:
+            host: which host.
+            image: its image.
+            files: its rendered files.
+            opts: options of the resources; it depends on the bridges, so that it is gone before they go.
+        """
+        container = name(host.stack)
+        directory = f"{host.directory}/volumes/{container}"
+        rendered = host.verb(
+            f"{host.host.name}-keeper-files",
+            "files-write",
+            {"root": directory, "files": files},
+            subject=container,
+            delete="files-remove",
+            opts=pulumi.ResourceOptions(parent=opts.parent),
+        )
+        labels = {
+            "dockstack.stack": host.stack,
+            "dockstack.role": KEEPER.name,
+            # The tool and its files are mounted: a change of them needs a new process.
+            "dockstack.tool": host.tool_digest,
+            "dockstack.files": digest(files),
+        }
+        self.resource = docker.Container(
+            f"{host.host.name}-keeper",
+            name=container,
+            image=image.id,
+            command=[f"{MOUNT_POINT}/bin/start"],
+            restart="always",
+            network_mode="host",
+            pid_mode="host",
+            capabilities=docker.ContainerCapabilitiesArgs(adds=[f"CAP_{c}" for c in sorted(KEEPER.capabilities)]),
+            # ovs-docker enters namespaces with `ip netns exec`, which mounts /sys anew.
+            security_opts=["apparmor=unconfined"],
+            labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())],
+            log_opts={"max-size": "5m", "max-file": "2"},
+            volumes=[
+                docker.ContainerVolumeArgs(host_path=directory, container_path=MOUNT_POINT, read_only=True),
+                docker.ContainerVolumeArgs(host_path=str(host.directory), container_path=str(host.directory)),
+                docker.ContainerVolumeArgs(host_path="/var/run/docker.sock", container_path="/var/run/docker.sock"),
+                docker.ContainerVolumeArgs(host_path="/var/run/openvswitch", container_path="/var/run/openvswitch"),
+            ],
+            opts=pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(provider=host.provider, depends_on=[rendered, host.tool])
+            ),
+        )

@@ -1,0 +1,170 @@
+"""The lab: hosts, bridges, keepers, images and services, in the order of what needs what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
+from typing import Any
+
+import pulumi
+
+from components import keeper, volumes
+from components.access import ADMIN_SECRET, Access
+from components.bridge import Bridge
+from components.container_host import ContainerHost
+from components.environment import Container, Environment, Hooks
+from components.image import Image, images_for
+from components.plain_container import PlainContainers
+from components.secrets import LabSecrets, secret_names
+from components.service_container import ServiceContainer
+from components.services import KEEPER, needs_of
+from components.services.role import Role, Stage
+from components.services.view import LabView
+
+
+class Lab(pulumi.ComponentResource):
+    """A whole lab.
+
+    Attributes:
+        addresses: container to address.
+        endpoints: service to URL.
+        openrc: path of the openrc file, or None in a lab without Keystone.
+        services: container to role, image and package versions.
+    """
+
+    def __init__(
+        self, environment: Environment, roles: Mapping[str, Role], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the lab.
+
+        Args:
+            environment: the checked configuration.
+            roles: the registry of roles.
+            opts: options of the component.
+        """
+        super().__init__("dockstack:index:Lab", environment.stack, None, opts)
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._environment = environment
+        self._view = LabView(environment, roles)
+        used_hosts = {c.host for c in environment.containers}
+        self._hosts = {
+            name: ContainerHost(host, environment.stack, self._child)
+            for name, host in environment.hosts.items()
+            if name in used_hosts
+        }
+        self._images: dict[tuple[str, str], Image] = {}
+        self._base = {name: self._lay_base(host) for name, host in self._hosts.items()}
+        self._secrets = LabSecrets(self._view, self._child)
+        self._plain = PlainContainers(self._view, self._base, self._child)
+        self._made: dict[str, ServiceContainer] = {}
+        for container in environment.containers:
+            self._add(container)
+        for container in in_order(self._view):
+            self._settle(container)
+
+        self.addresses = {c.name: str(c.address) for c in environment.containers}
+        self.endpoints = self._endpoints()
+        self.openrc = self._publish()
+        self.services = {c.name: self._describe(c) for c in environment.containers}
+        self.register_outputs({"addresses": self.addresses, "endpoints": self.endpoints})
+
+    def _lay_base(self, host: ContainerHost) -> list[pulumi.Resource]:
+        """Declare a host's bridges and its keeper; every container there depends on them."""
+        mine = [c for c in self._environment.containers if c.host == host.host.name]
+        mtu = {bridge: max(c.mtu for c in mine if c.bridge == bridge) for bridge in dict.fromkeys(c.bridge for c in mine)}
+        bridges = [Bridge(host, name, mtu[name], self._environment, self._child).resource for name in mtu]
+        files = volumes.render_shared(self._view, KEEPER)
+        guard = keeper.Keeper(
+            host,
+            self._image(host, KEEPER.image_directory, ()),
+            files,
+            pulumi.ResourceOptions(parent=self, depends_on=bridges),
+        )
+        return [*bridges, guard.resource]
+
+    def _image(self, host: ContainerHost, directory: str, packages: tuple[str, ...]) -> Image:
+        """Return an image on a host; its ancestors are declared before it, each once."""
+        key = (host.host.name, directory)
+        if key not in self._images:
+            ancestors = [self._image(host, name, ()).resource for name in images_for(directory)[:-1][-1:]]
+            opts = pulumi.ResourceOptions(parent=self, depends_on=ancestors)
+            self._images[key] = Image(host, directory, packages, opts)
+        return self._images[key]
+
+    def _add(self, container: Container) -> None:
+        role = self._view.roles[container.role]
+        host = self._hosts[container.host]
+        image = container.image or role.image_directory
+        if not role.provisioned and container.hooks == Hooks():
+            self._plain.add(container, role, host, self._image(host, image, role.packages).id)
+            return
+        self._made[container.name] = ServiceContainer(
+            self._view,
+            container,
+            host,
+            self._image(host, image, role.packages).id,
+            self._secrets,
+            self._base[container.host],
+            self._child,
+        )
+
+    def _settle(self, container: Container) -> None:
+        if container.name in self._made:
+            server = next((self._made[m.name] for m in self._view.members("puppet")), None)
+            resolving = [self._made[m.name].stages[Stage.HEALTHY] for m in self._view.members("dnsmasq")]
+            self._made[container.name].settle(self._gates(container), resolving, server)
+
+    def _gates(self, container: Container) -> list[pulumi.Resource]:
+        """Return the stages of others that a container's Puppet run waits for."""
+        wanted = [
+            (member, stage)
+            for name, stage in needs_of(self._view.roles[container.role]).items()
+            for member in self._view.members(name)
+            if member != container
+        ]
+        by_name = {c.name: c for c in self._environment.containers}
+        wanted += [(by_name[name], Stage.HEALTHY) for name in container.needs]
+        return [
+            self._made[member.name].stages.get(stage, self._made[member.name].stages[Stage.ATTACHED])
+            for member, stage in wanted
+            if member.name in self._made
+        ]
+
+    def _endpoints(self) -> dict[str, str]:
+        found = {frontend.name: self._view.endpoint(frontend) for _, frontend in self._view.frontends}
+        for role in self._view.used_roles:
+            first = self._view.members(role.name)[0]
+            found.update({name: url.format(address=first.address) for name, url in role.endpoints.items()})
+        return found
+
+    def _publish(self) -> pulumi.Output[str] | None:
+        local = [host for host in self._hosts.values() if host.host.ssh is None]
+        if ADMIN_SECRET not in secret_names(self._view) or not local:
+            return None
+        ready = [self._made[c.name].stages[Stage.HEALTHY] for c in self._view.members("keystone")]
+        access = Access(local[0], self._view, self._secrets, pulumi.ResourceOptions(parent=self, depends_on=ready))
+        return access.resource.id.apply(lambda _: access.openrc)
+
+    def _describe(self, container: Container) -> dict[str, Any]:
+        role = self._view.roles[container.role]
+        image = self._image(self._hosts[container.host], container.image or role.image_directory, role.packages)
+        return {"role": role.name, "image": image.tag, "versions": image.versions}
+
+
+def in_order(view: LabView) -> list[Container]:
+    """Return the containers in the order of their Puppet runs: each after those whose stages it waits for.
+
+    What boots alone is healthy before any Puppet run, so nobody's run has to come after its own.
+
+    Raises:
+        graphlib.CycleError: when there is no such order; the configuration's check has said so before.
+    """
+    by_name = {c.name: c for c in view.environment.containers}
+    graph: dict[str, Iterable[str]] = {}
+    for container in view.environment.containers:
+        needs = [name for name in needs_of(view.roles[container.role]) if not view.roles[name].boots_alone]
+        members = [m.name for name in needs for m in view.members(name) if m != container]
+        graph[container.name] = [*members, *container.needs]
+    return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+
+

@@ -1,0 +1,19 @@
+"""Where things are: in the checkout, and on a container host."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+PROJECT = Path(__file__).resolve().parent.parent
+DOCKERFILES = PROJECT / "Dockerfiles"
+DOCKERVOLUMES = PROJECT / "dockervolumes"
+HOSTSIDE = PROJECT / "hostside"
+
+HOME = PurePosixPath(os.environ.get("DOCKSTACK_HOME", "/var/lib/dockstack"))
+"""Everything generated lives below this directory, outside every checkout."""
+
+
+def stack_directory(stack: str) -> PurePosixPath:
+    """Return a stack's directory on each of its hosts: made by ``pulumi up`` (mode 0700), removed by ``destroy``."""
+    return HOME / "stacks" / stack

@@ -1,0 +1,56 @@
+"""Containers that have an address and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_docker as docker
+
+from components import volumes
+from components.container_host import ContainerHost
+from components.docker_container import create
+from components.environment import Container
+from components.network_port import NetworkPort
+from components.services.role import Role
+from components.services.view import LabView
+
+
+class PlainContainers:
+    """The plain containers of a lab.
+
+    Two resources each, the container and its port, and one directory of rendered files a host for all of them: the
+    file backend writes the whole state at every step, so a lab of hundreds grows with the square of its resources.
+    """
+
+    def __init__(self, view: LabView, base: Mapping[str, list[pulumi.Resource]], opts: pulumi.ResourceOptions) -> None:
+        """Take the lab, what each host's containers depend on, and the options of the resources."""
+        self._view, self._base, self._opts = view, base, opts
+        self._mounts: dict[tuple[str, str], tuple[pulumi.Resource, str]] = {}
+
+    def add(self, container: Container, role: Role, host: ContainerHost, image: pulumi.Input[str]) -> None:
+        """Declare a container and its port."""
+        files, directory = self._files(role, host)
+        mounts = [
+            docker.ContainerVolumeArgs(host_path=directory, container_path=volumes.MOUNT_POINT, read_only=True),
+            *volumes.own_mounts(container),
+        ]
+        gates = pulumi.ResourceOptions(depends_on=[*self._base[container.host], files])
+        opts = pulumi.ResourceOptions.merge(self._opts, gates)
+        running = create(host, container, role, image, mounts, opts)
+        NetworkPort(host, container, running, self._opts)
+
+    def _files(self, role: Role, host: ContainerHost) -> tuple[pulumi.Resource, str]:
+        key = (host.host.name, role.name)
+        if key not in self._mounts:
+            directory = f"{host.directory}/volumes/{role.name}"
+            written = host.verb(
+                f"{host.host.name}-{role.name}-files",
+                "files-write",
+                {"root": directory, "files": volumes.render_shared(self._view, role)},
+                subject=role.name,
+                delete="files-remove",
+                opts=self._opts,
+            )
+            self._mounts[key] = (written, directory)
+        return self._mounts[key]

@@ -1,0 +1,471 @@
+"""What has to be seen on a container host before anything is made there.
+
+`gather` asks a host everything in one round trip; `check` compares the answer with the lab and changes nothing.
+`verify` joins both with the rules of `environment`, so that a person sees every fault at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from components.environment import Container, ContainerHost, Environment, RoleFacts, Ssh, Survey, survey
+from components.faults import ConfigurationFaults, Fault, Note, plain, show
+from components.rules import mounted_already
+
+Runner = Callable[[str], str]
+"""Runs a shell script on a host and returns what it writes; raises OSError or subprocess.SubprocessError."""
+
+STACK_LABEL = "dockstack.stack"
+STACK_TAG = "dockstack-stack"
+IMAGE_PREFIX = "dockstack/"
+TOOLS = ("docker", "ovs-vsctl", "ovs-docker", "ip", "nsenter", "ethtool", "python3")
+
+MIB_PER_IMAGE = 700
+"""Disk that building one image takes, its parents' share included."""
+MIB_PER_CONTAINER = 150
+"""Disk that one running container takes beside its image: logs, volumes and its writable layer."""
+
+_ANSWER_WITHIN = 30
+_PREPARE = "Run `make lab`, or `prepare/run` on that host."
+_NOT_ROUTES = frozenset({"multicast", "anycast"})
+_NOTHING_THERE = frozenset({"blackhole", "unreachable", "prohibit", "throw"})
+_MARK = "\x1e"
+
+_SCRIPT = r"""
+say() { printf '\036%s\n' "$1"; }
+ask() {
+    say "$1"; shift
+    { wrong=$(timeout 10 "$@" 2>&1 >&3); status=$?; } 3>&1
+    [ "$status" = 0 ] || printf '\036failed\n%s' "${wrong:-exit status $status}"
+}
+say missing
+for tool in TOOLS; do command -v "$tool" >/dev/null 2>&1 || echo "$tool"; done
+ask routes ip -j -4 route show table all
+ask links ip -j link
+ask bridges ovs-vsctl --timeout=5 --format=json --columns=name,external_ids list bridge
+ask containers docker ps -a --no-trunc --format '{{.Names}}|{{.State}}|{{.Label "LABEL"}}'
+ask images docker image ls --format '{{.Repository}}:{{.Tag}}'
+root=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null)
+[ -d "$root" ] || root=/var/lib
+ask disk df -Pm "$root"
+ask memory cat /proc/meminfo
+say absent
+for path in PATHS; do [ -e "$path" ] || printf '%s\n' "$path"; done
+say end
+"""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One IPv4 route of a host, from any of its routing tables; `device` is empty for those without."""
+
+    destination: IPv4Network
+    device: str = ""
+    type: str = "unicast"
+
+    def __str__(self) -> str:
+        return f"{'' if self.type == 'unicast' else self.type + ' '}{self.destination}" + (
+            f" dev {self.device}" if self.device else ""
+        )
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What a container host has and lacks. Memory and disk are in MiB, None where they could not be read.
+
+    `bridges` maps each Open vSwitch bridge to the stack that owns it, `containers` each name to that stack and
+    whether it runs; None stands for nobody of ours. `unreachable`, `docker_error` and `ovs_error` say why there is
+    no answer.
+    """
+
+    routes: tuple[Route, ...] = ()
+    links: frozenset[str] = frozenset()
+    bridges: Mapping[str, str | None] = field(default_factory=dict)
+    containers: Mapping[str, tuple[str | None, bool]] = field(default_factory=dict)
+    images: frozenset[str] = frozenset()
+    memory_available_mib: int | None = None
+    disk_free_mib: int | None = None
+    missing_tools: tuple[str, ...] = ()
+    absent_paths: frozenset[str] = frozenset()
+    unreachable: str | None = None
+    docker_error: str | None = None
+    ovs_error: str | None = None
+
+
+def local(script: str) -> str:
+    """Runs `script` on this machine."""
+    done = subprocess.run(
+        ["sh", "-s"], input=script, capture_output=True, text=True, timeout=_ANSWER_WITHIN, errors="replace", check=True
+    )
+    return done.stdout
+
+
+def over_ssh(ssh: Ssh) -> Runner:
+    """A runner for the host that `ssh` leads to; it asks for no password and trusts no unknown host."""
+
+    def run(script: str) -> str:
+        with tempfile.NamedTemporaryFile("w", prefix="dockstack-known-hosts-") as known:
+            command = ["ssh", "-oBatchMode=yes", "-oConnectTimeout=10", "-oStrictHostKeyChecking=yes"]
+            if ssh.host_key is not None:
+                name = ssh.host if ssh.port == 22 else f"[{ssh.host}]:{ssh.port}"
+                known.write(f"{name} {ssh.host_key}\n")
+                known.flush()
+                command += [f"-oUserKnownHostsFile={known.name}", "-oGlobalKnownHostsFile=/dev/null"]
+            if ssh.private_key is not None:
+                command += ["-oIdentitiesOnly=yes", f"-i{ssh.private_key}"]
+            command += [f"-p{ssh.port}", f"-l{ssh.user}", "--", ssh.host, "sh -s"]
+            done = subprocess.run(
+                command,
+                input=script,
+                capture_output=True,
+                text=True,
+                timeout=_ANSWER_WITHIN,
+                errors="replace",
+                check=True,
+            )
+        return done.stdout
+
+    return run
+
+
+def runner_for(host: ContainerHost) -> Runner:
+    """The way to run a script on `host`."""
+    return local if host.ssh is None else over_ssh(host.ssh)
+
+
+def gather(runner: Runner, paths: Iterable[str] = ()) -> HostFacts:
+    """The facts of the host that `runner` leads to, in one round trip; `paths` are tested for being there.
+
+    It never raises: what could not be learnt is said in the facts.
+    """
+    script = _SCRIPT.replace("TOOLS", " ".join(TOOLS)).replace("LABEL", STACK_LABEL)
+    script = script.replace("PATHS", " ".join(shlex.quote(path) for path in sorted(set(paths))))
+    try:
+        output = runner(script)
+    except subprocess.TimeoutExpired as error:
+        return HostFacts(unreachable=f"no answer within {error.timeout:.0f} s")
+    except subprocess.CalledProcessError as error:
+        lines = str(error.stderr or "").strip().splitlines()
+        return HostFacts(unreachable=plain(lines[-1]) if lines else f"exit status {error.returncode}")
+    except (OSError, subprocess.SubprocessError) as error:
+        return HostFacts(unreachable=plain(str(error)))
+    return _parse(output)
+
+
+def _parse(output: str) -> HostFacts:
+    sections: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    last = ""
+    for part in output.split(_MARK)[1:]:
+        name, _, body = part.partition("\n")
+        if name == "failed":
+            errors[last] = plain((body.strip().splitlines() or [""])[-1])
+        else:
+            sections[name], last = body, name
+    if "end" not in sections:
+        return HostFacts(unreachable="its answer is cut short")
+    stacks: dict[str, tuple[str | None, bool]] = {}
+    for line in sections["containers"].splitlines():
+        names, state, stack = [*line.split("|", 2), "", ""][:3]
+        for name in names.split(","):
+            stacks[name] = (stack or None, state == "running")
+    return HostFacts(
+        routes=tuple(_routes(_json(sections["routes"]))),
+        links=frozenset(link["ifname"] for link in _json(sections["links"]) if "ifname" in link),
+        bridges=_bridges(sections["bridges"]),
+        containers=stacks,
+        images=frozenset(sections["images"].split()),
+        memory_available_mib=_memory(sections["memory"]),
+        disk_free_mib=_disk(sections["disk"]),
+        missing_tools=tuple(sections["missing"].split()),
+        absent_paths=frozenset(sections["absent"].splitlines()),
+        docker_error=errors.get("containers"),
+        ovs_error=errors.get("bridges"),
+    )
+
+
+def _json(text: str) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _routes(routes: list[dict[str, Any]]) -> Iterator[Route]:
+    for route in routes:
+        text = route.get("dst", "")
+        try:
+            destination = IPv4Network("0.0.0.0/0" if text == "default" else text)
+        except ValueError:
+            continue
+        yield Route(destination, route.get("dev", ""), route.get("type", "unicast"))
+
+
+def _bridges(text: str) -> dict[str, str | None]:
+    try:
+        rows = json.loads(text)["data"]
+        return {name: dict(external_ids[1]).get(STACK_TAG) for name, external_ids in rows}
+    except (ValueError, KeyError, TypeError, IndexError):
+        return {}
+
+
+def _memory(text: str) -> int | None:
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        amount = value.split()[:1]
+        if name == "MemAvailable" and amount and amount[0].isdigit():
+            return int(amount[0]) // 1024
+    return None
+
+
+def _disk(text: str) -> int | None:
+    fields = text.splitlines()[-1].split() if text.strip() else []
+    return int(fields[3]) if len(fields) > 4 and fields[3].isdigit() else None
+
+
+def settle(environment: Environment, facts: Mapping[str, HostFacts]) -> tuple[Environment, list[Note]]:
+    """`environment` without the optional volumes whose source its host lacks, and a note for each container."""
+    notes = []
+    containers = []
+    for container in environment.containers:
+        absent = facts[container.host].absent_paths if container.host in facts else frozenset()
+        gone = [v.source for v in container.volumes if v.optional and v.source in absent]
+        if gone:
+            kept = tuple(v for v in container.volumes if v.source not in gone)
+            container = container.model_copy(update={"volumes": kept})
+            text = f"left out, as the role mounts its own: {', '.join(plain(source) for source in gone)}"
+            notes.append(Note(environment.keys.of("containers", container.name, "volumes"), text))
+        containers.append(container)
+    return environment.model_copy(update={"containers": tuple(containers)}), notes
+
+
+def check(environment: Environment, facts: Mapping[str, HostFacts], roles: Mapping[str, RoleFacts]) -> list[Fault]:
+    """Every fault that the hosts of `environment` show, sorted; `facts` are by host name."""
+    faults: list[Fault] = []
+    for host in environment.used_hosts:
+        if host.name not in facts:
+            continue
+        found = facts[host.name]
+        containers = [c for c in environment.containers if c.host == host.name]
+        key = environment.keys.of("containerHosts", host.name)
+        if found.unreachable is not None:
+            fix = "Check that Pulumi's user can run `sh` here." if host.ssh is None else f"Try `{_ssh_line(host.ssh)}`."
+            faults.append(Fault(key, f"doesn't answer: {found.unreachable}", fix))
+            continue
+        faults += _engines(key, found)
+        faults += _routes_and_bridges(environment, host, found, containers)
+        faults += _container_names(environment, host, found, containers)
+        faults += _sources(environment, host, found, containers, roles)
+        faults += _room(environment, key, found, containers, roles)
+    return sorted(set(faults))
+
+
+def _ssh_line(ssh: Ssh) -> str:
+    port = f" -p {ssh.port}" if ssh.port != 22 else ""
+    return f"ssh{port} {ssh.user}@{ssh.host} true"
+
+
+def _engines(key: str, found: HostFacts) -> Iterator[Fault]:
+    if found.missing_tools:
+        yield Fault(key, f"has no {', '.join(found.missing_tools)}", _PREPARE)
+    if found.docker_error is not None and "docker" not in found.missing_tools:
+        yield Fault(key, f"its Docker engine doesn't answer: {found.docker_error}", _PREPARE)
+    if found.ovs_error is not None and "ovs-vsctl" not in found.missing_tools:
+        yield Fault(key, f"its Open vSwitch doesn't answer: {found.ovs_error}", _PREPARE)
+
+
+def _routes_and_bridges(
+    environment: Environment, host: ContainerHost, found: HostFacts, containers: list[Container]
+) -> Iterator[Fault]:
+    networks = {container.bridge: container.network for container in containers}
+    places = {c.bridge: c.name for c in containers if c.bridge != _default_bridge(environment)}
+    ours = {b for b in networks if b in found.bridges and found.bridges[b] == environment.stack}
+    for bridge, network in networks.items():
+
+        def key(name: str, bridge: str = bridge) -> str:
+            if bridge in places:
+                return environment.keys.of("containers", places[bridge], name)
+            return environment.keys.of("containerDefaults", name)
+
+        overlapping = [
+            route
+            for route in found.routes
+            if route.destination.overlaps(network) and not _is_harmless(route, network, ours)
+        ]
+        for route in overlapping:
+            if any(_stands_for(other, route) for other in overlapping):
+                continue
+            reason = f"{network} overlaps the route {route} of host {plain(host.name)}"
+            yield Fault(key("gateway"), reason, "Choose a subnet that the host has no route to.")
+        if bridge in ours:
+            continue
+        if bridge in found.bridges:
+            owner = found.bridges[bridge]
+            whose = f"stack {plain(owner)}" if owner else "something that is not Dockstack"
+            reason = f"bridge {bridge} of host {plain(host.name)} is in use by {whose}"
+            yield Fault(key("bridge"), reason, "Choose another name for the bridge.")
+        elif bridge in found.links and found.ovs_error is None:
+            reason = f"host {plain(host.name)} has an interface {bridge} that is no Open vSwitch bridge"
+            yield Fault(key("bridge"), reason, "Choose another name for the bridge.")
+
+
+def _default_bridge(environment: Environment) -> str | None:
+    """The bridge of the lab's own subnet."""
+    return next((c.bridge for c in environment.containers if c.network == environment.network), None)
+
+
+def _is_harmless(route: Route, network: IPv4Network, our_bridges: set[str]) -> bool:
+    destination = route.destination
+    # Two halves of everything are how a VPN writes its default route.
+    if destination.prefixlen <= 1 or route.type in _NOT_ROUTES or route.device in our_bridges:
+        return True
+    if route.type in _NOTHING_THERE:
+        # Ours, or a wider one: there is nothing that the lab could hide.
+        return network.subnet_of(destination)
+    return False
+
+
+def _stands_for(route: Route, other: Route) -> bool:
+    """Whether `other` is there just because `route` is, as an interface's own addresses are."""
+    return (
+        other.type in ("local", "broadcast")
+        and route.type not in ("local", "broadcast")
+        and route.device == other.device
+        and other.destination.subnet_of(route.destination)
+    )
+
+
+def _container_names(
+    environment: Environment, host: ContainerHost, found: HostFacts, containers: list[Container]
+) -> Iterator[Fault]:
+    for container in containers:
+        if container.name not in found.containers:
+            continue
+        owner, _ = found.containers[container.name]
+        if owner == environment.stack:
+            continue
+        whose = f"stack {plain(owner)}" if owner else "something that is not Dockstack"
+        reason = f"host {plain(host.name)} has a container of this name, in use by {whose}"
+        fix = "Choose another name, or remove that container."
+        yield Fault(environment.keys.of("containers", container.name), reason, fix)
+
+
+def _sources(
+    environment: Environment,
+    host: ContainerHost,
+    found: HostFacts,
+    containers: list[Container],
+    roles: Mapping[str, RoleFacts],
+) -> Iterator[Fault]:
+    for container in containers:
+        key = environment.keys.of("containers", container.name, "volumes")
+        for volume in container.volumes:
+            absent = volume.source in found.absent_paths
+            if absent and not volume.optional:
+                reason = f"host {plain(host.name)} has no {show(volume.source)}"
+                yield Fault(key, reason, "Create it there, or leave the volume out.")
+            elif volume.optional and not absent:
+                fault = mounted_already(key, volume.target, roles.get(container.role))
+                if fault is not None:
+                    yield fault
+
+
+def _room(
+    environment: Environment,
+    key: str,
+    found: HostFacts,
+    containers: list[Container],
+    roles: Mapping[str, RoleFacts],
+) -> Iterator[Fault]:
+    ours = {name: running for name, (stack, running) in found.containers.items() if stack == environment.stack}
+    starting = [c for c in containers if not ours.get(c.name)]
+    memory = sum(roles[c.role].memory_mib for c in starting)
+    if found.memory_available_mib is not None and memory > found.memory_available_mib:
+        reason = (
+            f"{_count(starting, 'container')} to start {_verb(starting)} {memory} MiB of memory,"
+            f" and {found.memory_available_mib} MiB are available"
+        )
+        yield Fault(key, reason, "Leave containers out, or free memory on that host.")
+    repositories = {reference.rpartition(":")[0] for reference in found.images} | found.images
+    wanted = {c.image or roles[c.role].images[0] for c in containers if c.image or roles[c.role].images}
+    missing = [name for name in wanted if name not in repositories and IMAGE_PREFIX + name not in repositories]
+    new = [c for c in containers if c.name not in ours]
+    disk = MIB_PER_IMAGE * len(missing) + MIB_PER_CONTAINER * len(new)
+    if found.disk_free_mib is not None and disk > found.disk_free_mib:
+        reason = (
+            f"{_count(missing, 'image')} to build and {_count(new, 'container')} to make need about {disk} MiB of disk"
+            f" ({MIB_PER_IMAGE} and {MIB_PER_CONTAINER} each), and {found.disk_free_mib} MiB are free"
+        )
+        yield Fault(key, reason, "Free disk space below Docker's directory, e.g. with `docker image prune`.")
+
+
+def _count(items: list[Any], noun: str) -> str:
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
+
+
+def _verb(items: list[Any]) -> str:
+    return "needs" if len(items) == 1 else "need"
+
+
+def verify(
+    config: Mapping[str, object],
+    *,
+    stack: str,
+    roles: Mapping[str, RoleFacts],
+    base_dir: Path,
+    runner: Callable[[ContainerHost], Runner] = runner_for,
+) -> tuple[Environment, list[Note]]:
+    """The lab that `config` describes, once both it and its hosts are in order, ready to be built.
+
+    Like `environment.load`, it raises ConfigurationFaults; with everything that could be found out, on the hosts too.
+    """
+    legacy = config.get("environment") not in (None, "")
+    addresses = own_addresses() if legacy else frozenset()
+    result: Survey = survey(config, stack=stack, roles=roles, base_dir=base_dir, local_addresses=addresses)
+    if result.environment is None:
+        raise ConfigurationFaults(result.faults)
+    facts = gather_all(result.environment, runner)
+    faults = [*result.faults, *check(result.environment, facts, roles)]
+    if faults:
+        raise ConfigurationFaults(faults)
+    environment, notes = settle(result.environment, facts)
+    return environment, sorted([*result.notes, *notes])
+
+
+def gather_all(
+    environment: Environment, runner: Callable[[ContainerHost], Runner] = runner_for
+) -> dict[str, HostFacts]:
+    """The facts of every host that has containers, asked at the same time."""
+
+    def ask(host: ContainerHost) -> HostFacts:
+        paths = {v.source for c in environment.containers if c.host == host.name for v in c.volumes}
+        return gather(runner(host), paths)
+
+    hosts = environment.used_hosts
+    if not hosts:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(16, len(hosts))) as pool:
+        return dict(zip((host.name for host in hosts), pool.map(ask, hosts), strict=True))
+
+
+def own_addresses() -> frozenset[str]:
+    """The names and IPv4 addresses of this machine; a host of a 2015-style file with one of them is this one."""
+    names = {os.uname().nodename, "localhost", "127.0.0.1"}
+    try:
+        output = subprocess.run(
+            ["ip", "-j", "-4", "address"], capture_output=True, text=True, timeout=_ANSWER_WITHIN, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return frozenset(names)
+    return frozenset(names | {a["local"] for link in _json(output) for a in link.get("addr_info", ()) if "local" in a})

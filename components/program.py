@@ -1,0 +1,35 @@
+"""From the stack's configuration to the lab and its outputs."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components import environment, paths, preflight, remains, services
+from components.environment import Environment
+from components.faults import ConfigurationFaults
+from components.lab import Lab
+
+
+def main() -> None:
+    """Build the lab of the selected stack; with faults in its configuration, report them all and build nothing."""
+    try:
+        lab = configured(pulumi.get_stack())
+    except ConfigurationFaults as faults:
+        # Shown without a traceback, which would hide what the person has to read.
+        raise pulumi.RunError(str(faults)) from None
+    if not pulumi.runtime.is_dry_run():
+        remains.clear_unrecorded(lab.stack)
+    made = Lab(lab, services.ROLES)
+    pulumi.export("addresses", made.addresses)
+    pulumi.export("endpoints", made.endpoints)
+    pulumi.export("openrc", made.openrc)
+    pulumi.export("services", made.services)
+
+
+def configured(stack: str) -> Environment:
+    """Read and check the stack's configuration; notes on what was read differently than written go to the log."""
+    config = environment.decode(pulumi.runtime.config.get_config_env())
+    lab, notes = preflight.verify(config, stack=stack, roles=services.facts(), base_dir=paths.PROJECT)
+    for note in notes:
+        pulumi.info(str(note))
+    return lab

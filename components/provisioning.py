@@ -1,0 +1,125 @@
+"""The stages *provisioned* and *healthy* of a container."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import pulumi
+import pulumi_docker as docker
+
+from components import paths
+from components.container_host import ContainerHost
+from components.environment import Container
+from components.services.role import Check, Role
+
+ENVIRONMENT = paths.DOCKERVOLUMES / "puppet/code/environments/production"
+_OF_ONE_ROLE = ("role/manifests", "profile/manifests", "profile/templates", "profile/files")
+_SHARED = ("base",)
+"""Names in those directories that every role uses."""
+
+
+@cache
+def code_digests(role: str) -> Mapping[str, str]:
+    """Return digests of the Puppet code that a role's catalog is compiled from: what all share, and the role's own.
+
+    In ``role/`` and ``profile/`` a role's own files are those named after it; whatever else is there is shared.
+    """
+    parts: dict[str, list[Path]] = {"shared": [], "role": []}
+    roles = {path.stem for path in (ENVIRONMENT / "site-modules/role/manifests").glob("*.pp")} - set(_SHARED)
+    for path in sorted(p for p in ENVIRONMENT.rglob("*") if p.is_file()):
+        relative = path.relative_to(ENVIRONMENT)
+        within = next((d for d in _OF_ONE_ROLE if str(relative).startswith(f"site-modules/{d}/")), None)
+        name = relative.parts[3].split(".")[0] if within else ""
+        if name == role:
+            parts["role"].append(path)
+        elif name not in roles:
+            parts["shared"].append(path)
+    return {part: _digest(files) for part, files in parts.items()}
+
+
+class Provisioning:
+    """One Puppet run, again whenever something that the container's catalog reads has changed."""
+
+    def __init__(
+        self,
+        host: ContainerHost,
+        container: Container,
+        running: docker.Container,
+        reads: Mapping[str, object],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Declare the run.
+
+        Args:
+            host: where the container runs.
+            container: the container as configured.
+            running: its resource.
+            reads: what the catalog is made from; shown in the preview's difference.
+            opts: options of the resource.
+        """
+        self.resource = host.verb(
+            f"{container.name}-provisioning",
+            "provision",
+            {"container": container.name, "id": running.id, "reads": reads},
+            subject=container.name,
+            show=True,
+            opts=opts,
+        )
+
+
+class Health:
+    """The container's programs run, and its checks succeed through the network."""
+
+    def __init__(
+        self,
+        host: ContainerHost,
+        container: Container,
+        role: Role,
+        running: docker.Container,
+        reads: Mapping[str, object],
+        vip: str | None,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Declare the checks; they are made again after whatever made a Puppet run necessary.
+
+        Args:
+            host: where the container runs.
+            container: the container as configured.
+            role: its role.
+            running: the container's resource.
+            reads: what made the Puppet run necessary.
+            vip: the VIP, where haproxy serves it: what it asks of the container has to work through it as well.
+            opts: options of the resource.
+        """
+        checks = [check.render(str(container.address)) for check in role.checks]
+        if vip:
+            served = [frontend for frontend in role.frontends if frontend.check_path]
+            checks += [Check(port=frontend.port, path=frontend.check_path).render(vip) for frontend in served]
+        self.resource = host.verb(
+            f"{container.name}-health",
+            "health-await",
+            {
+                "container": container.name,
+                "id": running.id,
+                "reads": pulumi.Output.json_dumps(dict(reads), sort_keys=True).apply(digest),
+                "checks": checks,
+                "seconds": role.check_seconds,
+            },
+            subject=container.name,
+            opts=opts,
+        )
+
+
+def digest(text: str) -> str:
+    """Return a short digest of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _digest(files: list[Path]) -> str:
+    total = hashlib.sha256()
+    for path in files:
+        total.update(str(path.relative_to(ENVIRONMENT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()[:16]

@@ -1,0 +1,81 @@
+"""What others know of a container: its node data, secrets and certificate grant at the Puppet server.
+
+The address records in DNS are the keeper's, because they follow what runs (see :mod:`hostside.records`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pulumi
+import pulumi_docker as docker
+import yaml
+
+from components.container_host import ContainerHost
+from components.environment import Container
+from components.secrets import LabSecrets
+from components.services.role import Role
+from components.services.view import LabView
+
+PUPPET_GROUP = 8140
+"""Numeric group of the Puppet server's process, pinned in Dockerfiles/base."""
+
+
+class Registration:
+    """A container's entry at the Puppet server, and all of it undone when the container goes.
+
+    A certificate of an earlier container of that name is cleaned before the entry is written.
+    """
+
+    def __init__(
+        self,
+        view: LabView,
+        container: Container,
+        role: Role,
+        secrets: LabSecrets,
+        server: Container,
+        server_host: ContainerHost,
+        running: docker.Container,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Declare the entry.
+
+        Args:
+            view: the lab.
+            container: the container that is registered.
+            role: its role.
+            secrets: the lab's secrets.
+            server: the Puppet server's container.
+            server_host: the host of the Puppet server.
+            running: the container's resource.
+            opts: options of the resource.
+        """
+        self.data = dict(role.hiera(view, container))
+        private = secrets.hiera(role.secrets(view.databases))
+        self.fingerprint = secrets.fingerprint(private.apply(_yaml))
+        grant = secrets.enrolment(container.fqdn).apply(
+            lambda secret: f"{hashlib.sha256(secret.encode()).hexdigest()}\n{role.name}\n"
+        )
+        self.resource = server_host.verb(
+            f"{container.name}-registration",
+            "register",
+            {
+                "fqdn": container.fqdn,
+                "container_id": running.id,
+                "server": server.name,
+                "directory": f"{server_host.directory}/volumes/{server.name}",
+                "group": PUPPET_GROUP,
+                "data": _yaml(self.data),
+                "secrets": private.apply(_yaml),
+                "grant": grant,
+                "own": container == server,
+            },
+            subject=container.name,
+            delete="withdraw",
+            opts=opts,
+        )
+
+
+def _yaml(data: Any) -> str:
+    return str(yaml.safe_dump(dict(data), sort_keys=True, default_flow_style=False))

@@ -1,0 +1,375 @@
+"""The stack's configuration as it may be written: strict models for its inside, and their errors as faults.
+
+Every field is optional here; what has to be given, and what goes together, is for `rules`.
+A key that can't be read is reported and left out, so that the rest is still checked.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from components.faults import Fault, Keys, one_of, plain, show, suggest
+
+_LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_BRIDGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_REGION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_SSH_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_HOST_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( .*)?")
+_PATH = re.compile(r"/[^\x00-\x1f\x7f:,]*")
+LONGEST_INTERFACE_NAME = 15
+_WIDEST, _NARROWEST = 8, 30
+
+
+def _bad(reason: str, fix: str) -> PydanticCustomError:
+    """A value that can't be read, with the reason and the fix to print."""
+    return PydanticCustomError("dockstack", "{reason}", {"reason": reason, "fix": fix})
+
+
+def kind(value: object) -> str:
+    """What sort of value this is, in plain words such as `a number` or `a list`."""
+    if value is None:
+        return "empty"
+    for types, name in (
+        (bool, "true or false"),
+        ((int, float), "a number"),
+        (str, "text"),
+        ((list, tuple), "a list"),
+        (Mapping, "a map"),
+    ):
+        if isinstance(value, types):
+            return name
+    return "a " + type(value).__name__
+
+
+def _text(what: str, fix: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if not isinstance(value, str):
+            raise _bad(f"is {kind(value)} where {what} belongs", fix)
+        if not value.strip() or not value.isprintable():
+            raise _bad(f"is {'empty' if not value.strip() else 'not printable'} where {what} belongs", fix)
+        return value
+
+    return parse
+
+
+def _pattern(pattern: re.Pattern[str], what: str, fix: str) -> Callable[[object], str]:
+    text = _text(what, fix)
+
+    def parse(value: object) -> str:
+        if not pattern.fullmatch(text(value)):
+            raise _bad(f"{show(value)} is not {what}", fix)
+        return str(value)
+
+    return parse
+
+
+def is_container_name(name: str) -> bool:
+    """Whether `name` can be a container's name, and so the first label of its host name."""
+    return bool(_LABEL.fullmatch(name))
+
+
+def is_host_name(name: str) -> bool:
+    """Whether `name` can be the name of a container host."""
+    return bool(_HOST_NAME.fullmatch(name))
+
+
+def parse_address(value: object) -> IPv4Address:
+    """An IPv4 address written as text."""
+    fix = "Write it as four numbers with dots, e.g. 10.87.0.10."
+    if not isinstance(value, str):
+        raise _bad(f"is {kind(value)} where an IPv4 address belongs", fix)
+    try:
+        return IPv4Address(value)
+    except ValueError:
+        raise _bad(f"{show(value)} is not an IPv4 address", fix) from None
+
+
+def parse_mask(value: object) -> int:
+    """A prefix length from `24`, `"24"`, `"/24"` or `"255.255.255.0"`."""
+    fix = f"Give a prefix length from {_WIDEST} to {_NARROWEST}, or a netmask such as 255.255.255.0."
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise _bad(f"is {kind(value)} where a netmask belongs", fix)
+    text = str(value).removeprefix("/") if isinstance(value, str) or abs(value) < 100 else ""
+    if re.fullmatch(r"[0-9]{1,2}", text, re.ASCII):
+        prefix = int(text)
+    else:
+        try:
+            mask = int(IPv4Address(text))
+        except ValueError:
+            raise _bad(f"{show(value)} is not a netmask", fix) from None
+        prefix = mask.bit_count()
+        if mask != int(ipaddress.IPv4Network((0, prefix)).netmask):
+            raise _bad(f"{show(value)} is not a netmask", fix)
+    if not _WIDEST <= prefix <= _NARROWEST:
+        raise _bad(f"/{prefix} is no size for a lab", fix)
+    return prefix
+
+
+def _whole(what: str, low: int, high: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        fix = f"Give a whole number from {low} to {high}."
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise _bad(f"is {kind(value)} where {what} belongs", fix)
+        if not low <= value <= high:
+            raise _bad(f"{show(value)} is not {what}", fix)
+        return value
+
+    return parse
+
+
+def _domain(value: object) -> str:
+    fix = "Use lower-case letters, digits and hyphens in labels joined by dots, e.g. dockstack.lab."
+    text = _text("a domain", fix)(value)
+    if len(text) > 200 or not all(_DOMAIN_LABEL.fullmatch(label) for label in text.split(".")):
+        raise _bad(f"{show(value)} is not a domain", fix)
+    return text
+
+
+def _bridge(value: object) -> str:
+    fix = f"Use at most {LONGEST_INTERFACE_NAME} letters, digits, dots, hyphens and underscores, e.g. br-lab."
+    text = _pattern(_BRIDGE, "an interface name", fix)(value)
+    if len(text) > LONGEST_INTERFACE_NAME:
+        raise _bad(f"{show(value)} has {len(text)} characters; an interface name has at most 15", fix)
+    return text
+
+
+def _path(what: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        fix = "Give an absolute path without `..`, colon or comma, e.g. /srv/lab/data."
+        text = _pattern(_PATH, what, fix)(value)
+        if ".." in text.split("/") or not text.strip("/"):
+            raise _bad(f"{show(value)} is not {what}", fix)
+        return text.rstrip("/")
+
+    return parse
+
+
+def password_fault(value: object, key: str) -> Fault | None:
+    """Why `value` can't be a password; it is never quoted, as it would end up in a terminal and in logs."""
+    fix = "Give it as printable text, in quotes, or leave it out to have one generated."
+    if not isinstance(value, str):
+        return Fault(key, f"is {kind(value)} where a password belongs", fix)
+    if not value.strip() or not value.isprintable():
+        return Fault(key, "is an empty or unprintable password", fix)
+    return None
+
+
+def _volume(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    fix = "Write a volume as SOURCE:TARGET, or SOURCE:TARGET:ro to keep the container from writing."
+    source, _, rest = value.partition(":")
+    target, _, mode = rest.partition(":")
+    if not source or not target or mode not in ("", "ro", "rw"):
+        raise _bad(f"{show(value)} is not a volume", fix)
+    return {"source": source, "target": target, "readOnly": mode == "ro"}
+
+
+def _list_if_alone(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _bad(f"is {kind(value)} where true or false belongs", "Write true or false.")
+    return value
+
+
+Address = Annotated[IPv4Address, PlainValidator(parse_address)]
+Mask = Annotated[int, PlainValidator(parse_mask)]
+Mtu = Annotated[int, PlainValidator(_whole("an MTU", 576, 9216))]
+Port = Annotated[int, PlainValidator(_whole("a port", 1, 65535))]
+Domain = Annotated[str, PlainValidator(_domain)]
+Bridge = Annotated[str, PlainValidator(_bridge)]
+Boolean = Annotated[bool, PlainValidator(_boolean)]
+Region = Annotated[
+    str, PlainValidator(_pattern(_REGION, "a region", "Use letters, digits, dots and hyphens, e.g. RegionOne."))
+]
+Name = Annotated[str, PlainValidator(_text("a name", "Write a name as text."))]
+Source = Annotated[str, PlainValidator(_path("a path on the host"))]
+Target = Annotated[str, PlainValidator(_path("a path in the container"))]
+Command = Annotated[str, PlainValidator(_text("a command", "Write each hook as one line for the shell."))]
+Commands = Annotated[list[Command], BeforeValidator(_list_if_alone)]
+User = Annotated[str, PlainValidator(_pattern(_USER, "a user name", "Use the user's login name, e.g. root."))]
+SshHost = Annotated[
+    str, PlainValidator(_pattern(_SSH_HOST, "a host name or address", "Give the host's name or IPv4 address."))
+]
+HostKey = Annotated[
+    str,
+    PlainValidator(
+        _pattern(_HOST_KEY, "a host key", "Copy it from `ssh-keyscan HOST`, e.g. ssh-ed25519 AAAA…, and compare it.")
+    ),
+]
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, alias_generator=to_camel, arbitrary_types_allowed=True
+    )
+
+
+class DhcpInput(_Input):
+    """First and last address of the pool."""
+
+    start: Address | None = None
+    end: Address | None = None
+
+
+class CommonInput(_Input):
+    """`dockstack:common`: what belongs to the lab as a whole."""
+
+    domain: Domain | None = None
+    vip: Address | None = None
+    region: Region | None = None
+    dhcp: DhcpInput | None = None
+    passwords: Any = None
+
+
+class SshInput(_Input):
+    """How to reach a container host by ssh."""
+
+    host: SshHost | None = None
+    user: User | None = None
+    port: Port | None = None
+    private_key: Source | None = None
+    host_key: HostKey | None = None
+
+
+class HostInput(_Input):
+    """One of `dockstack:containerHosts`; without `ssh` it is the machine that Pulumi runs on."""
+
+    ssh: SshInput | None = None
+
+
+class VolumeInput(_Input):
+    """A directory or file of the host, mounted into a container."""
+
+    source: Source | None = None
+    target: Target | None = None
+    read_only: Boolean | None = None
+
+
+Volumes = list[Annotated[VolumeInput, BeforeValidator(_volume)]]
+
+
+class HooksInput(_Input):
+    """Commands that run on the container's host at turns of its life, in order."""
+
+    pre_creation: Commands | None = None
+    post_creation: Commands | None = None
+    pre_destroy: Commands | None = None
+    post_destroy: Commands | None = None
+
+
+class DefaultsInput(_Input):
+    """`dockstack:containerDefaults`: what a container takes that does not say otherwise."""
+
+    mask: Mask | None = None
+    gateway: Address | None = None
+    dns: Annotated[list[Address], BeforeValidator(_list_if_alone)] | None = None
+    domain: Domain | None = None
+    bridge: Bridge | None = None
+    mtu: Mtu | None = None
+    host: Name | None = None
+    volumes: Volumes | None = None
+
+
+class ContainerInput(DefaultsInput):
+    """One of `dockstack:containers`."""
+
+    role: Name | None = None
+    address: Address | None = None
+    image: Name | None = None
+    needs: Annotated[list[Name], BeforeValidator(_list_if_alone)] | None = None
+    hooks: HooksInput | None = None
+
+
+M = TypeVar("M", bound=_Input)
+
+
+def read(model: type[M], value: object, keys: Keys, *path: str | int) -> tuple[M, frozenset[str], list[Fault]]:
+    """`value` as `model`.
+
+    Returns the model with the keys that could be read, the names (as in the configuration) of those that could
+    not, and a fault for each of these. It never raises.
+    """
+    if value is None:
+        return model(), frozenset(), []
+    if not isinstance(value, Mapping):
+        fault = Fault(keys.of(*path), f"is {kind(value)} where a map belongs", f"Known keys: {one_of(_names(model))}.")
+        return model(), frozenset(_names(model)), [fault]
+    faults = [odd_key(keys, key, *path) for key in value if not is_key(key)]
+    given = {key: item for key, item in value.items() if is_key(key)}
+    try:
+        return model.model_validate(given), frozenset(), faults
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    faults += [_fault(model, detail, keys, path) for detail in errors]
+    bad = frozenset(str(detail["loc"][0]) for detail in errors)
+    return model.model_validate({k: v for k, v in given.items() if k not in bad}), bad, faults
+
+
+def is_key(key: object) -> bool:
+    """Whether `key` is text that can be a key at all."""
+    return isinstance(key, str) and key.isprintable() and bool(key.strip())
+
+
+def odd_key(keys: Keys, key: object, *path: str | int) -> Fault:
+    """The fault of a key that isn't printable text."""
+    what = kind(key) if not isinstance(key, str) else "not printable" if key.strip() else "empty"
+    reason = f"the key {show(key)} is {what}"
+    return Fault(keys.of(*path), reason, "Use plain words as keys, in quotes if they look like something else.")
+
+
+def unknown_key(keys: Keys, known: frozenset[str] | set[str], *path: str | int) -> Fault:
+    """The fault of a key that nothing reads; its name is the last part of `path`."""
+    hint = suggest(str(path[-1]), known)
+    return Fault(keys.of(*path), "unknown key", f"{hint}Known keys: {one_of(known)}." if known else "Remove it.")
+
+
+def _names(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(field.alias or name for name, field in model.model_fields.items())
+
+
+def _fault(model: type[BaseModel], detail: Any, keys: Keys, path: tuple[str | int, ...]) -> Fault:
+    loc: tuple[str | int, ...] = detail["loc"]
+    key = keys.of(*path, *loc)
+    value = detail["input"]
+    match detail["type"]:
+        case "dockstack":
+            return Fault(key, detail["ctx"]["reason"], detail["ctx"]["fix"])
+        case "extra_forbidden":
+            return unknown_key(keys, _names(_model_at(model, loc[:-1])), *path, *loc)
+        case "list_type":
+            return Fault(key, f"is {kind(value)} where a list belongs", "Write a list, e.g. [first, second].")
+        case "model_type" | "dict_type" | "model_attributes_type":
+            known = one_of(_names(_model_at(model, loc)))
+            return Fault(key, f"is {kind(value)} where a map belongs", f"Known keys: {known}.")
+        case _:
+            return Fault(key, f"can't be read: {plain(detail['msg'])}", "Write it in another way.")
+
+
+def _model_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> type[BaseModel]:
+    """The model of the map at `loc` below `model`."""
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        nested: dict[str, type[BaseModel]] = {
+            "dhcp": DhcpInput,
+            "ssh": SshInput,
+            "volumes": VolumeInput,
+            "hooks": HooksInput,
+        }
+        model = nested.get(part, model)
+    return model

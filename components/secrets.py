@@ -1,0 +1,82 @@
+"""The lab's secrets: given in the configuration, or generated once and kept in the state, encrypted."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_command as command
+
+from components.container_host import COMMAND_VERSION
+from components.services.role import SecretNames
+from components.services.view import LabView
+
+MASTER = "enrolment"
+"""Name of the secret that the containers' own enrolment secrets are derived from."""
+_GENERATE = "head -c 24 /dev/urandom | base64 | tr '+/' 'ab'"
+"""192 bits as 32 letters and digits, which need no quoting in a URL or a configuration file."""
+
+
+class LabSecrets:
+    """Every secret of a lab, by name."""
+
+    def __init__(self, view: LabView, opts: pulumi.ResourceOptions) -> None:
+        """Declare a resource for each secret that the roles in use name and the configuration doesn't give.
+
+        Args:
+            view: the lab.
+            opts: options of the resources.
+        """
+        given = view.environment.passwords
+        self._values: dict[str, pulumi.Output[str]] = {}
+        for name in [MASTER, *secret_names(view)]:
+            if name in given:
+                self._values[name] = pulumi.Output.secret(given[name])
+                continue
+            # A command keeps what it printed: generated at the first `up`, the same ever after.
+            generated = command.local.Command(
+                f"secret-{name}",
+                create=_GENERATE,
+                logging=command.local.Logging.NONE,
+                opts=pulumi.ResourceOptions.merge(
+                    opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout"], version=COMMAND_VERSION)
+                ),
+            )
+            self._values[name] = pulumi.Output.secret(generated.stdout)
+
+    def value(self, name: str) -> pulumi.Output[str]:
+        """Return a secret."""
+        return self._values[name]
+
+    def hiera(self, names: SecretNames) -> pulumi.Output[dict[str, object]]:
+        """Return secret Hiera data: the names replaced by the values."""
+        return pulumi.Output.secret(
+            pulumi.Output.all(
+                **{
+                    key: pulumi.Output.all(**{k: self.value(v) for k, v in name.items()})
+                    if isinstance(name, Mapping)
+                    else self.value(name)
+                    for key, name in names.items()
+                }
+            )
+        )
+
+    def enrolment(self, fqdn: str) -> pulumi.Output[str]:
+        """Return the secret with which one container, and no other, gets its certificate."""
+        return self.value(MASTER).apply(lambda master: _keyed(master, f"enrol:{fqdn}"))
+
+    def fingerprint(self, value: pulumi.Output[str]) -> pulumi.Output[str]:
+        """Return a keyed digest of a secret, which may be shown: it tells that the secret changed, and nothing else."""
+        both = pulumi.Output.all(self.value(MASTER), value)
+        return pulumi.Output.unsecret(both.apply(lambda pair: _keyed(pair[0], f"fingerprint:{pair[1]}")[:16]))
+
+
+def secret_names(view: LabView) -> list[str]:
+    """Return the names of the secrets that the lab's roles use, each once, in alphabetical order."""
+    return sorted({name for role in view.used_roles for name in role.secret_names(view.databases)})
+
+
+def _keyed(key: str, text: str) -> str:
+    return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,127 @@
+"""A service's container and the stages it goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+
+from components import volumes
+from components.certificate import Certificate
+from components.container_host import ContainerHost
+from components.docker_container import create
+from components.environment import Container
+from components.hooks import Hooks
+from components.network_port import NetworkPort
+from components.provisioning import Health, Provisioning, code_digests
+from components.registration import Registration
+from components.secrets import LabSecrets
+from components.services.role import Stage
+from components.services.view import LabView
+
+
+class ServiceContainer(pulumi.ComponentResource):
+    """One container of the lab and the stages it goes through.
+
+    Declared in two steps, because all containers come up at once and only then does one's Puppet run wait for
+    another's stage: the constructor takes it to *attached* (and to *healthy* where it boots alone), :meth:`settle`
+    through registration, certificate and Puppet run to the end.
+
+    Attributes:
+        stages: the resource of each stage that it goes through, for others to depend on.
+    """
+
+    def __init__(
+        self,
+        view: LabView,
+        container: Container,
+        host: ContainerHost,
+        image: pulumi.Input[str],
+        secrets: LabSecrets,
+        base: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Declare the container with its files and its port.
+
+        Args:
+            view: the lab.
+            container: the container as configured.
+            host: where it runs.
+            image: ID of its image.
+            secrets: the lab's secrets.
+            base: what has to be there before the container: bridge and keeper.
+            opts: options of the component.
+        """
+        super().__init__("dockstack:index:ServiceContainer", container.name, None, opts)
+        self.container = container
+        self.role = view.roles[container.role]
+        self.host = host
+        self.stages: dict[Stage, pulumi.Resource] = {}
+        self._view, self._secrets = view, secrets
+        self._files = volumes.render(view, container, self.role)
+        self._hooks = Hooks(host, container, self)
+        self.volumes = volumes.Volumes(host, container, self.role, self._files, pulumi.ResourceOptions(parent=self))
+        before = self._hooks.before_container(base)
+        gates = self._after([*base, *before, self.volumes.resource])
+        self.running = create(host, container, self.role, image, self.volumes.mounts, gates)
+        port = NetworkPort(host, container, self.running, pulumi.ResourceOptions(parent=self))
+        self.stages[Stage.ATTACHED] = port.resource
+        if self.role.boots_alone:
+            self._await_health({"files": self._own_files()}, port.resource)
+
+    def settle(
+        self, needs: Sequence[pulumi.Resource], resolving: Sequence[pulumi.Resource], server: ServiceContainer | None
+    ) -> None:
+        """Take the container through its Puppet run to *healthy*, and its hooks after that.
+
+        Args:
+            needs: the stages of others that its Puppet run waits for.
+            resolving: the stages of dnsmasq that resolve the server's name, for its certificate.
+            server: the Puppet server's container, which may be this one; None where Puppet provisions nothing.
+        """
+        if self.role.provisioned and server is not None:
+            self._provision(needs, resolving, server)
+        last = self.stages.get(Stage.HEALTHY, self.stages[Stage.ATTACHED])
+        self._hooks.after_container(self.running, self.stages.get(Stage.PROVISIONED, last) if self.role.boots_alone else last)
+        self.register_outputs({"address": str(self.container.address), "id": self.running.id})
+
+    def _provision(
+        self, needs: Sequence[pulumi.Resource], resolving: Sequence[pulumi.Resource], server: ServiceContainer
+    ) -> None:
+        port = self.stages[Stage.ATTACHED]
+        # The Puppet environment is among the server's rendered files: a change of it is there before anyone asks.
+        serving = [server.volumes.resource, server.stages[Stage.HEALTHY]]
+        registration = Registration(
+            self._view, self.container, self.role, self._secrets, server.container, server.host, self.running,
+            self._after(serving),
+        )  # fmt: skip
+        gates = [port, registration.resource, *serving, *needs]
+        if server is not self:
+            certificate = Certificate(
+                self.host, self.container, self._secrets, server.container.fqdn, self.running,
+                self._after([port, registration.resource, *resolving]),
+            )  # fmt: skip
+            gates.append(certificate.resource)
+        reads = {
+            "code": code_digests(self.role.name),
+            "common": self._view.common_data(),
+            "data": registration.data,
+            "secrets": registration.fingerprint,
+            "files": self._own_files(),
+        }
+        run = Provisioning(self.host, self.container, self.running, reads, self._after(gates))
+        self.stages[Stage.PROVISIONED] = run.resource
+        if not self.role.boots_alone:
+            self._await_health(reads, run.resource)
+
+    def _await_health(self, reads: Mapping[str, object], after: pulumi.Resource) -> None:
+        vip = str(self._view.environment.vip) if self._view.members("haproxy") else None
+        health = Health(self.host, self.container, self.role, self.running, reads, vip, self._after([after]))
+        self.stages[Stage.HEALTHY] = health.resource
+
+    def _own_files(self) -> str:
+        """Return the digest of the files that its programs read: the Puppet environment is for the others."""
+        return volumes.digest({path: file for path, file in self._files.items() if not path.startswith("code/")})
+
+    def _after(self, gates: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, depends_on=list(gates))

@@ -1,0 +1,62 @@
+"""The registry of roles: one module a role, one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from components.rules import RoleFacts
+from components.services import dnsmasq, galera, haproxy, keeper, keystone, memcached, plain, puppet, rabbitmq
+from components.services.role import Role, Stage
+
+ROLES: Mapping[str, Role] = {
+    module.ROLE.name: module.ROLE
+    for module in (
+        dnsmasq,
+        puppet,
+        haproxy,
+        galera,
+        rabbitmq,
+        memcached,
+        keystone,
+        plain,
+    )
+}
+"""Every role that a container of the configuration can have."""
+
+IMPLIED_NEEDS: Mapping[str, Stage] = {puppet.ROLE.name: Stage.HEALTHY, dnsmasq.ROLE.name: Stage.HEALTHY}
+"""What every provisioned role needs besides what it names: a server to ask, and its name resolved."""
+
+KEEPER = keeper.ROLE
+"""The keeper is placed by the lab itself, once a host."""
+
+
+def needs_of(role: Role) -> dict[str, Stage]:
+    """Return what a role's Puppet run waits for: role to stage."""
+    if not role.provisioned:
+        return {}
+    return {**{name: stage for name, stage in IMPLIED_NEEDS.items() if name != role.name}, **role.needs, **role.wants}
+
+
+def facts() -> dict[str, RoleFacts]:
+    """Return what the check of a configuration has to know of the roles."""
+    databases = tuple(database for role in ROLES.values() for database in role.databases)
+    return {
+        role.name: RoleFacts(
+            name=role.name,
+            memory_mib=role.memory_mib,
+            images=(role.image_directory,),
+            aliases=frozenset(role.aliases),
+            # The Puppet server and dnsmasq need each other's Puppet runs only after both have booted: no cycle.
+            needs=tuple(
+                name
+                for name in needs_of(role)
+                if name not in role.wants and not (role.boots_alone and name in IMPLIED_NEEDS)
+            ),
+            wants=tuple(role.wants),
+            mounts=role.mount_points,
+            secrets={name: role.secret_aliases.get(name, ()) for name in sorted(role.secret_names(databases))},
+            at_most=1 if role.single else None,
+            serves_dns=role.name == dnsmasq.ROLE.name,
+        )
+        for role in ROLES.values()
+    }

@@ -1,0 +1,40 @@
+"""MariaDB with Galera: the database of the OpenStack services."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from components.environment import Container
+from components.services.role import Check, Frontend, Hiera, Role, SecretNames
+from components.services.view import LabView
+
+
+def _hiera(view: LabView, container: Container) -> Hiera:
+    members = view.members("galera")
+    return {
+        "profile::galera::address": str(container.address),
+        "profile::galera::members": [m.fqdn for m in members],
+        "profile::galera::bootstrap": container == members[0],
+        "profile::galera::databases": list(view.databases),
+    }
+
+
+def _secrets(databases: Sequence[str]) -> SecretNames:
+    return {
+        "profile::galera::root_password": "galera_root",
+        "profile::galera::database_passwords": {name: f"{name}_database" for name in databases},
+    }
+
+
+ROLE = Role(
+    name="galera",
+    aliases=("mysql", "mariadb", "database"),
+    memory_mib=300,
+    data={"data": "/var/lib/mysql"},
+    frontends=(Frontend(name="galera", port=3306, mode="tcp"),),
+    checks=(Check(port=3306), Check(command=("/etc/dockstack/bin/galera-ready",))),
+    packages=("mariadb-server", "galera-4"),
+    hiera=_hiera,
+    secrets=_secrets,
+    secret_aliases={"galera_root": ("galera_password",)},
+)

@@ -1,0 +1,43 @@
+"""Keystone: identity. Its endpoint is the VIP's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from components.environment import Container
+from components.services.role import Check, Frontend, Hiera, Role, SecretNames, Stage
+from components.services.view import LabView
+
+
+def _hiera(view: LabView, _container: Container) -> Hiera:
+    return {
+        "profile::keystone::vip_name": view.vip_name,
+        "profile::keystone::region": view.environment.region,
+        "profile::keystone::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
+        "profile::keystone::database_host": view.vip_name,
+        "profile::keystone::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
+    }
+
+
+def _secrets(_databases: Sequence[str]) -> SecretNames:
+    return {
+        "profile::keystone::admin_password": "keystone_admin",
+        "profile::keystone::database_password": "keystone_database",
+        "profile::keystone::rabbit_password": "rabbitmq_openstack",
+    }
+
+
+ROLE = Role(
+    name="keystone",
+    memory_mib=350,
+    needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY},
+    wants={"memcached": Stage.HEALTHY},
+    secret_aliases={"keystone_admin": ("keystone_admin_password",)},
+    data={"fernet": "/etc/keystone/fernet-keys", "credential": "/etc/keystone/credential-keys"},
+    frontends=(Frontend(name="keystone", port=5000, check_path="/v3", url="/v3"),),
+    databases=("keystone",),
+    checks=(Check(port=5000, path="/v3"),),
+    packages=("keystone",),
+    hiera=_hiera,
+    secrets=_secrets,
+)

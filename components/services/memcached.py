@@ -1,0 +1,23 @@
+"""memcached: Keystone's cache."""
+
+from __future__ import annotations
+
+from components.environment import Container
+from components.services.role import Check, Hiera, Role
+from components.services.view import LabView
+
+CACHE_MIB = 64
+
+
+def _hiera(_view: LabView, container: Container) -> Hiera:
+    return {"profile::memcached::address": str(container.address), "profile::memcached::memory": CACHE_MIB}
+
+
+ROLE = Role(
+    name="memcached",
+    memory_mib=60,
+    endpoints={"memcached": "memcached://{address}:11211"},
+    checks=(Check(port=11211),),
+    packages=("memcached",),
+    hiera=_hiera,
+)

@@ -1,0 +1,5 @@
+"""A container with an address and nothing else: for what a lab's owner brings along, and for measuring the wiring."""
+
+from components.services.role import Role
+
+ROLE = Role(name="plain", image="base", memory_mib=24, provisioned=False)

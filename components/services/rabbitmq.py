@@ -1,0 +1,36 @@
+"""RabbitMQ: the message queue of the OpenStack services."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from components.environment import Container
+from components.services.role import Check, Hiera, Role, SecretNames
+from components.services.view import LabView
+
+
+def _hiera(_view: LabView, container: Container) -> Hiera:
+    return {
+        "profile::rabbitmq::address": str(container.address),
+        "profile::rabbitmq::node_name": f"rabbit@{container.name}",
+    }
+
+
+def _secrets(_databases: Sequence[str]) -> SecretNames:
+    return {
+        "profile::rabbitmq::erlang_cookie": "rabbitmq_cookie",
+        "profile::rabbitmq::user_passwords": {"openstack": "rabbitmq_openstack"},
+    }
+
+
+ROLE = Role(
+    name="rabbitmq",
+    aliases=("rabbit",),
+    memory_mib=180,
+    data={"data": "/var/lib/rabbitmq"},
+    endpoints={"rabbitmq": "amqp://{address}:5672"},
+    checks=(Check(port=5672),),
+    packages=("rabbitmq-server",),
+    hiera=_hiera,
+    secrets=_secrets,
+)

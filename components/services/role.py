@@ -1,0 +1,133 @@
+"""What a role says about itself: all that the lab needs to build, wire, provision and check its containers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from components.environment import Container
+    from components.services.view import LabView
+
+
+class Stage(StrEnum):
+    """The stages of a container that others can wait for, in their order for an ordinary role."""
+
+    ATTACHED = "attached"
+    """The container runs and has its address."""
+    PROVISIONED = "provisioned"
+    """Its Puppet run is done."""
+    HEALTHY = "healthy"
+    """Its programs run and its own checks succeed through the network."""
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """A port that haproxy serves at the VIP for every member of the role."""
+
+    name: str
+    port: int
+    mode: str = "http"
+    check_path: str | None = None
+    """Path that haproxy asks for to see whether a member works; mode http only."""
+    url: str = ""
+    """What follows host and port in the endpoint that users are told, e.g. ``/v3``."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A health check through the network, or, when a command is given, inside the container."""
+
+    port: int = 0
+    path: str | None = None
+    """Path to ask for over http; None checks that the port accepts a connection."""
+    status: tuple[int, ...] = (200,)
+    command: tuple[str, ...] = ()
+
+    def render(self, address: str) -> dict[str, object]:
+        """Return the check for one container in the form of :mod:`hostside.health`."""
+        if self.command:
+            return {"kind": "exec", "command": list(self.command)}
+        if self.path is not None:
+            return {"kind": "http", "url": f"http://{address}:{self.port}{self.path}", "status": list(self.status)}
+        return {"kind": "tcp", "address": address, "port": self.port}
+
+
+Hiera = Mapping[str, object]
+SecretNames = Mapping[str, "str | Mapping[str, str]"]
+"""Hiera key to the name of a secret, or to a hash of such names."""
+
+
+def no_data(_view: LabView, _container: Container) -> Hiera:
+    """Return the Hiera data of a role whose profile takes no parameters."""
+    return {}
+
+
+def no_secrets(_databases: Sequence[str]) -> SecretNames:
+    """Return the secrets of a role that has none."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Role:
+    """One kind of service container."""
+
+    name: str
+    memory_mib: int
+    """Resident memory of a container, as measured; the preflight adds these up."""
+    aliases: tuple[str, ...] = ()
+    """Names that the image of this role had in a 2015-style environment file."""
+    image: str = ""
+    """Directory below Dockerfiles/; the role's own name when empty."""
+    capabilities: tuple[str, ...] = ()
+    """Linux capabilities besides Docker's default set."""
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    """Docker volumes that outlive the container: short name to path inside."""
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    """Directories of the stack on the host, by relative path, mounted read-only: path to path inside."""
+    needs: Mapping[str, Stage] = field(default_factory=dict)
+    """Roles that have to be in the lab, and whose members reach a stage before this role's Puppet run starts."""
+    wants: Mapping[str, Stage] = field(default_factory=dict)
+    """The same for roles that a lab may do without."""
+    provisioned: bool = True
+    """Whether Puppet provisions it."""
+    boots_alone: bool = False
+    """Whether its programs work before any Puppet run: it is healthy first and provisioned later."""
+    single: bool = False
+    """Whether a lab has exactly one."""
+    frontends: tuple[Frontend, ...] = ()
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    """Endpoints beside the VIP: service to URL with ``{address}``."""
+    databases: tuple[str, ...] = ()
+    """Databases (each with a user of that name) that Galera makes for it."""
+    checks: tuple[Check, ...] = ()
+    check_seconds: float = 180
+    packages: tuple[str, ...] = ()
+    """Debian packages whose versions the output ``services`` tells."""
+    hiera: Callable[[LabView, Container], Hiera] = no_data
+    """The parameters of its profile, per container."""
+    secrets: Callable[[Sequence[str]], SecretNames] = no_secrets
+    """The secret parameters of its profile, given the databases of the lab."""
+
+    secret_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names that its secrets had in a 2015-style environment file."""
+
+    @property
+    def image_directory(self) -> str:
+        """Return the directory below Dockerfiles/ that its image is built from."""
+        return self.image or self.name
+
+    @property
+    def mount_points(self) -> frozenset[str]:
+        """Return the paths inside the container that are mounted for the role."""
+        return frozenset({*self.data.values(), *self.mounts.values()})
+
+    def secret_names(self, databases: Sequence[str]) -> set[str]:
+        """Return the names of the secrets that its profile takes."""
+        names: set[str] = set()
+        for name in self.secrets(databases).values():
+            names.update([name] if isinstance(name, str) else name.values())
+        return names

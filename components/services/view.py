@@ -1,0 +1,58 @@
+"""What a role may know of the lab when it says what its profile's parameters are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.environment import Container, Environment
+from components.services.role import Frontend, Role
+
+
+@dataclass(frozen=True)
+class LabView:
+    """The whole lab as configured: every member of every role is known before anything runs."""
+
+    environment: Environment
+    roles: Mapping[str, Role]
+
+    def members(self, role: str) -> tuple[Container, ...]:
+        """Return the containers of a role, in the order of the configuration."""
+        return tuple(c for c in self.environment.containers if c.role == role)
+
+    @property
+    def used_roles(self) -> tuple[Role, ...]:
+        """Return the roles that have a container, in the registry's order."""
+        return tuple(role for name, role in self.roles.items() if self.members(name))
+
+    @property
+    def vip_name(self) -> str:
+        """Return the name of the VIP, e.g. vip.dockstack.lab."""
+        return f"vip.{self.environment.domain}"
+
+    @property
+    def frontends(self) -> tuple[tuple[Role, Frontend], ...]:
+        """Return what haproxy serves at the VIP, with the role behind each frontend."""
+        return tuple((role, frontend) for role in self.used_roles for frontend in role.frontends)
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """Return the databases that the lab's roles need."""
+        return tuple(database for role in self.used_roles for database in role.databases)
+
+    def endpoint(self, frontend: Frontend) -> str:
+        """Return the URL at the VIP that users of a frontend are told."""
+        scheme = "http" if frontend.mode == "http" else "tcp"
+        return f"{scheme}://{self.vip_name}:{frontend.port}{frontend.url}"
+
+    def common_data(self) -> dict[str, object]:
+        """Return the Hiera data that every node reads."""
+        lab = self.environment
+        return {
+            "dockstack::domain": lab.domain,
+            "dockstack::vip_address": str(lab.vip),
+            "dockstack::vip_name": self.vip_name,
+            "dockstack::prefix": lab.network.prefixlen,
+            "dockstack::gateway": str(lab.gateway),
+            "dockstack::region": lab.region,
+        }

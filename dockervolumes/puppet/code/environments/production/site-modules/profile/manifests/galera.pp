@@ -1,0 +1,122 @@
+# @summary MariaDB as a member of a Galera cluster, with a database for each OpenStack service.
+#
+# @param address Address that this member listens on.
+# @param members Host names of all members, this one included.
+# @param bootstrap Whether this member makes the cluster when there is none yet.
+# @param databases Databases; each belongs to a user of the same name.
+# @param root_password Password of the local root user, who may also log in without it through the socket.
+# @param database_passwords Password by database.
+class profile::galera (
+  Stdlib::IP::Address::V4::Nosubnet $address,
+  Array[Stdlib::Fqdn, 1] $members,
+  Boolean $bootstrap,
+  Array[String[1]] $databases,
+  Sensitive[String[1]] $root_password,
+  Sensitive[Hash[String[1], String[1]]] $database_passwords,
+) {
+  $charset = 'utf8mb3'
+  $collation = 'utf8mb3_general_ci'
+  # A single member has nobody to get a lost transaction from.
+  $flush_log = $members.length ? { 1 => '1', default => '2' }
+
+  file { '/etc/mysql/first-member':
+    ensure => stdlib::ensure($bootstrap, 'file'),
+    owner  => 'root',
+    group  => 'root',
+    mode   => '0644',
+    before => Class['mysql::server::service'],
+  }
+
+  class { 'mysql::server':
+    create_root_user        => false,
+    create_root_my_cnf      => false,
+    remove_default_accounts => true,
+    restart                 => true,
+    service_name            => 'mariadb',
+    override_options        => {
+      'client'      => { 'socket' => '/run/mysqld/mysqld.sock', 'skip-ssl' => true },
+      'mysqld_safe' => { 'socket' => '/run/mysqld/mysqld.sock' },
+      'mysqld'      => {
+        'bind-address'                   => $address,
+        'socket'                         => '/run/mysqld/mysqld.sock',
+        'pid-file'                       => '/run/mysqld/mysqld.pid',
+        'ssl-ca'                         => false,
+        'ssl-cert'                       => false,
+        'ssl-key'                        => false,
+        'skip-name-resolve'              => true,
+        'max_connections'                => '1000',
+        # A port check is a connection without a login, which is logged otherwise.
+        'log_warnings'                   => '1',
+        'character-set-server'           => $charset,
+        'collation-server'               => $collation,
+        # What "CHARACTER SET utf8" alone means, in migrations and in ALTER DATABASE.
+        'character_set_collations'       => "${charset}=${collation}",
+        'query_cache_type'               => '0',
+        'query_cache_size'               => '0',
+        'binlog_format'                  => 'ROW',
+        'default_storage_engine'         => 'InnoDB',
+        'innodb_autoinc_lock_mode'       => '2',
+        'innodb_buffer_pool_size'        => '128M',
+        'innodb_log_file_size'           => '48M',
+        'innodb_flush_log_at_trx_commit' => $flush_log,
+        'wsrep_on'                       => 'ON',
+        'wsrep_provider'                 => '/usr/lib/galera/libgalera_smm.so',
+        'wsrep_provider_options'         => "\"gcache.size=32M;gmcast.listen_addr=tcp://${address}:4567;ist.recv_addr=${address}\"",
+        'wsrep_cluster_name'             => 'dockstack',
+        'wsrep_cluster_address'          => "gcomm://${members.join(',')}",
+        'wsrep_node_name'                => $trusted['certname'],
+        'wsrep_node_address'             => $address,
+        'wsrep_sst_method'               => 'rsync',
+      },
+    },
+  }
+
+  # Upstream looks for the socket in steps of 10 s, and a member that still joins has one but refuses queries.
+  exec { 'wait for MariaDB':
+    command => '/etc/dockstack/bin/galera-ready 240',
+    unless  => '/etc/dockstack/bin/galera-ready',
+    timeout => 300,
+    require => Service['mysqld'],
+    before  => Exec['wait_for_mysql_socket_to_open'],
+  }
+
+  # The statement that the server prints for the wanted account, compared with and made into the one that sets it.
+  $root_hash = mysql::password($root_password)
+  file { '/etc/mysql/root-account.sql':
+    ensure    => file,
+    owner     => 'root',
+    group     => 'root',
+    mode      => '0600',
+    show_diff => false,
+    content   => Sensitive(
+      "CREATE USER `root`@`localhost` IDENTIFIED VIA unix_socket OR mysql_native_password USING '${root_hash}'\n"
+    ),
+    require   => Class['mysql::server::install'],
+  }
+  -> exec { 'root account of MariaDB':
+    command  => 'sed "s/^CREATE/ALTER/" /etc/mysql/root-account.sql | mariadb',
+    unless   => 'mariadb --batch --raw --skip-column-names --execute "SHOW CREATE USER root@localhost" | cmp --silent - /etc/mysql/root-account.sql',
+    path     => ['/usr/bin', '/bin'],
+    provider => shell,
+    require  => Class['mysql::server'],
+  }
+
+  $databases.each |$database| {
+    mysql_database { $database:
+      ensure  => present,
+      charset => $charset,
+      collate => $collation,
+      require => Class['mysql::server'],
+    }
+    -> mysql_user { "${database}@%":
+      ensure        => present,
+      password_hash => mysql::password($database_passwords.unwrap[$database], true),
+    }
+    -> mysql_grant { "${database}@%/${database}.*":
+      ensure     => present,
+      user       => "${database}@%",
+      table      => "${database}.*",
+      privileges => ['ALL'],
+    }
+  }
+}

@@ -1,0 +1,111 @@
+# @summary HAProxy in front of the lab's services, on a virtual address that keepalived holds.
+#
+# @param vip_address Virtual address; every frontend binds it and nothing else.
+# @param prefix Prefix length of the lab's network.
+# @param router_id VRRP router id, the same on all members and unique on the bridge.
+# @param priority VRRP priority; the highest living member holds the address.
+# @param vrrp_password Shared secret of the members; VRRP uses the first 8 characters.
+# @param frontends Frontend by name. An http frontend with `check_path` is checked by a GET of that path, any other by a connection.
+# @param peers Addresses of the other members.
+class profile::haproxy (
+  Stdlib::IP::Address::V4::Nosubnet $vip_address,
+  Integer[1, 32] $prefix,
+  Integer[1, 255] $router_id,
+  Integer[1, 254] $priority,
+  Sensitive[String[1]] $vrrp_password,
+  Hash[String[1], Struct[{
+    port                 => Stdlib::Port,
+    mode                 => Enum['http', 'tcp'],
+    Optional[check_path] => Optional[String[1]],
+    backends             => Array[Struct[{ name => String[1], address => Stdlib::IP::Address::V4::Nosubnet }]],
+  }]] $frontends = {},
+  Array[Stdlib::IP::Address::V4::Nosubnet] $peers = [],
+) {
+  class { 'haproxy':
+    merge_options    => false,
+    restart_command  => '/usr/bin/supervisorctl signal USR2 haproxy',
+    global_options   => {
+      'log'             => 'stdout format raw local0 info',
+      'chroot'          => '/var/lib/haproxy',
+      'user'            => 'haproxy',
+      'group'           => 'haproxy',
+      'maxconn'         => '4000',
+      # Long database sessions must not keep the workers of earlier configurations for ever.
+      'hard-stop-after' => '10m',
+      'stats'           => 'socket /run/haproxy.sock mode 600 level admin expose-fd listeners',
+    },
+    defaults_options => {
+      'log'     => 'global',
+      'option'  => ['dontlognull', 'redispatch'],
+      'retries' => '3',
+      'timeout' => ['http-request 10s', 'queue 1m', 'connect 5s', 'client 5m', 'server 5m', 'check 5s'],
+    },
+  }
+
+  $frontends.each |$name, $frontend| {
+    if $frontend['mode'] == 'http' {
+      $check = $frontend['check_path'] ? {
+        undef   => {},
+        default => {
+          'http-check' => ["send meth GET uri ${frontend['check_path']} ver HTTP/1.1 hdr Host ${vip_address}", 'expect rstatus ^[23]'],
+        },
+      }
+      $check_option = $frontend['check_path'] ? { undef => [], default => ['httpchk'] }
+      $options = {
+        'balance'      => 'roundrobin',
+        'http-request' => 'set-header X-Forwarded-Proto http',
+        'option'       => ['forwardfor', 'httplog'] + $check_option,
+      } + $check
+      $server_options = 'check inter 2s fall 2 rise 1'
+    } else {
+      # One server at a time takes all sessions, as concurrent writers on several Galera members conflict.
+      $options = {
+        'balance' => 'first',
+        'option'  => ['tcplog', 'clitcpka', 'srvtcpka'],
+        'timeout' => ['client 65m', 'server 65m'],
+      }
+      $server_options = 'check inter 2s fall 2 rise 1 on-marked-down shutdown-sessions'
+    }
+
+    haproxy::listen { $name:
+      ipaddress        => $vip_address,
+      ports            => String($frontend['port']),
+      mode             => $frontend['mode'],
+      options          => $options,
+      collect_exported => false,
+    }
+    $frontend['backends'].each |$backend| {
+      haproxy::balancermember { "${name}-${backend['name']}":
+        listening_service => $name,
+        server_names      => $backend['name'],
+        ipaddresses       => $backend['address'],
+        ports             => String($frontend['port']),
+        options           => $server_options,
+      }
+    }
+  }
+
+  package { 'keepalived':
+    ensure => installed,
+  }
+  -> file { '/etc/keepalived/keepalived.conf':
+    ensure    => file,
+    owner     => 'root',
+    group     => 'root',
+    mode      => '0640',
+    show_diff => false,
+    content   => Sensitive(epp('profile/keepalived.conf.epp', {
+      'vip_address'   => $vip_address,
+      'prefix'        => $prefix,
+      'router_id'     => $router_id,
+      'priority'      => $priority,
+      'vrrp_password' => $vrrp_password.unwrap[0, 8],
+      'peers'         => $peers,
+    })),
+  }
+  ~> service { 'keepalived':
+    ensure  => running,
+    enable  => true,
+    require => Class['haproxy'],
+  }
+}

@@ -1,0 +1,124 @@
+# @summary Keystone behind uwsgi, with the administrator and the catalogue entry of the identity service.
+#
+# @param vip_name Host name of the virtual address, in all the endpoints.
+# @param region Region of the endpoints.
+# @param memcached_servers Caches, `host:port`.
+# @param database_host Host name of the database.
+# @param rabbit_hosts Host names of the message brokers.
+# @param admin_password Password of the user admin; a new one is applied by the next run.
+# @param database_password Password of the database user keystone.
+# @param rabbit_password Password of the RabbitMQ user openstack.
+# @param processes Processes of the API.
+# @param threads Threads of each process.
+class profile::keystone (
+  Stdlib::Fqdn $vip_name,
+  String[1] $region,
+  Array[String[1], 1] $memcached_servers,
+  Stdlib::Fqdn $database_host,
+  Array[Stdlib::Fqdn, 1] $rabbit_hosts,
+  Sensitive[String[1]] $admin_password,
+  Sensitive[String[1]] $database_password,
+  Sensitive[String[1]] $rabbit_password,
+  Integer[1] $processes = 2,
+  Integer[1] $threads = 4,
+) {
+  $url = "http://${vip_name}:5000"
+
+  class { 'keystone::logging':
+    log_dir    => $facts['os_service_default'],
+    use_stderr => true,
+  }
+  class { 'keystone::db':
+    database_connection              => os_database_connection({
+      'dialect'  => 'mysql+pymysql',
+      'host'     => $database_host,
+      'username' => 'keystone',
+      'password' => $database_password.unwrap,
+      'database' => 'keystone',
+      'charset'  => 'utf8mb3',
+    }),
+    database_connection_recycle_time => 600,
+  }
+  class { 'keystone':
+    public_endpoint              => $url,
+    enable_proxy_headers_parsing => true,
+    # The exec below does it, whenever the database turns out to need it.
+    sync_db                      => false,
+    default_transport_url        => os_transport_url({
+      'transport' => 'rabbit',
+      'hosts'     => $rabbit_hosts,
+      'port'      => 5672,
+      'username'  => 'openstack',
+      'password'  => $rabbit_password.unwrap,
+    }),
+  }
+  class { 'keystone::cache':
+    enabled                 => true,
+    backend                 => 'dogpile.cache.memcached',
+    memcache_servers        => $memcached_servers,
+    memcache_dead_retry     => 10,
+    memcache_socket_timeout => 1.0,
+    manage_backend_package  => false,
+  }
+  class { 'keystone::wsgi::uwsgi':
+    processes => $processes,
+    threads   => $threads,
+  }
+  # supervisord rotates what the program prints.
+  keystone_uwsgi_config {
+    'uwsgi/http-socket':      value => ':5000';
+    'uwsgi/logto':            ensure => absent;
+    'uwsgi/apparmor-profile': ensure => absent;
+    'uwsgi/plugins':          value => 'python3';
+  }
+
+  file { '/etc/keystone/bootstrap.json':
+    ensure    => file,
+    owner     => 'root',
+    group     => 'root',
+    mode      => '0600',
+    show_diff => false,
+    content   => Sensitive(stdlib::to_json({
+      'password' => $admin_password.unwrap,
+      'region'   => $region,
+      'url'      => $url,
+    })),
+    require   => Anchor['keystone::install::end'],
+  }
+  # The title puts it after the making of the keys.
+  -> exec { 'keystone bootstrap':
+    command   => '/etc/dockstack/bin/keystone-bootstrap apply',
+    unless    => '/etc/dockstack/bin/keystone-bootstrap check',
+    logoutput => on_failure,
+    timeout   => 300,
+    require   => Anchor['keystone::dbsync::begin'],
+    before    => Anchor['keystone::service::begin'],
+  }
+
+  exec { 'wait for Keystone':
+    command   => '/etc/dockstack/bin/keystone-bootstrap wait',
+    unless    => '/etc/dockstack/bin/keystone-bootstrap check',
+    logoutput => on_failure,
+    timeout   => 120,
+    require   => Anchor['keystone::service::end'],
+  }
+
+  $quoted_password = regsubst($admin_password.unwrap, "'", "'\\\\\\\\''", 'G')
+  file { '/root/openrc':
+    ensure    => file,
+    owner     => 'root',
+    group     => 'root',
+    mode      => '0600',
+    show_diff => false,
+    content   => Sensitive(@("OPENRC")),
+      export OS_AUTH_URL=${url}/v3
+      export OS_IDENTITY_API_VERSION=3
+      export OS_USERNAME=admin
+      export OS_PASSWORD='${quoted_password}'
+      export OS_PROJECT_NAME=admin
+      export OS_USER_DOMAIN_NAME=Default
+      export OS_PROJECT_DOMAIN_NAME=Default
+      export OS_REGION_NAME=${region}
+      | OPENRC
+  }
+}

@@ -1,0 +1,5 @@
+# @summary A dnsmasq container.
+class role::dnsmasq {
+  include profile::base
+  include profile::dnsmasq
+}

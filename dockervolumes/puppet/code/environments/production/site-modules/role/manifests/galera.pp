@@ -1,0 +1,4 @@
+# @summary A member of the database cluster.
+class role::galera {
+  include profile::galera
+}

@@ -1,0 +1,4 @@
+# @summary The identity service.
+class role::keystone {
+  include profile::keystone
+}

@@ -1,0 +1,4 @@
+# @summary A cache.
+class role::memcached {
+  include profile::memcached
+}

@@ -1,0 +1,4 @@
+# @summary A container with nothing but what all have.
+class role::plain {
+  include profile::base
+}

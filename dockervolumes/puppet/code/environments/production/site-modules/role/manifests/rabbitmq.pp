@@ -1,0 +1,4 @@
+# @summary A message broker.
+class role::rabbitmq {
+  include profile::rabbitmq
+}

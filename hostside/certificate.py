@@ -1,0 +1,58 @@
+"""A container's own certificate, asked for with its own secret."""
+
+from __future__ import annotations
+
+import time
+
+from hostside import containers
+from hostside.errors import StepError
+from hostside.process import CommandFailed
+
+STEP = "getting its certificate"
+ATTRIBUTES = "/etc/puppet/csr_attributes.yaml"
+PP_ROLE = "1.3.6.1.4.1.34380.1.1.13"
+"""OID of the trusted certificate extension pp_role (Puppet's registered IDs)."""
+SERVER_SECONDS = 60.0
+"""How long the Puppet server's name may take to resolve and to answer."""
+
+
+def issue(container: str, *, server: str, role: str, secret: str) -> str:
+    """Make the container ask for its certificate, unless it has one; return what was done.
+
+    The secret travels over standard input, is in a file of mode 0600 while the request is made, and is gone then.
+
+    Raises:
+        StepError: with the agent's last lines.
+    """
+    try:
+        if containers.execute(container, ["sh", "-c", _HAS_CERTIFICATE]).strip() == "yes":
+            return "present"
+        _await_server(container, server)
+        attributes = f"custom_attributes:\n  1.2.840.113549.1.9.7: {secret}\nextension_requests:\n  {PP_ROLE}: {role}\n"
+        containers.execute(container, ["sh", "-c", f"umask 077 && cat > {ATTRIBUTES}"], stdin=attributes)
+        try:
+            # Without the keep-alive limit the agent waits 30 s on its first connection before it asks again.
+            bootstrap = ["puppet", "ssl", "bootstrap", "--http_keepalive_timeout", "0", "--waitforcert", "2"]
+            containers.execute(container, [*bootstrap, "--maxwaitforcert", "20"], timeout=180)
+        finally:
+            containers.execute(container, ["rm", "-f", ATTRIBUTES])
+    except CommandFailed as error:
+        raise StepError(container, STEP, "the Puppet server did not sign", str(error).splitlines()[-10:]) from error
+    return "issued"
+
+
+def _await_server(container: str, server: str) -> None:
+    """Wait until the container resolves the server's name and reaches its port."""
+    script = 'i=0; until nc -z -w 2 "$0" 8140; do i=$((i+1)); [ $i -lt 120 ] || exit 1; sleep 0.5; done'
+    started = time.monotonic()
+    try:
+        containers.execute(container, ["sh", "-c", script, server], timeout=SERVER_SECONDS)
+    except CommandFailed as error:
+        waited = time.monotonic() - started
+        raise StepError(container, STEP, f"{server}:8140 can't be reached after {waited:.0f} s: {error}") from error
+
+
+_HAS_CERTIFICATE = """
+    ssl=$(puppet config print ssldir --section agent); name=$(puppet config print certname --section agent)
+    if [ -s "$ssl/certs/$name.pem" ] && [ -s "$ssl/private_keys/$name.pem" ]; then echo yes; else echo no; fi
+"""

@@ -1,0 +1,23 @@
+"""The Puppet CA in the server's container."""
+
+from __future__ import annotations
+
+from hostside import engine
+from hostside.containers import execute
+from hostside.errors import StepError
+from hostside.process import CommandFailed
+
+
+def clean(server: str, certname: str) -> None:
+    """Revoke and remove a certificate; none there is no error, and neither is a server that is gone with its CA.
+
+    Raises:
+        StepError: when the authority refuses.
+    """
+    found = engine.inspect(server)
+    if found is None:
+        return
+    try:
+        execute(server, ["/etc/dockstack/bin/clean-certificates", certname])
+    except CommandFailed as error:
+        raise StepError(certname, "cleaning its old certificate", str(error)) from error

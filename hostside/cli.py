@@ -1,0 +1,162 @@
+"""The verbs that ``pulumi up`` and the keeper call; each reads one JSON object from standard input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hostside.errors import StepError
+from hostside.process import CommandFailed
+
+# Each verb imports what it needs itself: a hundred ports are a hundred starts of this program.
+
+Parameters = Mapping[str, Any]
+
+
+def _attach(directory: Path, given: Parameters) -> object:
+    from hostside import ports
+
+    if ports.attach(given["container"], directory / "locks") == "none":
+        raise StepError(given["container"], ports.STEP, "the container does not run")
+    return None
+
+
+def _detach(directory: Path, given: Parameters) -> object:
+    from hostside import ports
+
+    ports.detach(given["container"], given["bridge"], directory / "locks")
+    return None
+
+
+def _bridge_up(_directory: Path, given: Parameters) -> object:
+    from hostside import bridge
+
+    return {"datapath": bridge.up(bridge.Bridge(**given))}
+
+
+def _bridge_down(_directory: Path, given: Parameters) -> object:
+    from hostside import bridge
+
+    bridge.down(bridge.Bridge(**given))
+    return None
+
+
+def _write(_directory: Path, given: Parameters) -> object:
+    from hostside import files
+
+    files.write(Path(given["root"]), given["files"])
+    return None
+
+
+def _remove(_directory: Path, given: Parameters) -> object:
+    from hostside import files
+
+    files.remove(Path(given["root"]))
+    return None
+
+
+def _register(_directory: Path, given: Parameters) -> object:
+    from hostside.registration import Registration
+
+    Registration(**given).register()
+    return None
+
+
+def _withdraw(_directory: Path, given: Parameters) -> object:
+    from hostside.registration import Registration
+
+    Registration(**given).withdraw()
+    return None
+
+
+def _issue(_directory: Path, given: Parameters) -> object:
+    from hostside import certificate
+
+    certificate.issue(given["container"], server=given["server"], role=given["role"], secret=given["secret"])
+    return None
+
+
+def _provision(directory: Path, given: Parameters) -> object:
+    from hostside import provisioning
+
+    provisioning.provision(given["container"], directory / "logs")
+    return None
+
+
+def _await_healthy(_directory: Path, given: Parameters) -> object:
+    from hostside import health
+
+    health.await_healthy(given["container"], given["checks"], given["seconds"])
+    return None
+
+
+def _build(_directory: Path, given: Parameters) -> object:
+    from hostside import image
+
+    return image.build(given["tag"], given["parent"], given["files"], given["packages"])
+
+
+def _publish(_directory: Path, given: Parameters) -> object:
+    from hostside import access
+
+    access.publish(given["stack"], Path(given["openrc"]), given["text"], given["address"], given["name"])
+    return None
+
+
+def _unpublish(_directory: Path, given: Parameters) -> object:
+    from hostside import access
+
+    access.withdraw(given["stack"], Path(given["openrc"]))
+    return None
+
+
+def _keep(directory: Path, given: Parameters) -> object:
+    from hostside.keeper import Keeper
+
+    Keeper(given["stack"], directory).run()
+    return None
+
+
+VERBS: Mapping[str, Callable[[Path, Parameters], object]] = {
+    "access-publish": _publish,
+    "access-withdraw": _unpublish,
+    "bridge-down": _bridge_down,
+    "bridge-up": _bridge_up,
+    "certificate-issue": _issue,
+    "files-remove": _remove,
+    "files-write": _write,
+    "health-await": _await_healthy,
+    "image-build": _build,
+    "keeper": _keep,
+    "port-attach": _attach,
+    "port-detach": _detach,
+    "provision": _provision,
+    "register": _register,
+    "withdraw": _withdraw,
+}
+
+
+def main(arguments: list[str], directory: Path) -> int:
+    """Run one verb.
+
+    Args:
+        arguments: the verb, then words that only serve the reader of a preview or a process list. The keeper, which is
+            started by Docker and not by a command, takes its stack's name instead of standard input.
+        directory: the stack's directory on this host.
+
+    Returns:
+        The exit status: 0, or 1 with the error on standard error.
+    """
+    verb = arguments[0]
+    try:
+        given = {"stack": arguments[1]} if verb == "keeper" else json.load(sys.stdin)
+        result = VERBS[verb](directory, given)
+    except (StepError, CommandFailed, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    if result is not None:
+        print(json.dumps(result, sort_keys=True))
+    return 0

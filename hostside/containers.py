@@ -1,0 +1,51 @@
+"""Running commands inside a container, and reading why one of its programs does not run."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+
+from hostside.process import CommandFailed, run
+
+LOG_LINES = 15
+"""How many lines of a log an error shows."""
+
+
+def execute(container: str, arguments: Sequence[str], *, stdin: str | None = None, timeout: float = 120) -> str:
+    """Run a command in a container as root and return its standard output.
+
+    Raises:
+        CommandFailed: when it ends with a status other than 0.
+    """
+    return run(["docker", "exec", "-i", container, *arguments], stdin=stdin, timeout=timeout)
+
+
+def stream(container: str, arguments: Sequence[str], line: Callable[[str], None]) -> int:
+    """Run a command in a container, hand over each line that it prints, and return its status."""
+    with subprocess.Popen(
+        ["docker", "exec", container, *arguments],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for text in process.stdout:
+            line(text.rstrip("\n"))
+    return process.returncode
+
+
+def program_logs(container: str) -> list[str]:
+    """Return what explains a container's state: its programs' states, and the log of each that doesn't run."""
+    script = """
+        /etc/dockstack/bin/health || true
+        for program in $(/etc/dockstack/bin/health | awk '$2 != "RUNNING" {print $1}'); do
+            echo "-- /var/log/supervisor/$program.log"
+            tail -n "$0" "/var/log/supervisor/$program.log"
+        done
+    """
+    try:
+        text = run(["docker", "exec", container, "sh", "-c", script, str(LOG_LINES)], timeout=30)
+    except CommandFailed as error:
+        try:
+            text = run(["docker", "logs", "--tail", str(LOG_LINES), container], timeout=30)
+        except CommandFailed:
+            text = str(error)
+    return text.splitlines()

@@ -1,0 +1,26 @@
+"""The one kind of error that a verb reports to the person who runs ``pulumi up``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class StepError(Exception):
+    """A step of a container failed.
+
+    Rendered as the container, the step, the reason, and the last lines of the log that explains it.
+    """
+
+    def __init__(self, container: str, step: str, reason: str, log: Sequence[str] = ()) -> None:
+        """Keep the parts; ``log`` holds the explaining lines, oldest first."""
+        super().__init__(reason)
+        self.container = container
+        self.step = step
+        self.reason = reason
+        self.log = tuple(log)
+
+    def __str__(self) -> str:
+        """Return the whole message, the log indented below the reason."""
+        lines = [f"{self.container}: {self.step} failed: {self.reason}"]
+        lines += [f"    {line.rstrip()}" for line in self.log]
+        return "\n".join(lines)

@@ -1,0 +1,76 @@
+"""A service's health: its programs under supervisord, and its own checks through the network."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hostside import containers
+from hostside.errors import StepError
+from hostside.process import CommandFailed
+
+STEP = "becoming healthy"
+INTERVAL_SECONDS = 0.5
+
+
+def await_healthy(container: str, checks: Sequence[Mapping[str, Any]], seconds: float) -> None:
+    """Wait until every program runs and every check succeeds.
+
+    Args:
+        container: the container.
+        checks: ``{"kind": "tcp", "address", "port"}``, ``{"kind": "http", "url", "status": [codes]}`` or
+            ``{"kind": "exec", "command": [...]}`` (inside the container).
+        seconds: how long that may take.
+
+    Raises:
+        StepError: with the check that failed last and the programs' logs.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        failure = _first_failure(container, checks)
+        if failure is None:
+            return
+        if time.monotonic() > deadline:
+            raise StepError(container, STEP, f"after {seconds:.0f} s: {failure}", containers.program_logs(container))
+        time.sleep(INTERVAL_SECONDS)
+
+
+def _first_failure(container: str, checks: Sequence[Mapping[str, Any]]) -> str | None:
+    try:
+        containers.execute(container, ["/etc/dockstack/bin/health"], timeout=20)
+    except CommandFailed as error:
+        return f"not every program runs: {error}"
+    for check in checks:
+        try:
+            _KINDS[check["kind"]](container, check)
+        except (OSError, CommandFailed, ValueError) as error:
+            return f"{json.dumps(check)}: {error}"
+    return None
+
+
+def _tcp(_container: str, check: Mapping[str, Any]) -> None:
+    socket.create_connection((check["address"], check["port"]), timeout=5).close()
+
+
+def _http(_container: str, check: Mapping[str, Any]) -> None:
+    # A proxy of the host is for the way out; the lab is beside us.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(check["url"], timeout=10) as answer:
+            status = answer.status
+    except urllib.error.HTTPError as error:
+        status = error.code
+    if status not in check["status"]:
+        raise ValueError(f"answered with status {status}")
+
+
+def _exec(container: str, check: Mapping[str, Any]) -> None:
+    containers.execute(container, check["command"], timeout=30)
+
+
+_KINDS = {"tcp": _tcp, "http": _http, "exec": _exec}

@@ -1,0 +1,111 @@
+"""Building an image on the host's engine, once for each content."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Mapping, Sequence
+
+from hostside import containers
+from hostside.errors import StepError
+from hostside.process import CommandFailed, run, succeeds
+
+STEP = "building the image"
+PROGRESS_SECONDS = 10.0
+PULL_SECONDS = 60.0
+
+
+def build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]], packages: Sequence[str]) -> dict[str, object]:
+    """Build an image unless the engine has it, and say which it is.
+
+    Args:
+        tag: name with the digest of the content as its tag: the same tag is the same content.
+        parent: image it is made from, given to the Dockerfile as PARENT.
+        files: the build context: relative path to ``{"content", "mode"}``.
+        packages: Debian packages whose versions are told.
+
+    Returns:
+        ``{"id": image ID, "versions": {package: version}}``.
+
+    Raises:
+        StepError: with the end of the build's output.
+    """
+    if not succeeds(["docker", "image", "inspect", tag]):
+        _ensure_distribution(parent)
+        _build(tag, parent, files)
+    # By hand, `docker build Dockerfiles/NAME` finds its parent under the plain name.
+    run(["docker", "tag", tag, tag.split(":")[0] + ":latest"])
+    image = run(["docker", "image", "inspect", "--format", "{{.Id}}", tag]).strip()
+    return {"id": image, "versions": _versions(image, packages)}
+
+
+def _build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]]) -> None:
+    name = tag.split(":")[0]
+    lines: list[str] = []
+    started = last = time.monotonic()
+    # The classic builder is in every engine; BuildKit is a plugin that Debian's doesn't bring.
+    command = ["env", "DOCKER_BUILDKIT=0", "docker", "build", "--force-rm", "--tag", tag, "--build-arg", f"PARENT={parent}", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(_context(files))
+        process.stdin.close()
+        for raw in process.stdout:
+            line = raw.decode(errors="replace").rstrip()
+            lines.append(line)
+            if time.monotonic() - last >= PROGRESS_SECONDS:
+                last = time.monotonic()
+                print(f"{name}: building, {last - started:.0f} s: {line[:100]}", file=sys.stderr, flush=True)
+    if process.returncode != 0:
+        raise StepError(name, STEP, f"docker build ended with status {process.returncode}", lines[-containers.LOG_LINES :])
+    print(f"{name}: built in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+
+
+def _ensure_distribution(parent: str) -> None:
+    """Have the distribution's image: from the registry if that can be reached, else from the package archive."""
+    if succeeds(["docker", "image", "inspect", parent]):
+        return
+    repository, _, tag = parent.partition(":")
+    if repository != "debian":
+        raise StepError(parent, STEP, "this image isn't on the engine")
+    if succeeds(["docker", "pull", "--quiet", parent], timeout=PULL_SECONDS):
+        return
+    suite = tag.removesuffix("-slim")
+    print(f"{parent}: no registry answers, making it from the package archive", file=sys.stderr, flush=True)
+    if shutil.which("mmdebstrap") is None:
+        raise StepError(parent, STEP, "no registry answers, and mmdebstrap isn't installed (apt-get install mmdebstrap)")
+    strap = subprocess.Popen(
+        ["mmdebstrap", "--quiet", "--variant=minbase", suite, "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    load = subprocess.run(["docker", "import", "-", parent], stdin=strap.stdout, capture_output=True, text=True, check=False)
+    _, errors = strap.communicate()
+    if strap.returncode != 0 or load.returncode != 0:
+        succeeds(["docker", "image", "rm", parent])
+        explanation = errors.decode(errors="replace").splitlines() + load.stderr.splitlines()
+        raise StepError(parent, STEP, "mmdebstrap failed", explanation[-containers.LOG_LINES :])
+
+
+def _context(files: Mapping[str, Mapping[str, str]]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path, file in sorted(files.items()):
+            data = file["content"].encode()
+            entry = tarfile.TarInfo(path)
+            entry.size = len(data)
+            entry.mode = int(file.get("mode", "644"), 8)
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def _versions(image: str, packages: Sequence[str]) -> dict[str, str]:
+    if not packages:
+        return {}
+    query = ["dpkg-query", "--show", "--showformat", "${Package} ${Version}\\n", *packages]
+    try:
+        listed = run(["docker", "run", "--rm", "--network", "none", "--entrypoint", query[0], image, *query[1:]])
+    except CommandFailed as error:
+        raise StepError(image, "reading its versions", str(error)) from error
+    return dict(line.split(" ", 1) for line in listed.splitlines())

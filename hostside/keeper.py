@@ -1,0 +1,151 @@
+"""The keeper: puts ports back after restarts that nobody announced, and publishes the addresses of what runs.
+
+It keeps no state of its own. What a container needs is in the container's labels, what a bridge needs is in the
+bridge's external_ids, so after any loss it only has to look.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hostside import bridge as bridges
+from hostside import engine, ovs, ports, records
+from hostside.errors import StepError
+from hostside.process import CommandFailed, run
+
+SWEEP_SECONDS = 10.0
+"""How often everything is compared, besides on events: repairs what a person or another program took away."""
+STOP_NOTICE_SECONDS = 0.5
+"""How long after a container's end the engine may take to say that the end was asked for (`docker stop`)."""
+
+
+class Keeper:
+    """Follows the engine's events for the containers of one stack."""
+
+    def __init__(self, stack: str, directory: Path) -> None:
+        """Take the stack's name and its directory on this host."""
+        self._stack = stack
+        self._locks = directory / "locks"
+        self._records = records.Records(directory / "records")
+        self._pool = ThreadPoolExecutor(max_workers=8)
+        self._stopped: dict[str, float] = {}
+        self._ending = threading.Event()
+
+    def run(self) -> None:
+        """Work until SIGTERM; an engine that goes away is waited for."""
+        signal.signal(signal.SIGTERM, self._end)
+        threading.Thread(target=self._sweep_regularly, daemon=True).start()
+        threading.Thread(target=self._follow, daemon=True).start()
+        self._ending.wait()
+        # The last containers' ends may have come just before ours.
+        self._guarded("sweep", self.sweep)
+
+    def sweep(self) -> None:
+        """Compare everything there is with what the labels ask for, and mend it."""
+        for name, identifiers in ovs.bridges(self._stack).items():
+            if bridges.restore(bridges.Bridge.recorded(name, identifiers)):
+                log(f"{name}: put the host's address back")
+        listed = {_name(summary): summary for summary in engine.containers(self._stack)}
+        jobs = [
+            self._pool.submit(self._guarded, name, self._started, name, summary["Labels"])
+            for name, summary in listed.items()
+            if summary["State"] == "running"
+        ]
+        for job in jobs:
+            job.result()
+        running = {name for name, summary in listed.items() if summary["State"] == "running"}
+        for name, owner in self._ports():
+            if owner not in running:
+                run(["ovs-vsctl", "--timeout=30", "--if-exists", "del-port", name])
+                log(f"{owner}: removed its stale port {name}")
+        self._records.keep_only(running)
+
+    def _follow(self) -> None:
+        while not self._ending.is_set():
+            try:
+                for event in engine.events(self._stack):
+                    if not event:
+                        # Subscribed: whatever happened before now is found by a look at everything.
+                        self._pool.submit(self._guarded, "sweep", self.sweep)
+                        continue
+                    attributes = event["Actor"]["Attributes"]
+                    self._pool.submit(
+                        self._guarded, attributes["name"], self._handle, event["Action"], attributes["name"], attributes
+                    )
+            except engine.EngineError as error:
+                log(f"{error}; trying again")
+                time.sleep(0.2)
+
+    def _handle(self, action: str, name: str, labels: Mapping[str, str]) -> None:
+        if action == "start":
+            self._started(name, labels)
+        elif action == "stop":
+            self._stopped[name] = time.monotonic()
+        elif action == "die":
+            self._records.remove(name)
+            if "dockstack.bridge" in labels:
+                ports.detach(name, labels["dockstack.bridge"], self._locks)
+            self._restart_if_killed(name)
+        elif action == "destroy":
+            self._stopped.pop(name, None)
+
+    def _started(self, name: str, labels: Mapping[str, str]) -> None:
+        self._stopped.pop(name, None)
+        if ports.attach(name, self._locks) == "attached":
+            log(f"{name}: attached its port")
+        if "dockstack.fqdn" in labels and labels.get("dockstack.address"):
+            self._records.add(name, labels["dockstack.address"].split("/")[0], labels["dockstack.fqdn"])
+
+    def _restart_if_killed(self, name: str) -> None:
+        """Start a container again that was killed: Docker takes `docker kill` for a wish and leaves it down."""
+        time.sleep(STOP_NOTICE_SECONDS)
+        if self._ending.is_set() or name in self._stopped:
+            return
+        found = engine.inspect(name)
+        if found is None or found["HostConfig"]["RestartPolicy"]["Name"] in ("", "no"):
+            return
+        if found["State"]["Status"] == "exited":
+            log(f"{name}: was killed, starting it again")
+            engine.start(name)
+
+    def _ports(self) -> list[tuple[str, str]]:
+        """Return the names and containers of the ports on this stack's bridges."""
+        mine = set()
+        for bridge in ovs.bridges(self._stack):
+            mine.update(run(["ovs-vsctl", "--timeout=30", "list-ports", bridge]).split())
+        return [
+            (str(name), ids["container_id"])
+            for name, ids in ovs.rows("interface", "name,external_ids")
+            if name in mine and "container_id" in ids
+        ]
+
+    def _sweep_regularly(self) -> None:
+        while not self._ending.wait(SWEEP_SECONDS):
+            self._guarded("sweep", self.sweep)
+
+    def _guarded(self, what: str, work: Any, *arguments: Any) -> None:
+        """Run a piece of work; a failure is logged, and the next sweep tries again."""
+        try:
+            work(*arguments)
+        except (StepError, CommandFailed, OSError) as error:
+            log(f"{what}: {error}")
+
+    def _end(self, _signal: int, _frame: FrameType | None) -> None:
+        self._ending.set()
+
+
+def log(message: str) -> None:
+    """Write a line to the container's log."""
+    print(f"{time.strftime('%H:%M:%S')} {message}", file=sys.stderr, flush=True)
+
+
+def _name(summary: Mapping[str, Any]) -> str:
+    return str(summary["Names"][0]).lstrip("/")

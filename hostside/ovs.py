@@ -1,0 +1,56 @@
+"""Questions to Open vSwitch's database."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hostside.process import CommandFailed, run
+
+STACK_KEY = "dockstack-stack"
+"""Key in a bridge's external_ids that names the stack it belongs to."""
+
+
+def rows(table: str, columns: str, *conditions: str) -> list[list[Any]]:
+    """Return the chosen columns of a table's rows, maps as dictionaries."""
+    found = json.loads(
+        run(["ovs-vsctl", "--timeout=30", "--format=json", f"--columns={columns}", "find", table, *conditions])
+    )
+    return [[_plain(value) for value in row] for row in found["data"]]
+
+
+def ports_of(container: str) -> list[str]:
+    """Return the names of the ports that ovs-docker attached for a container."""
+    return [str(row[0]) for row in rows("interface", "name", f"external_ids:container_id={container}")]
+
+
+def bridges(stack: str) -> dict[str, dict[str, str]]:
+    """Return the external_ids of each bridge of a stack, by the bridge's name."""
+    return {str(name): dict(ids) for name, ids in rows("bridge", "name,external_ids", f"external_ids:{STACK_KEY}={stack}")}
+
+
+@cache
+def is_userspace(bridge: str) -> bool:
+    """Say whether a bridge runs on the userspace datapath."""
+    return run(["ovs-vsctl", "--timeout=30", "get", "bridge", bridge, "datapath_type"]).strip().strip('"') == "netdev"
+
+
+def kernel_datapath() -> bool:
+    """Say whether this kernel has Open vSwitch's datapath, loaded or loadable."""
+    if Path("/sys/module/openvswitch").exists():
+        return True
+    try:
+        run(["modprobe", "openvswitch"])
+    except CommandFailed:
+        return False
+    return True
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list) and len(value) == 2 and value[0] == "map":
+        return dict(value[1])
+    if isinstance(value, list) and len(value) == 2 and value[0] == "set":
+        return list(value[1])
+    return value

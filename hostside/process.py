@@ -1,0 +1,52 @@
+"""Running other programs: one place for time limits and for what an error says."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+
+
+class CommandFailed(Exception):
+    """A program ended with a status other than 0, or did not end in time."""
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    stdin: str | None = None,
+    timeout: float = 60,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Run a program and return its standard output.
+
+    Args:
+        arguments: the program and its arguments; never a secret, as every user of the host can read them.
+        stdin: text for its standard input.
+        timeout: seconds after which it is killed.
+        environment: its whole environment; ours when not given.
+
+    Raises:
+        CommandFailed: with the program, its status and the end of its standard error.
+    """
+    try:
+        done = subprocess.run(
+            arguments, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, text=True,
+            capture_output=True, timeout=timeout, check=False, env=environment,
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise CommandFailed(f"{arguments[0]} is not installed on this host") from error
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed(f"{' '.join(arguments[:4])} did not end within {timeout:.0f} s") from error
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip()[-2000:]
+        raise CommandFailed(f"{' '.join(arguments[:4])} ended with status {done.returncode}: {said}")
+    return done.stdout
+
+
+def succeeds(arguments: Sequence[str], *, timeout: float = 60) -> bool:
+    """Say whether a program ends with status 0."""
+    try:
+        run(arguments, timeout=timeout)
+    except CommandFailed:
+        return False
+    return True

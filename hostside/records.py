@@ -1,0 +1,42 @@
+"""DNS records of the containers that run: one file each in the directory that dnsmasq reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+
+class Records:
+    """The directory of address records, written by the keeper and mounted into the dnsmasq container."""
+
+    def __init__(self, directory: Path) -> None:
+        """Take the directory; one that isn't there yet is made at the first record."""
+        self._directory = directory
+
+    def add(self, container: str, address: str, fqdn: str) -> None:
+        """Publish a container's address under its full and its short name."""
+        self._write(container, f"{address} {fqdn} {fqdn.split('.')[0]}\n")
+
+    def remove(self, container: str) -> None:
+        """Withdraw a container's address."""
+        if (self._directory / container).exists():
+            self._write(container, "")
+            (self._directory / container).unlink(missing_ok=True)
+
+    def keep_only(self, containers: Collection[str]) -> None:
+        """Withdraw the addresses of all other containers."""
+        if self._directory.is_dir():
+            for path in self._directory.iterdir():
+                if path.name not in containers and not path.name.startswith("."):
+                    self.remove(path.name)
+
+    def _write(self, container: str, text: str) -> None:
+        path = self._directory / container
+        if path.exists() and path.read_text() == text:
+            return
+        self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        # dnsmasq skips dot files, so it never reads half a record.
+        fresh = self._directory / f".{container}"
+        fresh.write_text(text)
+        os.replace(fresh, path)

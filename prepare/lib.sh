@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# What the scripts in prepare/ share: the places, and a way to say what is going on. Sourced, never run.
+
+dockstack_checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+# shellcheck source=prepare/paths.sh
+source "$dockstack_checkout/prepare/paths.sh"
+
+if [[ -z ${HOME:-} ]]; then
+    HOME=$(getent passwd "$(id -u)" | cut -d: -f6)
+    export HOME
+fi
+# Docker, Open vSwitch and the package manager's helpers live in sbin, which `su` leaves out of PATH.
+for directory in /usr/local/sbin /usr/sbin /sbin; do
+    [[ :$PATH: == *:$directory:* ]] || PATH=$PATH:$directory
+done
+export PATH
+
+log_directory=$DOCKSTACK_HOME/log
+
+say() { printf '%s: %s\n' "${0##*/}" "$*"; }
+
+fail() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# Root is needed to install, to start daemons and to wire containers.
+require_root() { [[ $(id -u) == 0 ]] || fail "must run as root"; }
+
+has_systemd() { [[ $(cat /proc/1/comm) == systemd && -d /run/systemd/system ]]; }
+
+# What a user gets by `. ./activate`, for the scripts that need the engine.
+activate_environment() {
+    local checkout=$dockstack_checkout
+    # shellcheck source=activate
+    source "$checkout/activate"
+    [[ -n ${DOCKSTACK_PULUMI:-} ]] || fail "run prepare/run first"
+    # activate leaves no variables of its own behind.
+    dockstack_checkout=$checkout
+    # shellcheck source=prepare/paths.sh
+    source "$checkout/prepare/paths.sh"
+}
+
+# process_is PID NAME: whether PID runs and is NAME, so that a number given to another process since is not taken for it.
+process_is() { [[ ${1:-} =~ ^[0-9]+$ && $(cat "/proc/$1/comm" 2>/dev/null) == "$2" ]]; }
+
+# version_at_least HAVE WANT
+version_at_least() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]; }
+
+make_home() {
+    install -d -m 0700 -- "$DOCKSTACK_HOME" "$dockstack_record"
+    install -d -m 0700 -- "$log_directory" "$DOCKSTACK_HOME/cache"
+}
+
+# record NAME VALUE: what `activate` reads.
+record() {
+    printf '%s\n' "$2" >"$dockstack_record/$1.new"
+    mv -f -- "$dockstack_record/$1.new" "$dockstack_record/$1"
+}
+
+# under_lock NAME: one prepare at a time does NAME; held until the script ends.
+under_lock() {
+    exec {lock_descriptor}>"$DOCKSTACK_HOME/.$1.lock"
+    flock -n "$lock_descriptor" || { say "waiting for another run to finish $1"; flock "$lock_descriptor"; }
+}
+
+# What is said reaches the console where a command's own output goes into a log.
+exec {console}>&1
+
+# with_progress WHAT COMMAND...: runs COMMAND and says every 20 seconds that it still does.
+with_progress() {
+    local what=$1 status=0 command_pid ticker
+    shift
+    "$@" &
+    command_pid=$!
+    # Looks once a second, so that no long sleep outlives the command and keeps the output open.
+    (
+        seconds=0
+        while sleep 1 && kill -0 "$command_pid" 2>/dev/null; do
+            ((++seconds % 20)) || say "$what: $seconds s so far" >&"$console"
+        done
+    ) &
+    ticker=$!
+    wait "$command_pid" || status=$?
+    kill "$ticker" 2>/dev/null || true
+    wait "$ticker" 2>/dev/null || true
+    return "$status"
+}
+
+# wait_until SECONDS WHAT COMMAND...: repeats COMMAND until it succeeds; says what it waits for; fails when time is up.
+wait_until() {
+    local limit=$1 what=$2 begin=$SECONDS told=0
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS - begin < limit)) || return 1
+        if ((SECONDS - begin >= told + 5)); then
+            told=$((SECONDS - begin))
+            say "waiting for $what ($told s)"
+        fi
+        sleep 0.2
+    done
+}

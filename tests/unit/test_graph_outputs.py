@@ -1,0 +1,54 @@
+"""What a stack tells: addresses, endpoints, the openrc file, and what each container runs."""
+
+from __future__ import annotations
+
+from components import paths, services
+from tests.unit.graph_recorder import CONFIG, UNKNOWN, Graph
+
+
+def test_the_addresses_are_the_configured_ones(lab: Graph) -> None:
+    assert lab.outputs["addresses"] == {name: given["address"] for name, given in CONFIG["containers"].items()}
+
+
+def test_the_endpoints_name_the_vip_for_what_haproxy_serves_and_the_container_for_the_rest(lab: Graph) -> None:
+    assert lab.outputs["endpoints"] == {
+        "dns": "dns://10.87.0.53:53",
+        "puppet": "https://10.87.0.10:8140",
+        "galera": "tcp://vip.dockstack.lab:3306",
+        "rabbitmq": "amqp://10.87.0.40:5672",
+        "memcached": "memcached://10.87.0.45:11211",
+        "keystone": "http://vip.dockstack.lab:5000/v3",
+    }
+
+
+def test_the_openrc_file_is_in_the_stacks_directory(lab: Graph) -> None:
+    assert lab.outputs["openrc"] == f"{paths.stack_directory('lab')}/openrc"
+    assert lab.the("access-publish").parameters()["openrc"] == lab.outputs["openrc"]
+
+
+def test_the_openrc_file_asks_keystone_at_the_vip(lab: Graph) -> None:
+    lines = lab.the("access-publish").parameters()["text"].splitlines()
+    assert "export OS_AUTH_URL='http://vip.dockstack.lab:5000/v3'" in [
+        line.replace("=http", "='http").rstrip("'") + "'" for line in lines
+    ]
+    assert any(line.startswith("export OS_USERNAME=") and "admin" in line for line in lines)
+
+
+def test_the_host_learns_the_vips_name(lab: Graph) -> None:
+    given = lab.the("access-publish").parameters()
+    assert (given["address"], given["name"], given["stack"]) == ("10.87.0.250", "vip.dockstack.lab", "lab")
+
+
+def test_the_services_tell_role_image_and_versions(lab: Graph) -> None:
+    told = lab.outputs["services"]
+    assert told.keys() == CONFIG["containers"].keys()
+    for name, service in told.items():
+        role = services.ROLES[CONFIG["containers"][name]["role"]]
+        assert service["role"] == role.name
+        assert service["image"].startswith(f"dockstack/{role.image_directory}:")
+        assert service["versions"] == dict.fromkeys(role.packages, "1.0")
+
+
+def test_a_preview_does_not_claim_to_know_what_only_an_up_finds_out(previewed: Graph) -> None:
+    assert previewed.outputs["services"] == UNKNOWN
+    assert previewed.outputs["addresses"] == {name: given["address"] for name, given in CONFIG["containers"].items()}

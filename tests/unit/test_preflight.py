@@ -1,0 +1,418 @@
+"""What a look at the hosts says, with facts made up for each case, and how the facts are read from a host's answer."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from environment_cases import DATA, ROLES, lab, look
+
+from components.environment import ContainerHost, Environment, Ssh
+from components.faults import ConfigurationFaults
+from components.preflight import (
+    HostFacts,
+    Route,
+    check,
+    gather,
+    gather_all,
+    local,
+    over_ssh,
+    own_addresses,
+    runner_for,
+    settle,
+    verify,
+)
+
+IMAGES = frozenset(f"dockstack/{name}:1" for name in ROLES)
+SOUND = HostFacts(
+    routes=(
+        Route(IPv4Network("0.0.0.0/0"), "eth0"),
+        Route(IPv4Network("192.0.2.0/24"), "eth0"),
+        Route(IPv4Network("192.0.2.2/32"), "eth0", "local"),
+        Route(IPv4Network("172.17.0.0/16"), "docker0"),
+    ),
+    links=frozenset({"lo", "eth0", "docker0"}),
+    images=IMAGES,
+    memory_available_mib=16000,
+    disk_free_mib=50000,
+)
+RUNNING = dict.fromkeys(lab()["containers"], ("lab", True))
+
+
+def _environment(changes: dict[str, Any] | None = None) -> Environment:
+    result = look(lab(changes))
+    assert result.faults == ()
+    assert result.environment is not None
+    return result.environment
+
+
+def _said(changes: dict[str, Any] | None = None, **facts: Any) -> list[str]:
+    return [str(fault) for fault in check(_environment(changes), {"local": replace(SOUND, **facts)}, ROLES)]
+
+
+def _routes(*routes: Route) -> tuple[Route, ...]:
+    return (*SOUND.routes, *routes)
+
+
+def test_a_sound_host_has_no_faults() -> None:
+    assert _said() == []
+
+
+@pytest.mark.parametrize("destination", ["10.0.0.0/8", "10.87.0.0/24", "10.87.0.128/25", "10.87.0.7/32"])
+def test_a_subnet_that_overlaps_a_route_of_the_host_is_refused(destination: str) -> None:
+    assert _said(routes=_routes(Route(IPv4Network(destination), "tun0"))) == [
+        f"dockstack:containerDefaults.gateway: 10.87.0.0/24 overlaps the route {destination} dev tun0 of host local."
+        " Fix: Choose a subnet that the host has no route to."
+    ]
+
+
+def test_the_routes_of_one_interface_are_named_once() -> None:
+    network = IPv4Network("10.87.0.0/16")
+    routes = _routes(
+        Route(network, "eth1"), Route(IPv4Network("10.87.0.9/32"), "eth1", "local"), Route(network, "eth1", "broadcast")
+    )
+    assert len(_said(routes=routes)) == 1
+
+
+def test_a_blackhole_inside_the_subnet_is_refused() -> None:
+    assert _said(routes=_routes(Route(IPv4Network("10.87.0.64/26"), "", "blackhole"))) == [
+        "dockstack:containerDefaults.gateway: 10.87.0.0/24 overlaps the route blackhole 10.87.0.64/26 of host local."
+        " Fix: Choose a subnet that the host has no route to."
+    ]
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        Route(IPv4Network("10.87.0.0/24"), "", "blackhole"),
+        Route(IPv4Network("10.0.0.0/8"), "", "unreachable"),
+        Route(IPv4Network("0.0.0.0/1"), "tun0"),
+    ],
+)
+def test_a_route_that_leads_nowhere_or_everywhere_is_no_fault(route: Route) -> None:
+    assert _said(routes=_routes(route)) == []
+
+
+def test_the_routes_of_our_own_bridge_are_no_fault() -> None:
+    ours = _routes(
+        Route(IPv4Network("10.87.0.0/24"), "br-lab"),
+        Route(IPv4Network("10.87.0.1/32"), "br-lab", "local"),
+        Route(IPv4Network("10.87.0.0/24"), "", "blackhole"),
+    )
+    assert _said(routes=ours, bridges={"br-lab": "lab"}, links=SOUND.links | {"br-lab"}) == []
+
+
+def test_a_bridge_of_another_stack_is_refused() -> None:
+    assert _said(bridges={"br-lab": "other"}) == [
+        "dockstack:containerDefaults.bridge: bridge br-lab of host local is in use by stack other."
+        " Fix: Choose another name for the bridge."
+    ]
+
+
+def test_a_bridge_that_is_not_ours_is_refused() -> None:
+    assert _said(bridges={"br-lab": None}) == [
+        "dockstack:containerDefaults.bridge: bridge br-lab of host local is in use by something that is not Dockstack."
+        " Fix: Choose another name for the bridge."
+    ]
+
+
+def test_an_interface_of_the_bridges_name_is_refused() -> None:
+    assert _said(links=SOUND.links | {"br-lab"}) == [
+        "dockstack:containerDefaults.bridge: host local has an interface br-lab that is no Open vSwitch bridge."
+        " Fix: Choose another name for the bridge."
+    ]
+
+
+def test_a_second_bridge_is_looked_at_too_and_named_at_its_container() -> None:
+    apart = {"role": "plain", "bridge": "br-two", "gateway": "10.88.0.1", "address": "10.88.0.60", "dns": []}
+    assert _said({"containers": {"plain1": apart}}, bridges={"br-two": "other"}) == [
+        "dockstack:containers.plain1.bridge: bridge br-two of host local is in use by stack other."
+        " Fix: Choose another name for the bridge."
+    ]
+
+
+def test_a_container_name_of_another_stack_is_refused() -> None:
+    assert _said(containers={"puppet1": ("other", True)}) == [
+        "dockstack:containers.puppet1: host local has a container of this name, in use by stack other."
+        " Fix: Choose another name, or remove that container."
+    ]
+
+
+def test_a_container_name_of_a_stranger_is_refused() -> None:
+    assert _said(containers={"puppet1": (None, False), "unrelated": (None, True)}) == [
+        "dockstack:containers.puppet1: host local has a container of this name, in use by something that is not"
+        " Dockstack. Fix: Choose another name, or remove that container."
+    ]
+
+
+def test_a_missing_volume_source_is_refused() -> None:
+    volumes = {"containers": {"galera1": {"volumes": ["/srv/there:/a", "/srv/nowhere:/b"]}}}
+    assert _said(volumes, absent_paths=frozenset({"/srv/nowhere"})) == [
+        "dockstack:containers.galera1.volumes: host local has no `/srv/nowhere`."
+        " Fix: Create it there, or leave the volume out."
+    ]
+
+
+def test_too_little_memory_is_refused_with_the_figures() -> None:
+    assert _said(memory_available_mib=2707) == [
+        "dockstack:containerHosts.local: 7 containers to start need 2708 MiB of memory, and 2707 MiB are available."
+        " Fix: Leave containers out, or free memory on that host."
+    ]
+    assert _said(memory_available_mib=2708) == []
+
+
+def test_containers_that_run_already_need_no_more_memory() -> None:
+    running = {**RUNNING, "keystone1": ("lab", False)}
+    assert _said(memory_available_mib=399, containers=running) == [
+        "dockstack:containerHosts.local: 1 container to start needs 400 MiB of memory, and 399 MiB are available."
+        " Fix: Leave containers out, or free memory on that host."
+    ]
+    assert _said(memory_available_mib=0, containers=RUNNING) == []
+
+
+def test_too_little_disk_is_refused_with_the_figures() -> None:
+    assert _said(disk_free_mib=5949, images=frozenset()) == [
+        "dockstack:containerHosts.local: 7 images to build and 7 containers to make need about 5950 MiB of disk"
+        " (700 and 150 each), and 5949 MiB are free."
+        " Fix: Free disk space below Docker's directory, e.g. with `docker image prune`."
+    ]
+    assert _said(disk_free_mib=5950, images=frozenset()) == []
+    assert _said(disk_free_mib=1050) == []
+    assert _said(disk_free_mib=0, containers=RUNNING) == []
+
+
+def test_docker_and_open_vswitch_have_to_answer() -> None:
+    assert _said(docker_error="Cannot connect to the Docker daemon", ovs_error="database connection failed") == [
+        "dockstack:containerHosts.local: its Docker engine doesn't answer: Cannot connect to the Docker daemon."
+        " Fix: Run `make lab`, or `prepare/run` on that host.",
+        "dockstack:containerHosts.local: its Open vSwitch doesn't answer: database connection failed."
+        " Fix: Run `make lab`, or `prepare/run` on that host.",
+    ]
+
+
+def test_missing_tools_are_named_once() -> None:
+    assert _said(missing_tools=("docker", "ovs-vsctl"), docker_error="not found", ovs_error="not found") == [
+        "dockstack:containerHosts.local: has no docker, ovs-vsctl. Fix: Run `make lab`, or `prepare/run` on that host."
+    ]
+
+
+def test_a_host_that_does_not_answer_is_the_only_fault_of_that_host() -> None:
+    assert _said(unreachable="exit status 1", bridges={"br-lab": "other"}) == [
+        "dockstack:containerHosts.local: doesn't answer: exit status 1."
+        " Fix: Check that Pulumi's user can run `sh` here."
+    ]
+    far = _environment({"containerHosts": {"local": {"ssh": {"host": "192.0.2.20", "port": 2222}}}})
+    (fault,) = check(far, {"local": HostFacts(unreachable="no answer within 30 s")}, ROLES)
+    assert str(fault) == (
+        "dockstack:containerHosts.local: doesn't answer: no answer within 30 s."
+        " Fix: Try `ssh -p 2222 root@192.0.2.20 true`."
+    )
+
+
+def test_facts_of_a_legacy_file_are_reported_with_its_own_keys() -> None:
+    environment = look({"environment": "token.yaml"}).environment
+    assert environment is not None
+    faults = check(environment, {"host1": replace(SOUND, bridges={"br0": None})}, ROLES)
+    assert [fault.key for fault in faults] == [
+        "token.yaml:containerdefault.bridge",
+        "token.yaml:containers.galera1.volumes",
+    ]
+    assert faults[1].reason == "`/var/lib/mysql` is mounted by role galera itself"
+
+
+def test_optional_volumes_are_left_out_where_the_host_lacks_their_source() -> None:
+    environment = look({"environment": "token.yaml"}).environment
+    assert environment is not None
+    absent = frozenset(v.source for c in environment.containers for v in c.volumes)
+    facts = {"host1": replace(SOUND, absent_paths=absent - {"/srv/backup"})}
+    assert check(environment, facts, ROLES) == []
+    settled, notes = settle(environment, facts)
+    assert [v.source for c in settled.containers for v in c.volumes] == ["/srv/backup"]
+    assert [str(note) for note in sorted(notes)] == [
+        "token.yaml:containers.dns1.volumes: left out, as the role mounts its own: /dockervolumes/dns1/dnsmasq.d",
+        "token.yaml:containers.galera1.volumes: left out, as the role mounts its own:"
+        " /dockervolumes/galera1/var/lib/mysql",
+        "token.yaml:containers.puppet1.volumes: left out, as the role mounts its own:"
+        " /dockervolumes/default/supervisor.conf",
+    ]
+
+
+def test_an_optional_volume_that_is_there_is_mounted() -> None:
+    environment = look({"environment": "token.yaml"}).environment
+    assert environment is not None
+    settled, notes = settle(environment, {"host1": SOUND})
+    assert notes == []
+    assert settled == environment
+
+
+ANSWER = """\x1emissing
+ethtool
+\x1eroutes
+[{"dst":"default","gateway":"192.0.2.1","dev":"eth0","flags":[]},
+ {"type":"local","dst":"192.0.2.2","dev":"eth0","table":"local"},{"type":"blackhole","dst":"10.87.0.0/24"},{"dst":"odd"}]
+\x1elinks
+[{"ifname":"lo"},{"ifname":"eth0"},{}]
+\x1ebridges
+{"data":[["br-lab",["map",[["dockstack-stack","lab"]]]],["br0",["map",[]]]],"headings":["name","external_ids"]}
+\x1econtainers
+puppet1|running|lab
+old,alias|exited|
+\x1eimages
+dockstack/base:1
+\x1edisk
+Filesystem     1048576-blocks  Used Available Capacity Mounted on
+overlay                100000 40000     60000      40% /
+\x1ememory
+MemTotal:       24000000 kB
+MemAvailable:   20480000 kB
+\x1eabsent
+/srv/no where
+\x1eend
+"""
+
+
+def test_the_answer_of_a_host_becomes_facts() -> None:
+    assert gather(lambda script: ANSWER) == HostFacts(
+        routes=(
+            Route(IPv4Network("0.0.0.0/0"), "eth0"),
+            Route(IPv4Network("192.0.2.2/32"), "eth0", "local"),
+            Route(IPv4Network("10.87.0.0/24"), "", "blackhole"),
+        ),
+        links=frozenset({"lo", "eth0"}),
+        bridges={"br-lab": "lab", "br0": None},
+        containers={"puppet1": ("lab", True), "old": (None, False), "alias": (None, False)},
+        images=frozenset({"dockstack/base:1"}),
+        memory_available_mib=20000,
+        disk_free_mib=60000,
+        missing_tools=("ethtool",),
+        absent_paths=frozenset({"/srv/no where"}),
+    )
+
+
+def test_a_daemon_that_does_not_answer_is_told_from_one_without_anything() -> None:
+    answer = ANSWER.replace("puppet1|running|lab\nold,alias|exited|\n", "\x1efailed\nfirst line\nCannot connect")
+    facts = gather(lambda script: answer)
+    assert facts.docker_error == "Cannot connect"
+    assert facts.containers == {}
+    assert facts.ovs_error is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (subprocess.TimeoutExpired("ssh", 30), "no answer within 30 s"),
+        (
+            subprocess.CalledProcessError(255, "ssh", stderr="warning\nHost key verification failed.\n"),
+            "Host key verification failed.",
+        ),
+        (subprocess.CalledProcessError(255, "ssh"), "exit status 255"),
+        (FileNotFoundError(2, "No such file or directory", "ssh"), "[Errno 2] No such file or directory: 'ssh'"),
+    ],
+)
+def test_a_host_without_an_answer_is_said_to_be_unreachable(answer: Exception, said: str) -> None:
+    def runner(script: str) -> str:
+        raise answer
+
+    assert gather(runner) == HostFacts(unreachable=said)
+
+
+@pytest.mark.parametrize("answer", ["", "garbage", ANSWER.removesuffix("\x1eend\n")])
+def test_an_answer_cut_short_is_no_answer(answer: str) -> None:
+    assert gather(lambda script: answer) == HostFacts(unreachable="its answer is cut short")
+
+
+def test_garbage_inside_an_answer_is_survived() -> None:
+    names = ("missing", "routes", "links", "bridges", "containers", "images", "disk", "memory", "absent", "end")
+    for garbage in ("", "{}", "[1]", "null", '{"data":[[1]]}', "a b c d e", "MemAvailable: x kB", "|||"):
+        gather(lambda script, garbage=garbage: "".join(f"\x1e{name}\n{garbage}\n" for name in names))  # type: ignore[misc]
+
+
+def test_each_host_with_containers_is_asked_once_about_its_own_volumes() -> None:
+    environment = _environment(
+        {
+            "containerHosts": {"idle": {"ssh": {"host": "192.0.2.20"}}},
+            "containerDefaults": {"host": "local"},
+            "containers": {"galera1": {"volumes": ["/srv/it's:/a"]}},
+        }
+    )
+    asked: list[tuple[str, str]] = []
+
+    def runner(host: ContainerHost) -> Any:
+        def run(script: str) -> str:
+            asked.append((host.name, script))
+            return ANSWER
+
+        return run
+
+    assert list(gather_all(environment, runner)) == ["local"]
+    assert [name for name, _ in asked] == ["local"]
+    assert "for path in '/srv/it'\"'\"'s'; do" in asked[0][1]
+
+
+def test_faults_of_the_configuration_and_of_the_hosts_come_together() -> None:
+    with pytest.raises(ConfigurationFaults) as caught:
+        verify(
+            lab({"common": {"vip": "10.88.0.1"}}),
+            stack="lab",
+            roles=ROLES,
+            base_dir=DATA,
+            runner=lambda host: lambda script: ANSWER.replace('"dockstack-stack","lab"', '"dockstack-stack","other"'),
+        )
+    assert [fault.key for fault in caught.value.faults] == [
+        "dockstack:common.vip",
+        "dockstack:containerDefaults.bridge",
+        "dockstack:containerHosts.local",
+    ]
+
+
+def test_a_lab_in_order_is_verified_with_its_notes() -> None:
+    answer = ANSWER.replace("ethtool\n", "").replace("puppet1|running|lab\n", "").replace('"br0"', '"br9"')
+    environment, notes = verify(
+        {"environment": "legacy/token.yaml"},
+        stack="old",
+        roles=ROLES,
+        base_dir=DATA,
+        runner=lambda host: (
+            lambda script: answer.replace(
+                "/srv/no where", "\n".join(sorted({w.strip("';") for w in script.split() if "/dockervolumes/" in w}))
+            )
+        ),
+    )
+    assert environment.stack == "old"
+    assert [str(note) for note in notes if "as the role mounts its own" in str(note)] != []
+    assert notes == sorted(notes)
+
+
+def test_ssh_asks_nothing_and_trusts_only_the_given_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def run(command: list[str], **arguments: Any) -> subprocess.CompletedProcess[str]:
+        known = next(word for word in command if "UserKnownHostsFile" in word).partition("=")[2]
+        seen.update(command=command, known=Path(known).read_text(encoding="utf-8"), script=arguments["input"])
+        return subprocess.CompletedProcess(command, 0, "out", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    ssh = Ssh(host="192.0.2.20", port=2222, private_key="/keys/lab", host_key="ssh-ed25519 AAAA")
+    assert runner_for(ContainerHost(name="far", ssh=ssh))("echo") == "out"
+    assert seen["known"] == "[192.0.2.20]:2222 ssh-ed25519 AAAA\n"
+    assert seen["script"] == "echo"
+    assert {"-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-i/keys/lab", "-p2222", "-lroot"} <= set(seen["command"])
+    assert over_ssh(ssh) is not local
+
+
+def test_this_machine_is_asked_for_real() -> None:
+    if shutil.which("ip") is None:
+        pytest.skip("no ip command here")
+    facts = gather(runner_for(ContainerHost(name="local")), ["/nowhere at all", "/etc"])
+    assert facts.unreachable is None
+    assert facts.absent_paths == {"/nowhere at all"}
+    assert "lo" in facts.links
+    assert any(str(route.destination) == "127.0.0.0/8" for route in facts.routes)
+    assert facts.memory_available_mib
+    assert facts.disk_free_mib
+    assert "127.0.0.1" in own_addresses()
