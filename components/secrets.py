@@ -65,7 +65,7 @@ class LabSecrets:
 
     def enrolment(self, fqdn: str) -> pulumi.Output[str]:
         """Return the secret with which one container, and no other, gets its certificate."""
-        return self.value(MASTER).apply(lambda master: _keyed(master, f"enrol:{fqdn}"))
+        return self.value(MASTER).apply(lambda master: enrolment_secret(master, fqdn))
 
     def fingerprint(self, value: pulumi.Output[str]) -> pulumi.Output[str]:
         """Return a keyed digest of a secret, which may be shown: it tells that the secret changed, and nothing else."""
@@ -76,6 +76,11 @@ class LabSecrets:
 def secret_names(view: LabView) -> list[str]:
     """Return the names of the secrets that the lab's roles use, each once, in alphabetical order."""
     return sorted({name for role in view.used_roles for name in role.secret_names(view.databases)})
+
+
+def enrolment_secret(master: str, fqdn: str) -> str:
+    """Return one container's own secret, which tells nothing of the others' or of the master."""
+    return _keyed(master, f"enrol:{fqdn}")
 
 
 def _keyed(key: str, text: str) -> str:

@@ -5,10 +5,7 @@ dockstack_checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 # shellcheck source=prepare/paths.sh
 source "$dockstack_checkout/prepare/paths.sh"
 
-if [[ -z ${HOME:-} ]]; then
-    HOME=$(getent passwd "$(id -u)" | cut -d: -f6)
-    export HOME
-fi
+export HOME=${HOME:-$dockstack_user_home}
 # Docker, Open vSwitch and the package manager's helpers live in sbin, which `su` leaves out of PATH.
 for directory in /usr/local/sbin /usr/sbin /sbin; do
     [[ :$PATH: == *:$directory:* ]] || PATH=$PATH:$directory
@@ -16,6 +13,7 @@ done
 export PATH
 
 log_directory=$DOCKSTACK_HOME/log
+apt_options=(-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
 
@@ -52,6 +50,23 @@ make_home() {
     install -d -m 0700 -- "$log_directory" "$DOCKSTACK_HOME/cache"
 }
 
+# apt_install PACKAGE...: the output goes to packages.log, its end to the console where it fails.
+apt_install() {
+    local log=$log_directory/packages.log
+    with_progress "installing" env DEBIAN_FRONTEND=noninteractive apt-get "${apt_options[@]}" -q -y --no-install-recommends \
+        install "$@" >>"$log" 2>&1 || {
+        tail -n 25 "$log" >&2
+        fail "the installation failed; the whole log is $log"
+    }
+}
+
+# apt_update: third parties' sources that can't be reached are no reason to stop: what was read may be enough.
+apt_update() {
+    say "reading the package lists"
+    with_progress "package lists" apt-get "${apt_options[@]}" -q update >"$log_directory/packages.log" 2>&1 ||
+        say "some package sources could not be read (see $log_directory/packages.log); going on with the others"
+}
+
 # record NAME VALUE: what `activate` reads.
 record() {
     printf '%s\n' "$2" >"$dockstack_record/$1.new"
@@ -75,6 +90,7 @@ with_progress() {
     command_pid=$!
     # Looks once a second, so that no long sleep outlives the command and keeps the output open.
     (
+        [[ -z ${lock_descriptor:-} ]] || exec {lock_descriptor}>&-
         seconds=0
         while sleep 1 && kill -0 "$command_pid" 2>/dev/null; do
             ((++seconds % 20)) || say "$what: $seconds s so far" >&"$console"

@@ -10,3 +10,7 @@ dockstack_record=$DOCKSTACK_HOME/checkouts/$(printf '%s' "$dockstack_checkout" |
 dockstack_backend=file://$DOCKSTACK_HOME/backend
 dockstack_passphrase=$DOCKSTACK_HOME/passphrase
 dockstack_pulumi_home=$DOCKSTACK_HOME/pulumi
+
+# Pulumi goes by the user's entry in the password database, not by HOME.
+dockstack_user_home=$(getent passwd "$(id -u)" | cut -d: -f6)
+dockstack_user_home=${dockstack_user_home:-${HOME:-/}}

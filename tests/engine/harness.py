@@ -96,7 +96,7 @@ class Project:
         """Deploy these resources."""
         if resources:
             self.declare(*resources)
-        return self.run("up", "--yes", "--skip-preview", "--diff")
+        return self.run("up", "--yes", "--skip-preview")
 
     def start_up(self, *resources: Resource) -> "subprocess.Popen[str]":
         """Begin to deploy these resources and return at once. The output can be read from the process."""
@@ -158,7 +158,7 @@ def reveal(value: Any) -> Any:
 def pulumi_environment(home: Path) -> dict[str, str]:
     """Return the environment of the tests' `pulumi` commands.
 
-    Executables beside the running Python come second only to nothing on PATH, so that the program finds its packages.
+    The directory of the running Python comes first on PATH, so that the program finds its packages.
     PULUMI_HOME is `home` where the plugins are on PATH; else it stays as it is, for it holds the installed plugins.
     """
     environment = dict(os.environ)

@@ -1,6 +1,7 @@
 """local.Command through its whole life: one stack, many resources, each stage looked at by several tests."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -251,18 +252,52 @@ def test_delete_uses_the_stored_inputs_and_outputs(story: Story) -> None:
     assert story.lines("delete-changed")[2:] == ["2"]
 
 
-def test_failed_create(new_project: Callable[[str], Project], notes: Path) -> None:
-    """The error has status and last lines; what failed is not in the state and is tried again."""
-    project = new_project("failed-create")
-    script = f"echo try >>{notes}/failed-create; echo last out; echo last words >&2; exit 3"
-    failed = project.up(Resource("failing", {"create": script}))
-    assert failed.status != 0
-    assert "exit status 3" in failed.output
-    assert "last out" in failed.output
-    assert "last words" in failed.output
-    assert "failing" not in project.outputs()
-    project.up()
-    assert (notes / "failed-create").read_text() == "try\ntry\n"
+@pytest.fixture(scope="module")
+def failures(new_project: Callable[[str], Project]) -> str:
+    """What a deployment prints whose resources all have to fail. None of them may get into the state."""
+    project = new_project("failing")
+    resources = [
+        Resource("status", {"create": "seq -f 'line %g.' 2000; echo last words >&2; exit 3"}),
+        Resource("lost", {"create": "pwd", "dir": "/nowhere/at/all"}),
+        Resource(
+            "leaking",
+            {
+                "create": 'echo "the password is $PASSWORD"; cat; echo "again $PASSWORD" >&2; exit 4',
+                "environment": {"PASSWORD": secret(PASSWORD)},
+                "stdin": secret(f"key:\n  {STDIN_PASSWORD}\nend\n"),
+            },
+        ),
+    ]
+    project.declare(*resources)
+    result = project.run("up", "--yes", "--skip-preview", "--continue-on-error")
+    assert result.status != 0
+    assert not {resource.name for resource in resources} & set(project.outputs())
+    return result.output
+
+
+def test_an_error_has_status_and_last_lines(failures: str) -> None:
+    assert "exit status 3" in failures
+    assert "line 2000." in failures
+    assert "last words" in failures
+
+
+def test_a_missing_dir_fails(failures: str) -> None:
+    assert "/nowhere/at/all" in failures
+
+
+@pytest.mark.usefixtures("own_command")
+def test_an_error_leaves_out_the_start_of_a_long_output(failures: str) -> None:
+    _, error = failures.rsplit("exit status 3", 1)
+    assert "[earlier output left out]" in error
+    assert "line 100." not in error
+
+
+@pytest.mark.usefixtures("own_command")
+def test_secret_values_are_masked_in_log_and_error(failures: str) -> None:
+    assert PASSWORD not in failures
+    assert STDIN_PASSWORD not in failures
+    assert "the password is [secret]" in failures
+    assert "again [secret]" in failures
 
 
 def test_failed_update_and_delete_keep_the_old_state(new_project: Callable[[str], Project], notes: Path) -> None:
@@ -290,68 +325,35 @@ def test_failed_update_and_delete_keep_the_old_state(new_project: Callable[[str]
     project.run("destroy", "--yes", "--skip-preview").require()
 
 
-def test_a_missing_dir_fails(new_project: Callable[[str], Project]) -> None:
-    failed = new_project("missing-dir").up(Resource("lost", {"create": "pwd", "dir": "/nowhere/at/all"}))
-    assert failed.status != 0
-    assert "/nowhere/at/all" in failed.output
-
-
-@pytest.mark.usefixtures("own_command")
-def test_secret_values_are_masked_in_log_and_error(new_project: Callable[[str], Project]) -> None:
-    script = 'echo "the password is $PASSWORD"; cat; echo "again $PASSWORD" >&2; exit 3'
-    failed = new_project("masked").up(
-        Resource(
-            "leaking",
-            {
-                "create": script,
-                "environment": {"PASSWORD": secret(PASSWORD)},
-                "stdin": secret(f"key:\n  {STDIN_PASSWORD}\nend\n"),
-            },
-        )
-    )
-    assert failed.status != 0
-    assert PASSWORD not in failed.output
-    assert STDIN_PASSWORD not in failed.output
-    assert "the password is [secret]" in failed.output
-    assert "again [secret]" in failed.output
-
-
-@pytest.mark.usefixtures("own_command")
-@pytest.mark.parametrize(
-    ("resource", "named"),
-    [
-        (Resource("r", {"create": "true", "asset_paths": ["*"]}), "assetPaths"),
-        (Resource("r", {"create": "true", "archive_paths": ["*"]}), "archivePaths"),
-        (Resource("r", {"create": "true", "logging": "loud"}), "loud"),
-        (Resource("r", {"create": "true", "environment": {"A=B": "x"}}), "A=B"),
-        (Resource("r", {"command": "true"}, type="local.run"), "command:local:run"),
-        (
-            Resource(
-                "r",
-                {"connection": {"host": "127.0.0.1"}, "source": {"$asset": "Pulumi.yaml"}, "remote_path": "/x"},
-                type="remote.CopyToRemote",
-            ),
-            "command:remote:CopyToRemote",
-        ),
-        (
-            Resource(
-                "r",
-                {"connection": {"host": "127.0.0.1", "proxy": {"host": "127.0.0.1"}}, "create": "true"},
-                type="remote.Command",
-            ),
-            "connection.proxy",
-        ),
-    ],
-    ids=["assetPaths", "archivePaths", "logging", "environment", "run", "CopyToRemote", "proxy"],
-)
-def test_what_is_not_there_is_refused_by_name(refusing: Project, resource: Resource, named: str) -> None:
-    refusing.declare(resource)
-    result = refusing.run("preview")
-    assert result.status != 0
-    assert named in result.output
+REFUSED = {
+    "assetPaths": Resource("assetPaths", {"create": "true", "asset_paths": ["*"]}),
+    "archivePaths": Resource("archivePaths", {"create": "true", "archive_paths": ["*"]}),
+    "loud": Resource("logging", {"create": "true", "logging": "loud"}),
+    "A=B": Resource("environment", {"create": "true", "environment": {"A=B": "x"}}),
+    "command:remote:CopyToRemote": Resource(
+        "copy",
+        {"connection": {"host": "127.0.0.1"}, "source": {"$asset": "Pulumi.yaml"}, "remote_path": "/x"},
+        type="remote.CopyToRemote",
+    ),
+    "connection.proxy": Resource(
+        "proxy",
+        {"connection": {"host": "127.0.0.1", "proxy": {"host": "127.0.0.1"}}, "create": "true"},
+        type="remote.Command",
+    ),
+    "command:local:run": Resource("run", {"command": "true"}, type="local.run"),
+}
 
 
 @pytest.fixture(scope="module")
 def refusing(new_project: Callable[[str], Project]) -> Project:
-    """A project for previews only."""
+    """A project for previews that fail."""
     return new_project("refusing")
+
+
+@pytest.mark.usefixtures("own_command")
+@pytest.mark.parametrize("named", REFUSED)
+def test_what_is_not_there_is_refused_by_name(refusing: Project, named: str) -> None:
+    refusing.declare(REFUSED[named])
+    result = refusing.run("preview")
+    assert result.status != 0
+    assert re.search(rf"{re.escape(named)}\b.*( is not in Dockstack's| is none of| can't be)", result.output)

@@ -251,43 +251,47 @@ def test_a_second_up_finds_no_changes(story: Story) -> None:
     assert story.no_changes.status == 0, story.no_changes.output
 
 
-def failing_up(project: Project, **args: Any) -> str:
-    """Deploy one remote command that has to fail and return the output."""
-    result = project.up(Resource("failing", args, type="remote.Command"))
+@pytest.fixture(scope="module")
+def failures(new_project: Callable[[str], Project], server: Server, notes: Path) -> str:
+    """What a deployment prints whose resources all have to fail."""
+    project = new_project("remote-failing")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        cases: dict[str, dict[str, Any]] = {
+            "another-key": {"connection": server.connection(host_key=server.other_host_key)},
+            "nobody": {"connection": server.connection(port=unused.getsockname()[1])},
+            "variable": {"connection": server.connection(), "environment": {"B_WORD": "x"}},
+            "status": {"connection": server.connection(), "create": "echo out; echo last words >&2; exit 3"},
+        }
+        project.declare(
+            *(
+                Resource(name, {"create": f"touch {notes}/never"} | args, type="remote.Command")
+                for name, args in cases.items()
+            )
+        )
+        result = project.run("up", "--yes", "--skip-preview", "--continue-on-error")
     assert result.status != 0
+    assert not set(cases) & set(project.outputs())
     return result.output
 
 
-@pytest.fixture(scope="module")
-def failing(new_project: Callable[[str], Project]) -> Project:
-    """A project whose deployments fail, so that it stays empty."""
-    return new_project("remote-failing")
-
-
-def test_another_host_key_is_refused(failing: Project, server: Server, notes: Path) -> None:
-    connection = server.connection(host_key=server.other_host_key)
-    output = failing_up(failing, connection=connection, create=f"touch {notes}/never")
-    assert "host key" in output
+def test_another_host_key_is_refused(failures: str, notes: Path) -> None:
+    assert "host key" in failures
     assert not (notes / "never").exists()
 
 
-def test_a_variable_that_the_server_refuses_is_named(failing: Project, server: Server) -> None:
-    output = failing_up(failing, connection=server.connection(), create="true", environment={"B_WORD": "x"})
-    assert "B_WORD" in output
-    assert "AcceptEnv" in output
+def test_nobody_listens(failures: str) -> None:
+    assert "connection refused" in failures
 
 
-def test_failure_has_status_and_last_lines(failing: Project, server: Server) -> None:
-    output = failing_up(failing, connection=server.connection(), create="echo out; echo last words >&2; exit 3")
-    assert "status 3" in output
-    assert "last words" in output
+def test_a_variable_that_the_server_refuses_is_named(failures: str) -> None:
+    assert "B_WORD" in failures
+    assert "AcceptEnv" in failures
 
 
-def test_nobody_listens(failing: Project, server: Server) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        connection = server.connection(port=unused.getsockname()[1])
-        assert "refused" in failing_up(failing, connection=connection, create="true")
+def test_failure_has_status_and_last_lines(failures: str) -> None:
+    assert "status 3" in failures
+    assert "last words" in failures
 
 
 @pytest.mark.usefixtures("own_command")

@@ -43,6 +43,13 @@ def test_the_tool_comes_first_and_the_bridge_before_the_keeper_before_the_contai
     assert all(lab.comes_before(keeper, lab.container(name)) for name in CONFIG["containers"])
 
 
+def test_the_keeper_starts_once_its_files_and_its_image_are_there(lab: Graph) -> None:
+    keeper = lab.container("lab-keeper")
+    directory = next(m["hostPath"] for m in keeper.inputs["volumes"] if m["containerPath"] == "/etc/dockstack")
+    assert lab.comes_before(lab.the("files-write", root=directory), keeper)
+    assert str(keeper.inputs["image"]).startswith("sha256:dockstack/keeper:")
+
+
 def test_so_a_destroy_ends_with_the_keeper_then_the_bridge_then_the_tool(lab: Graph) -> None:
     tool, bridge, keeper = lab.one("local-tool"), lab.the("bridge-up"), lab.container("lab-keeper")
     after_keeper = {r.urn for r in lab if r.custom and lab.comes_before(keeper, r)}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import shlex
+
 import pytest
 
 from components import services
@@ -106,8 +109,6 @@ def test_each_container_has_an_enrolment_secret_of_its_own(lab: Graph) -> None:
 
 
 def test_the_server_gets_the_digest_of_an_enrolment_secret_and_never_the_secret(lab: Graph) -> None:
-    import hashlib
-
     for request in lab.verbs("certificate-issue"):
         given = request.parameters()
         entry = lab.the("register", fqdn=f"{given['container']}.dockstack.lab")
@@ -144,8 +145,6 @@ def test_a_service_logs_in_with_the_password_that_its_database_was_made_with(lab
 
 
 def test_the_openrc_file_means_the_password_whatever_characters_it_has() -> None:
-    import shlex
-
     password = """it's "$HOME" `id` \\ !"""
     graph = with_passwords(keystone_admin=password)
     text = graph.the("access-publish").parameters()["text"]

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -31,6 +32,12 @@ type Spec struct {
 func Run(ctx context.Context, spec Spec) error {
 	if err := ctx.Err(); err != nil {
 		return Interrupted(err)
+	}
+	if spec.Dir != "" {
+		// Else the error would blame the executable.
+		if _, err := os.Stat(spec.Dir); err != nil {
+			return fmt.Errorf("the working directory can't be used: %w", err)
+		}
 	}
 	cmd := exec.CommandContext(ctx, spec.Args[0], spec.Args[1:]...)
 	cmd.Dir, cmd.Env = spec.Dir, spec.Env

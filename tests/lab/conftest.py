@@ -1,0 +1,54 @@
+"""Fixtures: the lab of the stack `lab`, and throwaway stacks beside it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.lab.harness import PROJECT, Stack, run
+
+pytestmark = pytest.mark.lab
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The running lab and its outputs."""
+
+    stack: str
+    addresses: dict[str, str]
+    endpoints: dict[str, str]
+    openrc: str
+    services: dict[str, Any]
+
+    def of_role(self, role: str) -> str:
+        """Return the name of a role's container."""
+        return next(name for name, service in self.services.items() if service["role"] == role)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """Bring the stack `lab` up with `make lab`, which is quick where it is up already."""
+    with subprocess.Popen(["make", "lab", "STACK=lab"], cwd=PROJECT, text=True, stdout=subprocess.PIPE) as made:
+        said = made.communicate()[0]
+    assert made.returncode == 0, said[-4000:]
+    told = json.loads(run("pulumi", "stack", "output", "--json", "--stack", "lab").stdout)
+    return Lab("lab", told["addresses"], told["endpoints"], told["openrc"], told["services"])
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Callable[[str, Mapping[str, Any]], Stack]]:
+    """Make throwaway stacks, which are taken down at the end of the test."""
+    made: list[Stack] = []
+
+    def make(name: str, config: Mapping[str, Any]) -> Stack:
+        made.append(Stack(name, tmp_path / name, config))
+        return made[-1]
+
+    yield make
+    for each in reversed(made):
+        each.end()

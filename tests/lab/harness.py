@@ -1,0 +1,224 @@
+"""What the tests of real labs share: running commands, throwaway stacks, and looking at the machine from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+HOME = Path(os.environ.get("DOCKSTACK_HOME", "/var/lib/dockstack"))
+PROGRAM = ("__main__.py", "Pulumi.yaml", "components", "hostside", "Dockerfiles", "dockervolumes")
+
+
+def run(
+    *arguments: str,
+    check: bool = True,
+    cwd: Path = PROJECT,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    timeout: float = 900,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command; a failure shows what it said."""
+    done = subprocess.run(
+        arguments, cwd=cwd, env=env, text=True, capture_output=True, timeout=timeout, check=False,
+        input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
+    )  # fmt: skip
+    if check and done.returncode != 0:
+        raise AssertionError(f"{arguments} ended with {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}")
+    return done
+
+
+def inside(container: str, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
+    """Run a command in a container and return what it printed."""
+    return run("docker", "exec", "-i", container, *arguments, check=check, stdin=stdin).stdout
+
+
+def eventually(what: str, condition: Callable[[], bool], seconds: float, interval: float = 0.2) -> float:
+    """Wait until a condition holds and return the seconds it took."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, f"{what}: not within {seconds} s"
+        time.sleep(interval)
+    return time.monotonic() - started
+
+
+def inspect(container: str) -> dict[str, Any]:
+    """Return what Docker knows of a container."""
+    return dict(json.loads(run("docker", "inspect", container).stdout)[0])
+
+
+def started_at(stack: str) -> dict[str, str]:
+    """Return when each container of a stack was started."""
+    names = run("docker", "ps", "-a", "--filter", f"label=dockstack.stack={stack}", "--format", "{{.Names}}").stdout
+    return {name: inspect(name)["State"]["StartedAt"] for name in names.split()}
+
+
+def interface(container: str) -> tuple[str, str, int] | None:
+    """Return address with prefix, gateway and MTU of a container's eth0, read in its namespace; None without one."""
+    pid = run("docker", "inspect", "-f", "{{.State.Pid}}", container).stdout.strip()
+    enter = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-j"]
+    shown = run(*enter, "address", "show", "dev", "eth0", check=False)
+    routed = run(*enter, "route", "show", "default", check=False)
+    if shown.returncode or routed.returncode:
+        return None
+    link, routes = json.loads(shown.stdout), json.loads(routed.stdout)
+    addresses = [f"{a['local']}/{a['prefixlen']}" for a in link[0]["addr_info"] if a["family"] == "inet"]
+    if not addresses or not routes:
+        return None
+    return addresses[0], routes[0]["gateway"], link[0]["mtu"]
+
+
+class Stack:
+    """A throwaway stack with a backend, a passphrase and a directory of its own, beside the user's."""
+
+    def __init__(self, name: str, directory: Path, config: Mapping[str, Any]) -> None:
+        """Lay out the project as links to the checkout, with this stack's configuration beside them."""
+        self.name = name
+        self.directory = directory
+        (directory / "backend").mkdir(parents=True)
+        for entry in PROGRAM:
+            (directory / entry).symlink_to(PROJECT / entry)
+        self.env = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("PULUMI_CONFIG_PASSPHRASE")},
+            "PULUMI_BACKEND_URL": f"file://{directory}/backend",
+            "PULUMI_CONFIG_PASSPHRASE": "only-for-this-test",
+            "PULUMI_STACK": name,
+        }
+        self.configure(config)
+        self.pulumi("stack", "init", name)
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Write the stack's configuration, keys without the namespace."""
+        path = self.directory / f"Pulumi.{self.name}.yaml"
+        before = yaml.safe_load(path.read_text()) if path.exists() else {}
+        before["config"] = {f"dockstack:{key}": value for key, value in config.items()}
+        path.write_text(yaml.safe_dump(before))
+
+    def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run pulumi on this stack."""
+        return run("pulumi", *arguments, "--non-interactive", check=check, cwd=self.directory, env=self.env)
+
+    def up(self, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Bring the stack up."""
+        return self.pulumi("up", "--yes", "--skip-preview", check=check)
+
+    def start_up(self) -> subprocess.Popen[str]:
+        """Start bringing the stack up, and return the process."""
+        return subprocess.Popen(
+            ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+            cwd=self.directory, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def preview(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Preview the stack."""
+        return self.pulumi("preview", *arguments, check=check)
+
+    def destroy(self, *, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Take the stack down."""
+        return self.pulumi("destroy", "--yes", "--skip-preview", check=check)
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's outputs."""
+        return dict(json.loads(self.pulumi("stack", "output", "--json").stdout))
+
+    def end(self) -> None:
+        """Take down whatever is there, for the end of a test that may have failed."""
+        self.pulumi("cancel", "--yes", check=False)
+        done = self.destroy(check=False)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """Kill a process and all that it started in its session, the way a lost machine ends them."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def config(number: int, containers: Mapping[str, Mapping[str, Any]], **common: Any) -> dict[str, Any]:
+    """Return the configuration of a throwaway stack on the subnet 10.86.NUMBER.0/24."""
+    return {
+        "common": {"domain": f"t{number}.lab", "vip": f"10.86.{number}.250", **common},
+        "containerDefaults": {"mask": 24, "gateway": f"10.86.{number}.1", "bridge": f"br-t{number}"},
+        "containers": {
+            name: {"address": f"10.86.{number}.{10 + index}", **container}
+            for index, (name, container) in enumerate(containers.items())
+        },
+    }
+
+
+def plain(number: int, count: int, **common: Any) -> dict[str, Any]:
+    """Return the configuration of a stack of plain containers."""
+    return config(number, {f"t{number}-p{i}": {"role": "plain"} for i in range(1, count + 1)}, **common)
+
+
+def inventory(stack_home: Path = HOME) -> dict[str, list[str]]:
+    """Return all that a lab could leave on the host, taken from the outside."""
+
+    def lines(*command: str) -> list[str]:
+        return sorted(line.strip() for line in run(*command, check=False).stdout.splitlines() if line.strip())
+
+    links = json.loads(run("ip", "-j", "link").stdout)
+    return {
+        "containers": lines("docker", "ps", "-a", "--format", "{{.Names}}"),
+        "volumes": lines("docker", "volume", "ls", "-q"),
+        "networks": lines("docker", "network", "ls", "--format", "{{.Name}}"),
+        "bridges": lines("ovs-vsctl", "list-br"),
+        "ports": lines("ovs-vsctl", "--bare", "--columns=name", "list", "interface"),
+        "links": sorted(link["ifname"] for link in links),
+        "namespaces": lines("ip", "netns"),
+        "routes": lines("ip", "route", "show", "table", "all"),
+        "filters": [line for line in lines("iptables-save") if not line.startswith(("#", ":"))],
+        "processes": _daemons(),
+        "files": sorted(_files([Path("/etc"), Path("/run"), Path("/root"), stack_home], stack_home)),
+        "hosts": Path("/etc/hosts").read_text().splitlines(),
+    }
+
+
+def _daemons() -> list[str]:
+    """Return the names of what runs on the host outside this test's own session and the kernel."""
+    own = os.getsid(0)
+    found = []
+    for path in Path("/proc").iterdir():
+        if not path.name.isdigit():
+            continue
+        try:
+            command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            session = os.getsid(int(path.name))
+        except (OSError, ProcessLookupError):
+            continue
+        if command and session != own:
+            found.append(command[:120])
+    return sorted(found)
+
+
+def _files(roots: Iterable[Path], home: Path) -> Iterable[str]:
+    # The engine, the backend's history and caches stay; Docker's and containerd's run directories are theirs.
+    kept = {home / name for name in ("engine", "venv", "backend", "pulumi", "cache", "log")}
+    kept |= {Path(name) for name in ("/run/docker", "/run/containerd", "/root/.cache", "/root/.pulumi")}
+    kept |= {Path(name) for name in ("/run/systemd", "/run/user", "/run/udev", "/run/log")}
+    for root in roots:
+        for directory, names, files in os.walk(root):
+            names[:] = [name for name in names if Path(directory, name) not in kept]
+            yield directory
+            yield from (str(Path(directory, name)) for name in files)
+
+
+def differences(before: Mapping[str, list[str]], after: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return what came (+) and what went (-), by kind; empty when nothing did."""
+    found = {
+        kind: [f"+{item}" for item in sorted(set(after[kind]) - set(before[kind]))]
+        + [f"-{item}" for item in sorted(set(before[kind]) - set(after[kind]))]
+        for kind in before
+    }
+    return {kind: items for kind, items in found.items() if items}

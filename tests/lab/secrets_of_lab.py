@@ -1,0 +1,34 @@
+"""Every secret that a stack has, from its state."""
+
+from __future__ import annotations
+
+import json
+
+from tests.lab.harness import run
+
+from components.secrets import MASTER, enrolment_secret
+
+DOMAIN = "dockstack.lab"
+
+
+def generated(stack: str) -> dict[str, str]:
+    """Return the generated secrets by name."""
+    told = run("pulumi", "stack", "export", "--show-secrets", "--stack", stack).stdout
+    found = {}
+    for resource in json.loads(told)["deployment"]["resources"]:
+        name = resource["urn"].rsplit("::", 1)[1]
+        if name.startswith("secret-"):
+            plain = resource["outputs"]["stdout"]
+            found[name.removeprefix("secret-")] = json.loads(plain["plaintext"]) if isinstance(plain, dict) else plain
+    return found
+
+
+def master_secret(stack: str) -> str:
+    """Return the secret that the enrolment secrets are derived from."""
+    return generated(stack)[MASTER]
+
+
+def all_secrets(stack: str, containers: list[str]) -> dict[str, str]:
+    """Return the generated secrets and each container's own."""
+    found = generated(stack)
+    return {**found, **{name: enrolment_secret(found[MASTER], f"{name}.{DOMAIN}") for name in containers}}

@@ -1,0 +1,92 @@
+"""Faults that only a look at the host can show; each stops the lab before its first resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from tests.lab.harness import Stack, config, inventory, plain, run
+
+pytestmark = pytest.mark.lab
+
+Make = Callable[[str, Mapping[str, Any]], Stack]
+
+
+def refused(made: Stack) -> str:
+    """Bring a stack up, which must fail and must leave nothing; return what it said."""
+    before = inventory()
+    done = made.up(check=False)
+    assert done.returncode != 0
+    after = inventory()
+    for kind in ("containers", "volumes", "bridges", "ports", "routes"):
+        assert after[kind] == before[kind]
+    said = done.stdout + done.stderr
+    assert "Traceback" not in said
+    return said
+
+
+def test_all_faults_come_at_once_with_key_reason_and_fix(stack: Make) -> None:
+    given = config(1, {"t1-a": {"role": "plane"}, "t1-b": {"role": "plain", "address": "10.99.1.1"}}, vipp="10.86.1.9")
+    said = refused(stack("t1", given))
+    assert "dockstack:common.vipp: unknown key. Fix: Did you mean `vip`?" in said
+    assert "dockstack:containers.t1-a.role: unknown role `plane`. Fix: Did you mean `plain`?" in said
+    assert "dockstack:containers.t1-b.address: 10.99.1.1 is not in 10.86.1.0/24" in said
+
+
+@pytest.fixture
+def foreign_route() -> Iterator[None]:
+    run("ip", "route", "add", "blackhole", "10.86.2.128/25", "metric", "77")
+    yield
+    run("ip", "route", "delete", "blackhole", "10.86.2.128/25", "metric", "77")
+
+
+@pytest.fixture
+def foreign_bridge() -> Iterator[None]:
+    run("ip", "link", "add", "br-t3", "type", "bridge")
+    yield
+    run("ip", "link", "delete", "br-t3")
+
+
+@pytest.fixture
+def foreign_container() -> Iterator[None]:
+    image = run("docker", "image", "ls", "-q", "dockstack/base").stdout.split()[0]
+    run("docker", "create", "--name", "t4-p1", image)
+    yield
+    run("docker", "rm", "-f", "t4-p1")
+
+
+def test_a_subnet_that_overlaps_a_route_of_the_host(stack: Make, foreign_route: None) -> None:
+    assert "10.86.2.0/24 overlaps the route blackhole 10.86.2.128/25 of host local" in refused(stack("t2", plain(2, 1)))
+
+
+def test_a_bridge_name_that_is_taken(stack: Make, foreign_bridge: None) -> None:
+    assert "host local has an interface br-t3 that is no Open vSwitch bridge" in refused(stack("t3", plain(3, 1)))
+
+
+def test_a_container_name_that_is_taken(stack: Make, foreign_container: None) -> None:
+    assert "host local has a container of this name" in refused(stack("t4", plain(4, 1)))
+
+
+def test_a_bridge_of_another_stack(stack: Make) -> None:
+    stack("t5", plain(5, 1)).up()
+    other = plain(6, 1)
+    other["containerDefaults"]["bridge"] = "br-t5"
+    assert "bridge br-t5 of host local is in use by stack t5" in refused(stack("t6", other))
+
+
+def test_a_volume_source_that_is_not_there(stack: Make) -> None:
+    given = plain(7, 1)
+    given["containers"]["t7-p1"]["volumes"] = ["/srv/nowhere:/mnt"]
+    assert "host local has no `/srv/nowhere`" in refused(stack("t7", given))
+
+
+def test_too_little_memory(stack: Make) -> None:
+    # More Puppet servers' worth of plain containers than any machine that runs this has memory for.
+    given = plain(8, 0)
+    given["containerDefaults"] |= {"mask": 20, "gateway": "10.86.16.1"}
+    given["common"]["vip"] = "10.86.31.250"
+    given["containers"] = {
+        f"t8-p{i}": {"role": "plain", "address": f"10.86.{16 + i // 250}.{2 + i % 250}"} for i in range(3500)
+    }
+    assert "MiB of memory, and" in refused(stack("t8", given))

@@ -1,0 +1,73 @@
+"""The life of a small lab with a Puppet server beside the big one: a failing run, a change, and no trace at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from tests.lab.harness import Stack, config, differences, inside, inventory, run, started_at
+
+pytestmark = pytest.mark.lab
+
+Make = Callable[[str, Mapping[str, Any]], Stack]
+SMALL = {
+    "t20-dns": {"role": "dnsmasq"},
+    "t20-puppet": {"role": "puppet"},
+    "t20-cache": {"role": "memcached"},
+    "t20-extra": {"role": "plain"},
+}
+
+
+def test_a_lab_comes_fails_is_mended_changes_and_leaves_no_trace(stack: Make) -> None:
+    before = inventory()
+    small = stack("t20", config(20, SMALL))
+    small.up()
+    small.preview("--expect-no-changes")
+    assert small.outputs()["addresses"]["t20-cache"] == "10.86.20.12"
+
+    _a_failing_run_names_container_resource_and_log(small)
+    _removal_undoes_what_others_knew(small)
+
+    small.destroy()
+    time.sleep(1)
+    assert differences(before, inventory()) == {}
+
+
+def _a_failing_run_names_container_resource_and_log(small: Stack) -> None:
+    inside("t20-cache", "mv", "/usr/bin/memcached", "/usr/bin/memcached.away")
+    started = started_at("t20")
+    # A new address for the profile to render, which restarts the program.
+    changed = config(20, {**SMALL, "t20-late": {"role": "plain"}})
+    inside("t20-cache", "sh", "-c", "echo '# changed by hand' >> /etc/memcached.conf; supervisorctl stop memcached")
+    run("docker", "exec", "t20-cache", "rm", "-f", "/etc/supervisor/enabled/memcached.conf")
+    changed["common"]["region"] = "Elsewhere"
+    small.configure(changed)
+    done = small.up(check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "t20-cache: its Puppet run failed" in said
+    assert "Service[memcached]" in said
+    assert "log: /var/lib/dockstack/stacks/t20/logs/t20-cache.puppet.log" in said
+
+    inside("t20-cache", "mv", "/usr/bin/memcached.away", "/usr/bin/memcached")
+    small.up()
+    small.preview("--expect-no-changes")
+    later = started_at("t20")
+    assert {name: later[name] for name in started} == started
+
+
+def _removal_undoes_what_others_knew(small: Stack) -> None:
+    listed = inside("t20-puppet", "puppetserver", "ca", "list", "--all")
+    assert "t20-cache.t20.lab" in listed
+    small.configure(config(20, {name: c for name, c in SMALL.items() if name != "t20-cache"}))
+    small.up()
+    assert "t20-cache" not in inside("t20-puppet", "puppetserver", "ca", "list", "--all")
+    assert inside("t20-dns", "dig", "+short", "@10.86.20.10", "t20-cache.t20.lab") == ""
+    known = inside("t20-puppet", "find", "/etc/dockstack", "-name", "t20-cache*")
+    assert known == ""
+    # And it comes back at once, with a new certificate.
+    small.configure(config(20, SMALL))
+    small.up()
+    assert "t20-cache.t20.lab" in inside("t20-puppet", "puppetserver", "ca", "list", "--all")

@@ -1,0 +1,92 @@
+"""Each container has its address, gateway and MTU back within two seconds of any start, and the token still issues."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from tests.lab.conftest import Lab
+from tests.lab.harness import PROJECT, eventually, inspect, interface, run, started_at
+from tests.lab.test_token import environment
+
+pytestmark = pytest.mark.lab
+
+LIMIT_SECONDS = 2.0
+SERVICE_SECONDS = 120.0
+
+
+def token(lab: Lab) -> bool:
+    return run("openstack", "token", "issue", env=environment(lab.openrc), check=False).returncode == 0
+
+
+def seconds_to_address(name: str, address: str, before: str) -> float:
+    """Wait for a container's next start, then for its port; return the seconds between the two."""
+    eventually(f"{name} starts again", lambda: _restarted(name, before), 60, 0.02)
+    start = _moment(inspect(name)["State"]["StartedAt"])
+    eventually(f"{name} has its port", lambda: interface(name) == (f"{address}/24", "10.87.0.1", 1500), 20, 0.02)
+    return time.time() - start
+
+
+def _restarted(name: str, before: str) -> bool:
+    state = inspect(name)["State"]
+    return bool(state["Running"]) and state["StartedAt"] != before
+
+
+def _moment(text: str) -> float:
+    return datetime.datetime.fromisoformat(text[:26].rstrip("Z") + "+00:00").timestamp()
+
+
+@pytest.mark.parametrize("way", ["restart", "kill"])
+def test_every_container_has_its_port_back_after_docker(lab: Lab, way: str) -> None:
+    took = {}
+    for name, address in lab.addresses.items():
+        before = inspect(name)["State"]["StartedAt"]
+        run("docker", way, *(["--time", "10"] if way == "restart" else []), name)
+        took[name] = seconds_to_address(name, address, before)
+    print(f"docker {way}: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in took.items()))
+    assert max(took.values()) < LIMIT_SECONDS, took
+    eventually("a token", lambda: token(lab), SERVICE_SECONDS, 1)
+
+
+def test_every_container_has_its_port_back_after_the_docker_daemon_was_killed(lab: Lab) -> None:
+    before = started_at(lab.stack)
+    daemon = next(p for p in Path("/proc").iterdir() if p.name.isdigit() and _comm(p) == "dockerd")
+    os.kill(int(daemon.name), signal.SIGKILL)
+    run(str(PROJECT / "prepare/docker"))
+    late = {}
+    for name, address in lab.addresses.items():
+        eventually(f"{name} runs", lambda name=name: bool(inspect(name)["State"]["Running"]), 60, 0.02)  # type: ignore[misc]
+        state = inspect(name)["State"]
+        wanted = (f"{address}/24", "10.87.0.1", 1500)
+        eventually(f"{name} has its port", lambda name=name, wanted=wanted: interface(name) == wanted, 20, 0.02)  # type: ignore[misc]
+        if state["StartedAt"] != before[name]:
+            late[name] = time.time() - _moment(state["StartedAt"])
+    print("killed daemon: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in late.items()))
+    eventually("a token", lambda: token(lab), SERVICE_SECONDS, 1)
+    ports = _attached(lab)
+    assert all(seconds < LIMIT_SECONDS for seconds in ports.values()), ports
+
+
+def _attached(lab: Lab) -> dict[str, float]:
+    """Return how long after its start each container was attached, from Docker's record and the keeper's own log."""
+    said = run("docker", "logs", "--timestamps", f"{lab.stack}-keeper", check=False)
+    found = {}
+    for line in (said.stdout + said.stderr).splitlines():
+        stamp, _, text = line.partition(" ")
+        name = text.partition(" ")[2].split(":")[0]
+        if "attached its port" in text and name in lab.addresses:
+            start = _moment(inspect(name)["State"]["StartedAt"])
+            if _moment(stamp) >= start:
+                found.setdefault(name, _moment(stamp) - start)
+    return found
+
+
+def _comm(process: Path) -> str:
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,90 @@
+"""No secret in clear where somebody else could read it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from tests.lab.conftest import Lab
+from tests.lab.harness import HOME, run
+from tests.lab.secrets_of_lab import all_secrets
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def secrets(lab: Lab) -> dict[str, str]:
+    found = all_secrets(lab.stack, list(lab.services))
+    assert len(found) >= 6 + len(lab.services)
+    assert all(len(value) >= 32 for value in found.values())
+    return found
+
+
+def leaked(secrets: dict[str, str], text: str) -> list[str]:
+    return sorted(name for name, value in secrets.items() if value in text)
+
+
+def test_no_secret_is_in_the_state_in_clear(lab: Lab, secrets: dict[str, str]) -> None:
+    assert leaked(secrets, run("pulumi", "stack", "export", "--stack", lab.stack).stdout) == []
+    for path in (HOME / "backend").rglob("*"):
+        if path.is_file():
+            assert leaked(secrets, path.read_text(errors="replace")) == [], path
+
+
+def test_no_secret_is_among_the_arguments_of_any_process_while_puppet_runs(lab: Lab, secrets: dict[str, str]) -> None:
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    seen.update(leaked(secrets, path.read_bytes().decode(errors="replace")))
+                except OSError:
+                    continue
+            over.wait(0.01)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for name in lab.services:
+            run("docker", "exec", name, "puppet", "agent", "--color", "false")
+    finally:
+        over.set()
+        watcher.join()
+    assert seen == set()
+
+
+def test_no_secret_is_in_a_log_or_in_what_docker_tells(lab: Lab, secrets: dict[str, str]) -> None:
+    for name in [*lab.services, f"{lab.stack}-keeper"]:
+        logs = run("docker", "logs", name)
+        told = run("docker", "inspect", name).stdout + run("docker", "exec", name, "cat", "/proc/1/environ").stdout
+        files = run("docker", "exec", name, "sh", "-c", "find /var/log -type f -exec cat {} +").stdout
+        assert leaked(secrets, logs.stdout + logs.stderr + told + files) == [], name
+    for path in (HOME / "stacks" / lab.stack / "logs").iterdir():
+        assert leaked(secrets, path.read_text()) == [], path
+
+
+def test_no_secret_is_in_an_image(lab: Lab, secrets: dict[str, str]) -> None:
+    for service in lab.services.values():
+        told = run("docker", "history", "--no-trunc", service["image"]).stdout
+        assert leaked(secrets, told + run("docker", "image", "inspect", service["image"]).stdout) == []
+
+
+def test_nobody_but_root_and_the_service_can_read_a_file_with_a_secret(lab: Lab, secrets: dict[str, str]) -> None:
+    patterns = "\n".join(secrets.values())
+    where = ["/etc", "/var", "/run", "/root", "/tmp", "/home", "/opt", "/srv", "/usr/local"]
+    search = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "grep", "-rlF", "-f", "-", *where]
+    for name in lab.services:
+        found = run("docker", "exec", "-i", name, *search, stdin=patterns, check=False).stdout
+        assert found == "", f"{name}: {found}"
+    found = run(*search[:-len(where)], "/var/lib/dockstack", "/etc", "/run", "/tmp", stdin=patterns, check=False).stdout
+    assert found == "", found
+
+
+def test_the_search_finds_a_secret_where_there_is_one(lab: Lab, secrets: dict[str, str]) -> None:
+    keystone = lab.of_role("keystone")
+    search = ["grep", "-rlF", "-f", "-", "/etc/keystone", "/root"]
+    found = run("docker", "exec", "-i", keystone, *search, stdin="\n".join(secrets.values()), check=False).stdout
+    assert "/etc/keystone/keystone.conf" in found

@@ -1,0 +1,68 @@
+"""supervisord is the init of every container, restarts what dies, and tells."""
+
+from __future__ import annotations
+
+import pytest
+from tests.lab.conftest import Lab
+from tests.lab.harness import eventually, inside, inspect, run
+
+pytestmark = pytest.mark.lab
+
+
+def test_supervisord_is_process_1_of_every_container(lab: Lab) -> None:
+    for name in [*lab.services, f"{lab.stack}-keeper"]:
+        pid = inspect(name)["State"]["Pid"]
+        with open(f"/proc/{pid}/cmdline", "rb") as command:
+            assert b"/usr/bin/supervisord" in command.read(), name
+
+
+def test_its_files_are_mounted_from_the_host_and_read_only(lab: Lab) -> None:
+    for name in lab.services:
+        mounts = {mount["Destination"]: mount for mount in inspect(name)["Mounts"]}
+        assert mounts["/etc/dockstack"]["Source"].startswith(f"/var/lib/dockstack/stacks/{lab.stack}/volumes/")
+        assert mounts["/etc/dockstack"]["RW"] is False
+
+
+def test_a_killed_program_is_restarted_and_shows_in_the_health(lab: Lab) -> None:
+    memcached = lab.of_role("memcached")
+    eventually("healthy before", lambda: _health(memcached) == "healthy", 60)
+    before = _programs(memcached)["memcached"]
+    inside(memcached, "pkill", "-KILL", "--exact", "memcached")
+    eventually("runs again", lambda: _programs(memcached).get("memcached", ("", 0))[0] == "RUNNING", 20)
+    assert _programs(memcached)["memcached"][1] < before[1] + 5
+
+
+def test_a_program_that_stays_down_makes_its_container_unhealthy(lab: Lab) -> None:
+    memcached = lab.of_role("memcached")
+    inside(memcached, "supervisorctl", "stop", "memcached")
+    try:
+        eventually("unhealthy", lambda: _health(memcached) == "unhealthy", 60, 1)
+        said = inspect(memcached)["State"]["Health"]["Log"][-1]["Output"]
+        assert "memcached STOPPED" in said
+    finally:
+        inside(memcached, "supervisorctl", "start", "memcached")
+    eventually("healthy", lambda: _health(memcached) == "healthy", 60, 1)
+
+
+def test_every_container_becomes_healthy(lab: Lab) -> None:
+    for name in [*lab.services, f"{lab.stack}-keeper"]:
+        eventually(f"{name} healthy", lambda name=name: _health(name) == "healthy", 120, 1)  # type: ignore[misc]
+
+
+def test_no_container_is_privileged_and_only_the_keeper_sees_the_docker_socket(lab: Lab) -> None:
+    for name in [*lab.services, f"{lab.stack}-keeper"]:
+        found = inspect(name)
+        assert found["HostConfig"]["Privileged"] is False
+        sockets = [mount for mount in found["Mounts"] if "docker.sock" in mount["Source"]]
+        assert bool(sockets) == name.endswith("-keeper"), name
+
+
+def _health(container: str) -> str:
+    return str(inspect(container)["State"]["Health"]["Status"])
+
+
+def _programs(container: str) -> dict[str, tuple[str, int]]:
+    """Return state and uptime of each program, by the container's own account."""
+    said = run("docker", "exec", container, "/etc/dockstack/bin/health", check=False).stdout
+    rows = [line.split() for line in said.splitlines()]
+    return {row[0]: (row[1], int(row[3].rstrip("s"))) for row in rows}

@@ -1,0 +1,452 @@
+"""The verbs, and what they run: real programs and real processes, with scripts of the test's own first on the PATH."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import container_host, paths
+from hostside import bridge, cli, containers, engine, image, ovs, ports, process
+from hostside.errors import StepError
+from hostside.process import CommandFailed
+
+Script = Callable[[str, str], None]
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
+    """Return a function that puts a shell script on the PATH, which notes every call in the file `$LOG`."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+    monkeypatch.setenv("LOG", str(tmp_path / "calls"))
+
+    def make(name: str, body: str) -> None:
+        path = directory / name
+        path.write_text(f'#!/bin/sh\necho "{name} $*" >> "$LOG"\n{body}\n')
+        path.chmod(0o755)
+
+    return make
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Callable[[], list[str]]:
+    """Return a function that returns the command lines of the programs so far."""
+    path = tmp_path / "calls"
+    return lambda: path.read_text().splitlines() if path.exists() else []
+
+
+# Running programs.
+
+
+def test_a_programs_standard_output_is_returned_and_its_input_is_given() -> None:
+    assert process.run(["cat"], stdin="text") == "text"
+    assert process.run(["sh", "-c", "cat; echo end"]) == "end\n"
+
+
+def test_a_program_that_fails_is_told_with_status_and_words() -> None:
+    with pytest.raises(CommandFailed, match=r"sh -c .* ended with status 3: the reason"):
+        process.run(["sh", "-c", "echo the reason >&2; exit 3"])
+
+
+def test_what_a_failing_program_says_is_cut_to_its_end() -> None:
+    with pytest.raises(CommandFailed) as caught:
+        process.run(["sh", "-c", "seq 100000 >&2; exit 1"])
+    assert str(caught.value).endswith("100000")
+    assert len(str(caught.value)) < 2200
+
+
+def test_a_program_that_is_not_there_is_told_by_name() -> None:
+    with pytest.raises(CommandFailed, match="no-such-program is not installed"):
+        process.run(["no-such-program"])
+
+
+def test_a_program_that_does_not_end_is_ended() -> None:
+    with pytest.raises(CommandFailed, match="did not end within 0 s"):
+        process.run(["sleep", "60"], timeout=0.05)
+
+
+def test_success_is_a_status_of_zero() -> None:
+    assert process.succeeds(["true"])
+    assert not process.succeeds(["false"])
+    assert not process.succeeds(["no-such-program"])
+
+
+def test_a_containers_output_is_handed_over_line_by_line_with_its_status(program: Script) -> None:
+    program("docker", "echo one; echo two >&2; printf three; exit 6")
+    lines: list[str] = []
+    assert containers.stream("galera1", ["puppet", "agent"], lines.append) == 6
+    assert lines == ["one", "two", "three"]
+
+
+# Verbs.
+
+
+def call(verb: list[str], given: object, directory: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(given)))
+    return cli.main(verb, directory)
+
+
+def verb(name: str, work: Callable[[Path, Any], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "VERBS", {name: work})
+
+
+def test_a_verb_reads_its_parameters_from_standard_input_and_prints_its_result_as_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verb("add", lambda directory, given: {"sum": given["a"] + given["b"], "in": directory.name}, monkeypatch)
+    assert call(["add", "for-the-reader"], {"a": 1, "b": 2}, tmp_path, monkeypatch) == 0
+    assert json.loads(capsys.readouterr().out) == {"sum": 3, "in": tmp_path.name}
+
+
+def test_a_verb_without_a_result_prints_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verb("quiet", lambda _directory, _given: None, monkeypatch)
+    assert call(["quiet"], {}, tmp_path, monkeypatch) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [StepError("galera1", "its Puppet run", "why"), CommandFailed("why"), engine.EngineError("why"), OSError("why")],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_expected_error_is_shown_in_its_own_words_and_the_status_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def fails(_directory: Path, _given: object) -> object:
+        raise error
+
+    verb("fail", fails, monkeypatch)
+    assert call(["fail"], {}, tmp_path, monkeypatch) == 1
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", f"{error}\n")
+
+
+def test_the_verbs_that_the_program_calls_are_there() -> None:
+    text = "".join(path.read_text() for path in paths.PROJECT.glob("components/*.py"))
+    for name in cli.VERBS:
+        assert f'"{name}"' in text or name == "keeper"
+
+
+@pytest.fixture(scope="module")
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a stack's directory with the tool in it, as the program puts it there."""
+    directory = tmp_path_factory.mktemp("stack")
+    interpreter, *options = container_host.PYTHON.split()
+    subprocess.run(
+        [sys.executable if not Path(interpreter).exists() else interpreter, *options, "-c", container_host._INSTALL,
+         str(directory / "tool")],
+        input=container_host._tool(), text=True, check=True,
+    )  # fmt: skip
+    return directory
+
+
+def start(tool: Path, *arguments: str, stdin: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-SE", str(tool / "tool"), *arguments],
+        input=stdin, text=True, capture_output=True, check=False, timeout=30, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def test_the_installed_tool_is_for_its_owner_only_and_runs_without_site_packages(tool: Path) -> None:
+    assert {path.stat().st_mode & 0o077 for path in (tool / "tool").rglob("*")} == {0}
+    given = {"root": str(tool / "volumes/c"), "files": {"a/b": {"content": "text", "mode": "644"}}}
+    done = start(tool, "files-write", "c", stdin=json.dumps(given))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tool / "volumes/c/a/b").read_text() == "text"
+
+
+def test_an_error_of_the_installed_tool_is_one_message_on_standard_error(tool: Path, tmp_path: Path) -> None:
+    (tmp_path / "docker").write_text("#!/bin/sh\necho no such container >&2; exit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    given = {"container": "galera1", "server": "puppet1", "role": "galera", "secret": "s3cret"}
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = start(tool, "certificate-issue", "galera1", stdin=json.dumps(given), PATH=path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("galera1: getting its certificate failed")
+    assert "Traceback" not in done.stderr
+    assert "s3cret" not in done.stderr
+
+
+@pytest.mark.parametrize(("name", "text"), [("no-such-verb", "{}"), ("files-write", "{}"), ("files-write", "no json")])
+def test_an_error_that_nobody_foresaw_is_shown_and_the_status_is_one(tool: Path, name: str, text: str) -> None:
+    done = start(tool, name, stdin=text)
+    assert done.returncode == 1
+    assert done.stderr.strip()
+
+
+def test_files_are_readable_inside_a_container_whatever_the_users_umask(tool: Path) -> None:
+    given = {"root": str(tool / "volumes/strict"), "files": {"a/b": {"content": "text", "mode": "644"}}}
+    before = os.umask(0o077)
+    try:
+        assert start(tool, "files-write", stdin=json.dumps(given)).returncode == 0
+    finally:
+        os.umask(before)
+    root = tool / "volumes/strict"
+    assert [path.stat().st_mode & 0o777 for path in (root, root / "a", root / "a/b")] == [0o755, 0o755, 0o644]
+
+
+# Images.
+
+
+FILES = {
+    "Dockerfile": {"content": "ARG PARENT\n", "mode": "644"},
+    "bin/run": {"content": "#!/bin/sh\n", "mode": "755"},
+}
+ABSENT = """
+case "$1 $2 $*" in
+  "image inspect "*--format*) echo sha256:1234 ;;
+  "image inspect "*dockstack/base*) exit 0 ;;
+  "image inspect "*) exit 1 ;;
+  "build "*) cat > "$LOG.context"; %s ;;
+  "run "*) echo "mariadb-server 1:11.8"; echo "galera-4 26.4" ;;
+esac
+"""
+
+
+def build(packages: tuple[str, ...] = ()) -> dict[str, object]:
+    return image.build("dockstack/galera:0123", "dockstack/base:4567", FILES, packages)
+
+
+def test_an_image_is_built_from_the_given_files_with_their_modes(
+    program: Script, calls: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    program("docker", ABSENT % "echo built")
+    assert build() == {"id": "sha256:1234", "versions": {}}
+    line = next(line for line in calls() if line.startswith("docker build"))
+    assert "--tag dockstack/galera:0123" in line
+    assert "PARENT=dockstack/base:4567" in line
+    with tarfile.open(tmp_path / "calls.context") as context:
+        found = {entry.name: (context.extractfile(entry), entry.mode) for entry in context}
+        assert {name: (stream.read().decode() if stream else "", mode) for name, (stream, mode) in found.items()} == {
+            "Dockerfile": ("ARG PARENT\n", 0o644),
+            "bin/run": ("#!/bin/sh\n", 0o755),
+        }
+
+
+def test_an_image_that_the_engine_has_is_not_built_again(program: Script, calls: Callable[[], list[str]]) -> None:
+    program("docker", 'case "$*" in *--format*) echo sha256:1234 ;; esac')
+    assert build()["id"] == "sha256:1234"
+    assert not any(line.startswith("docker build") for line in calls())
+
+
+def test_the_versions_of_the_packages_are_told_without_any_network(
+    program: Script, calls: Callable[[], list[str]]
+) -> None:
+    program("docker", ABSENT % "true")
+    assert build(("mariadb-server", "galera-4"))["versions"] == {"mariadb-server": "1:11.8", "galera-4": "26.4"}
+    assert any(line.startswith("docker run") and "--network none" in line for line in calls())
+
+
+def test_a_failed_build_shows_its_last_lines(program: Script) -> None:
+    program("docker", ABSENT % "seq 1000; echo the reason >&2; exit 7")
+    with pytest.raises(StepError) as caught:
+        build()
+    error = caught.value
+    assert (error.container, error.step) == ("dockstack/galera", "building the image")
+    assert "status 7" in error.reason
+    assert len(error.log) == containers.LOG_LINES
+    assert "the reason" in error.log
+
+
+def test_a_build_that_ends_before_it_has_read_its_files_shows_why(program: Script) -> None:
+    program("docker", 'case "$1 $2 $*" in "image inspect "*dockstack/base*) ;; *) echo no daemon >&2; exit 1 ;; esac')
+    many = FILES | {"large": {"content": "x" * 1_000_000, "mode": "644"}}
+    with pytest.raises(StepError) as caught:
+        image.build("dockstack/galera:0123", "dockstack/base:4567", many, ())
+    assert "no daemon" in caught.value.log
+
+
+def test_a_parent_of_ours_that_is_not_there_is_an_error_and_nothing_is_pulled(
+    program: Script, calls: Callable[[], list[str]]
+) -> None:
+    program("docker", "exit 1")
+    with pytest.raises(StepError, match=r"dockstack/base:4567.*isn't on the engine"):
+        build()
+    assert not any("pull" in line for line in calls())
+
+
+def test_the_distribution_comes_from_the_registry_if_that_answers(
+    program: Script, calls: Callable[[], list[str]]
+) -> None:
+    program(
+        "docker", 'case "$1 $*" in *--format*) echo sha256:1 ;; "image "*) exit 1 ;; "build "*) cat >/dev/null ;; esac'
+    )
+    program("mmdebstrap", "exit 1")
+    image.build("dockstack/base:4567", "debian:trixie-slim", FILES, ())
+    assert any(line.startswith("docker pull") and line.endswith("debian:trixie-slim") for line in calls())
+    assert not any(line.startswith("mmdebstrap") for line in calls())
+
+
+def test_the_distribution_is_made_from_the_package_archive_if_no_registry_answers(
+    program: Script, calls: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    program(
+        "docker",
+        'case "$1 $*" in *--format*) echo sha256:1 ;; "image "*|"pull "*) exit 1 ;;'
+        ' "import "*) cat > "$LOG.imported" ;; "build "*) cat >/dev/null ;; esac',
+    )
+    program("mmdebstrap", "echo a file system")
+    image.build("dockstack/base:4567", "debian:trixie-slim", FILES, ())
+    assert (tmp_path / "calls.imported").read_text() == "a file system\n"
+    assert any(line.startswith("mmdebstrap") and " trixie " in line for line in calls())
+
+
+def test_a_distribution_that_can_not_be_made_leaves_no_half_image(
+    program: Script, calls: Callable[[], list[str]]
+) -> None:
+    program("docker", 'case "$1" in import) cat >/dev/null ;; *) exit 1 ;; esac')
+    program("mmdebstrap", "echo the archive does not answer >&2; exit 1")
+    with pytest.raises(StepError) as caught:
+        image.build("dockstack/base:4567", "debian:trixie-slim", FILES, ())
+    assert "the archive does not answer" in caught.value.log
+    assert any(line == "docker image rm debian:trixie-slim" for line in calls())
+
+
+# Ports and bridges.
+
+
+LABELS = {
+    "dockstack.stack": "lab",
+    "dockstack.bridge": "br-lab",
+    "dockstack.address": "10.87.0.30/24",
+    "dockstack.gateway": "10.87.0.1",
+    "dockstack.mac": "02:42:0a:57:00:1e",
+    "dockstack.mtu": "1450",
+}
+
+
+def test_a_port_is_read_from_the_labels() -> None:
+    assert ports.Port.of("galera1", LABELS) == ports.Port(
+        container="galera1", bridge="br-lab", address="10.87.0.30/24", gateway="10.87.0.1", mac="02:42:0a:57:00:1e",
+        mtu=1450,
+    )  # fmt: skip
+
+
+def test_a_container_without_a_bridge_has_no_port() -> None:
+    assert ports.Port.of("lab-keeper", {"dockstack.stack": "lab"}) is None
+
+
+def test_a_container_that_asks_dhcp_has_a_port_without_address_and_gateway() -> None:
+    found = ports.Port.of("any1", {"dockstack.bridge": "br-lab", "dockstack.mac": "02:42:0a:57:00:1e"})
+    assert found is not None
+    assert (found.address, found.gateway, found.mtu) == ("", "", 1500)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        None,
+        {"State": {"Running": False, "Pid": 0}, "Config": {"Labels": LABELS}},
+        {"State": {"Running": True, "Pid": 0}, "Config": {"Labels": LABELS}},
+        {"State": {"Running": True, "Pid": 1}, "Config": {"Labels": {}}},
+        {"State": {"Running": True, "Pid": 1}, "Config": {"Labels": None}},
+    ],
+    ids=["gone", "stopped", "without a process", "without labels", "with none"],
+)
+def test_what_does_not_run_or_asks_for_no_port_gets_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: dict[str, Any] | None
+) -> None:
+    monkeypatch.setattr(engine, "inspect", lambda _name: found)
+    assert ports.attach("galera1", tmp_path / "locks") == "none"
+
+
+def test_a_container_is_attached_by_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def inspect(_name: str) -> None:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+
+    monkeypatch.setattr(engine, "inspect", inspect)
+    threads = [threading.Thread(target=ports.attach, args=("galera1", tmp_path)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 5
+
+
+def test_what_stands_for_docker_in_ovs_dockers_eyes_tells_the_process_id() -> None:
+    told = subprocess.run(
+        [paths.HOSTSIDE / "bin/docker", "inspect", "-f", "{{.State.Pid}}", "galera1"],
+        capture_output=True, text=True, check=True, env={"DOCKSTACK_PID": "4711"},
+    )  # fmt: skip
+    assert told.stdout == "4711\n"
+
+
+def test_rows_of_the_database_are_read_with_their_maps_and_sets(program: Script) -> None:
+    row = json.dumps({"data": [["br-lab", ["map", [["dockstack-stack", "lab"]]], ["set", []]]]})
+    program("ovs-vsctl", f"echo '{row}'")
+    assert ovs.rows("bridge", "name,external_ids,tag") == [["br-lab", {"dockstack-stack": "lab"}, []]]
+    monkey = json.dumps({"data": [["br-lab", ["map", [["dockstack-stack", "lab"]]]]]})
+    program("ovs-vsctl", f"echo '{monkey}'")
+    assert ovs.bridges("lab") == {"br-lab": {"dockstack-stack": "lab"}}
+
+
+BRIDGE = bridge.Bridge("br-unit", "lab", "10.87.0.0/24", "10.87.0.1/24", 1500)
+
+
+def test_a_bridge_is_read_back_from_what_is_noted_on_it() -> None:
+    assert bridge.Bridge.recorded("br-unit", BRIDGE.identifiers()) == BRIDGE
+
+
+def test_the_blackhole_route_is_there_before_the_bridge(
+    program: Script, calls: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program("ovs-vsctl", "echo '{\"data\": []}'")
+    program("ip", "true")
+    program("ethtool", "true")
+    monkeypatch.setattr(ovs, "kernel_datapath", lambda: False)
+    monkeypatch.setattr(ovs, "is_userspace", lambda _name: True)
+    assert bridge.up(BRIDGE) == "netdev"
+    lines = calls()
+    blackhole = lines.index("ip route replace blackhole 10.87.0.0/24 metric 4096")
+    made = next(index for index, line in enumerate(lines) if "add-br br-unit" in line)
+    address = lines.index("ip address replace 10.87.0.1/24 dev br-unit")
+    assert blackhole < made < address
+    assert "ethtool -K br-unit tx off" in lines
+
+
+def test_a_bridge_of_another_stack_is_left_alone(program: Script, calls: Callable[[], list[str]]) -> None:
+    row = json.dumps({"data": [["br-unit", ["map", [["dockstack-stack", "other"]]]]]})
+    program("ovs-vsctl", f"echo '{row}'")
+    program("ip", "true")
+    with pytest.raises(CommandFailed, match="bridge br-unit is there and isn't of stack lab"):
+        bridge.up(BRIDGE)
+    assert not any("add-br" in line or line.startswith("ip ") for line in calls())
+
+
+def test_the_blackhole_route_goes_after_the_bridge(program: Script, calls: Callable[[], list[str]]) -> None:
+    row = json.dumps({"data": [["br-unit", ["map", [["dockstack-stack", "lab"]]]]]})
+    program("ovs-vsctl", f"echo '{row}'")
+    program("ip", "exit 2")
+    bridge.down(BRIDGE)
+    lines = calls()
+    deleted = next(index for index, line in enumerate(lines) if line.endswith("del-br br-unit"))
+    assert deleted < lines.index("ip route delete blackhole 10.87.0.0/24 metric 4096")
+
+
+def test_taking_down_a_bridge_of_another_stack_takes_nothing_down(
+    program: Script, calls: Callable[[], list[str]]
+) -> None:
+    program("ovs-vsctl", "echo '{\"data\": []}'")
+    program("ip", "exit 2")
+    bridge.down(BRIDGE)
+    assert not any("del-br" in line for line in calls())

@@ -1,0 +1,182 @@
+"""Calls of the Docker Engine API, against a small server on a socket of the test's own."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from hostside import engine
+
+
+class Engine:
+    """Answers each request with what the test has laid out, and remembers what it was asked."""
+
+    def __init__(self, path: Path) -> None:
+        self.asked: list[tuple[str, str, dict[str, list[str]]]] = []
+        self.answers: list[bytes] = []
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def answer(self, status: int, body: object = None) -> None:
+        text = b"" if body is None else json.dumps(body).encode()
+        self.raw(f"HTTP/1.0 {status} Whatever\r\nContent-Type: application/json\r\n\r\n".encode() + text)
+
+    def raw(self, text: bytes) -> None:
+        self.answers.append(text)
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._socket.accept()
+            with connection:
+                request = b""
+                while b"\r\n\r\n" not in request:
+                    part = connection.recv(4096)
+                    if not part:
+                        break
+                    request += part
+                if not request:
+                    return
+                method, target, _ = request.split(b"\r\n")[0].decode().split()
+                parts = urlsplit(target)
+                self.asked.append((method, parts.path, parse_qs(parts.query)))
+                connection.sendall(self.answers.pop(0))
+
+    def close(self) -> None:
+        with socket.socket(socket.AF_UNIX) as last:
+            last.connect(self._socket.getsockname())
+        self._thread.join(5)
+        self._socket.close()
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    server = Engine(tmp_path / "docker.sock")
+    yield server
+    server.close()
+
+
+def test_a_container_is_inspected_by_its_name(docker: Engine) -> None:
+    docker.answer(200, {"State": {"Running": True}})
+    assert engine.inspect("galera1") == {"State": {"Running": True}}
+    assert docker.asked == [("GET", "/containers/galera1/json", {})]
+
+
+def test_a_container_that_there_is_not_is_none(docker: Engine) -> None:
+    docker.answer(404, {"message": "No such container: galera1"})
+    assert engine.inspect("galera1") is None
+
+
+def test_any_other_refusal_is_told_with_the_engines_words(docker: Engine) -> None:
+    docker.answer(500, {"message": "the disk is full"})
+    with pytest.raises(engine.EngineError, match=r"inspecting galera1.*the disk is full"):
+        engine.inspect("galera1")
+
+
+def test_all_containers_of_one_stack_are_listed_running_or_not(docker: Engine) -> None:
+    docker.answer(200, [{"Id": "1"}])
+    assert engine.containers("lab") == [{"Id": "1"}]
+    _, path, query = docker.asked[0]
+    assert path == "/containers/json"
+    assert query["all"] == ["1"]
+    assert json.loads(query["filters"][0]) == {"label": ["dockstack.stack=lab"]}
+
+
+@pytest.mark.parametrize("status", [204, 304, 404, 409])
+def test_starting_what_runs_already_or_is_gone_is_no_error(docker: Engine, status: int) -> None:
+    docker.answer(status)
+    engine.start("galera1")
+    assert docker.asked == [("POST", "/containers/galera1/start", {})]
+
+
+@pytest.mark.parametrize("status", [204, 404, 409])
+def test_removing_what_is_gone_or_going_is_no_error(docker: Engine, status: int) -> None:
+    docker.answer(status)
+    engine.remove("galera1")
+    method, path, query = docker.asked[0]
+    assert (method, path, query["force"]) == ("DELETE", "/containers/galera1", ["1"])
+
+
+def test_a_removal_that_fails_is_told(docker: Engine) -> None:
+    docker.answer(500, {"message": "device is busy"})
+    with pytest.raises(engine.EngineError, match="device is busy"):
+        engine.remove("galera1")
+
+
+def test_events_begin_with_the_word_that_they_are_followed_and_end_with_an_error(docker: Engine) -> None:
+    events = [{"Action": "die", "Actor": {}}, {"Action": "start", "Actor": {}}]
+    lines = b"".join(json.dumps(event).encode() + b"\n" for event in events)
+    docker.raw(b"HTTP/1.0 200 OK\r\n\r\n" + lines)
+    got = []
+    with pytest.raises(engine.EngineError, match="closed"):
+        for event in engine.events("lab"):
+            got.append(event)
+    assert got == [{}, *events]
+    filters = json.loads(docker.asked[0][2]["filters"][0])
+    assert filters["label"] == ["dockstack.stack=lab"]
+    assert {"start", "die", "stop", "destroy"} <= set(filters["event"])
+
+
+def test_an_engine_that_is_killed_while_it_tells_an_event_is_an_engine_that_went_away(docker: Engine) -> None:
+    docker.raw(b'HTTP/1.0 200 OK\r\n\r\n{"Action": "die", "Act')
+    with pytest.raises(engine.EngineError):
+        list(engine.events("lab"))
+
+
+def test_an_engine_that_is_killed_while_it_answers_is_an_engine_that_went_away(docker: Engine) -> None:
+    docker.raw(b'HTTP/1.0 200 OK\r\n\r\n[{"Id": "12')
+    with pytest.raises(engine.EngineError):
+        engine.containers("lab")
+
+
+def test_events_that_are_refused_are_an_error(docker: Engine) -> None:
+    docker.answer(500, {"message": "no"})
+    with pytest.raises(engine.EngineError, match="500"):
+        next(engine.events("lab"))
+
+
+def test_an_engine_that_closes_the_connection_is_an_error(docker: Engine) -> None:
+    docker.raw(b"")
+    with pytest.raises(engine.EngineError, match="closed the connection"):
+        engine.inspect("galera1")
+
+
+CALLS: list[Callable[[], object]] = [
+    lambda: engine.inspect("a"),
+    lambda: engine.containers("lab"),
+    lambda: engine.start("a"),
+    lambda: engine.remove("a"),
+    lambda: next(engine.events("lab")),
+]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=["inspect", "containers", "start", "remove", "events"])
+def test_an_engine_that_is_not_there_is_an_error_that_says_so(
+    call: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    with pytest.raises(engine.EngineError, match="does not answer"):
+        call()
+
+
+def test_an_engine_elsewhere_is_refused_as_its_containers_can_not_be_wired_from_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2376")
+    with pytest.raises(engine.EngineError, match="unix://"):
+        engine.inspect("galera1")
+
+
+def test_a_name_can_not_reach_another_path(docker: Engine) -> None:
+    docker.answer(404, {"message": "none"})
+    engine.inspect("a?b=c")
+    assert docker.asked[0][1:] == ("/containers/a%3Fb%3Dc/json", {})

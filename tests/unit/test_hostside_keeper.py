@@ -1,0 +1,369 @@
+"""The keeper, with an engine and an Open vSwitch that are played: what it does after each event, and after none."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hostside import bridge, engine, keeper, ovs, ports
+from hostside.errors import StepError
+from hostside.records import Records
+
+
+class World:
+    """An engine with containers, and a bridge with ports."""
+
+    def __init__(self) -> None:
+        self.containers: dict[str, dict[str, Any]] = {}
+        self.attached: set[str] = set()
+        self.started: list[str] = []
+        self.calls: list[str] = []
+        self.feed: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self.bridge_is_broken = False
+        self.after_listing: Callable[[], None] = lambda: None
+        self.attach_fails = 0
+        self.end: Callable[..., None] = lambda *_: None
+
+    def add(self, name: str, status: str = "running", policy: str = "unless-stopped", **labels: str) -> None:
+        number = len(self.containers) + 10
+        given = {
+            "dockstack.stack": "lab",
+            "dockstack.bridge": "br-lab",
+            "dockstack.fqdn": f"{name}.dockstack.lab",
+            "dockstack.address": f"10.87.0.{number}/24",
+        }
+        self.containers[name] = {"status": status, "policy": policy, "labels": given | labels}
+
+    def says(self, action: str, name: str, status: str | None = None) -> None:
+        """Let the engine tell of an event, after the container has got into a status."""
+        labels = self.containers[name]["labels"]
+        if status is not None:
+            self.containers[name]["status"] = status
+        self.feed.put({"Action": action, "Actor": {"Attributes": {"name": name, **labels}}})
+
+    def listed(self, stack: str) -> list[dict[str, Any]]:
+        assert stack == "lab"
+        found = [
+            {"Names": [f"/{name}"], "Id": name, "State": c["status"], "Labels": dict(c["labels"])}
+            for name, c in self.containers.items()
+        ]
+        self.after_listing()
+        return found
+
+    def inspect(self, name: str) -> dict[str, Any] | None:
+        found = self.containers.get(name)
+        if found is None:
+            return None
+        running = found["status"] == "running"
+        return {
+            "State": {"Running": running, "Status": found["status"], "Pid": 4711 if running else 0},
+            "HostConfig": {"RestartPolicy": {"Name": found["policy"]}},
+            "Config": {"Labels": dict(found["labels"])},
+        }
+
+    def start(self, name: str) -> None:
+        self.started.append(name)
+        self.says("start", name, "running")
+
+    def events(self, stack: str) -> Iterator[dict[str, Any]]:
+        assert stack == "lab"
+        yield {}
+        while (event := self.feed.get()) is not None:
+            yield event
+        raise engine.EngineError("the Docker engine went away")
+
+    def attach(self, name: str, _locks: Path) -> str:
+        if self.attach_fails:
+            self.attach_fails -= 1
+            raise StepError(name, ports.STEP, "Open vSwitch is not ready")
+        found = self.containers.get(name)
+        if found is None or found["status"] != "running" or "dockstack.bridge" not in found["labels"]:
+            return "none"
+        if name in self.attached:
+            return "present"
+        self.attached.add(name)
+        return "attached"
+
+    def detach(self, name: str, _bridge: str, _locks: Path) -> None:
+        self.calls.append(f"detach {name}")
+        self.attached.discard(name)
+
+    def bridges(self, stack: str) -> dict[str, dict[str, str]]:
+        assert stack == "lab"
+        made = bridge.Bridge("br-lab", "lab", "10.87.0.0/24", "10.87.0.1/24", 1500)
+        return {"br-lab": made.identifiers()}
+
+    def rows(self, table: str, columns: str, *_conditions: str) -> list[list[Any]]:
+        assert (table, columns) == ("interface", "name,external_ids")
+        foreign: list[list[Any]] = [["other_l", {"container_id": "of-another-bridge"}], ["br-lab", {}]]
+        return [[f"{name}_l", {"container_id": name}] for name in sorted(self.attached)] + foreign
+
+    def command(self, arguments: list[str], **_options: Any) -> str:
+        if "list-ports" in arguments:
+            return "".join(f"{name}_l\n" for name in sorted(self.attached))
+        assert "del-port" in arguments
+        self.calls.append(" ".join(arguments[-2:]))
+        self.attached.discard(arguments[-1].removesuffix("_l"))
+        return ""
+
+    def restore(self, made: bridge.Bridge) -> bool:
+        assert made.address == "10.87.0.1/24"
+        broken, self.bridge_is_broken = self.bridge_is_broken, False
+        return broken
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    played = World()
+    for name in ("inspect", "start", "events"):
+        monkeypatch.setattr(engine, name, getattr(played, name))
+    monkeypatch.setattr(engine, "containers", played.listed)
+    monkeypatch.setattr(ports, "attach", played.attach)
+    monkeypatch.setattr(ports, "detach", played.detach)
+    monkeypatch.setattr(ovs, "bridges", played.bridges)
+    monkeypatch.setattr(ovs, "rows", played.rows)
+    monkeypatch.setattr(bridge, "restore", played.restore)
+    monkeypatch.setattr(keeper, "run", played.command)
+    monkeypatch.setattr(keeper, "STOP_NOTICE_SECONDS", 0.1)
+    monkeypatch.setattr(signal, "signal", lambda _number, handler: setattr(played, "end", handler))
+    return played
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def running(world: World, directory: Path) -> Iterator[threading.Thread]:
+    """Run a keeper beside the test, until the test's end."""
+    thread = threading.Thread(target=keeper.Keeper("lab", directory).run)
+    thread.start()
+    settle(world)
+    yield thread
+    world.end(15, None)
+    world.feed.put(None)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def settle(world: World) -> None:
+    """Give the keeper the time that an event takes."""
+    deadline = time.monotonic() + 5
+    while not world.feed.empty() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.25)
+
+
+def names(directory: Path) -> set[str]:
+    """Return the containers that have a record."""
+    return {path.name for path in (directory / "records").glob("*")}
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 5
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_a_container_that_starts_gets_its_port_and_its_record(
+    world: World, directory: Path, running: threading.Thread
+) -> None:
+    world.add("galera1", "created")
+    world.says("start", "galera1", "running")
+    assert eventually(lambda: world.attached == {"galera1"} and names(directory) == {"galera1"})
+    assert (directory / "records/galera1").read_text() == "10.87.0.10 galera1.dockstack.lab galera1\n"
+
+
+def test_what_ran_before_the_keeper_came_is_attached_and_recorded_at_once(
+    world: World, directory: Path, request: pytest.FixtureRequest
+) -> None:
+    world.add("galera1")
+    world.add("stopped1", "exited")
+    request.getfixturevalue("running")
+    assert eventually(lambda: world.attached == {"galera1"} and names(directory) == {"galera1"})
+
+
+def test_a_container_that_ends_by_itself_loses_port_and_record_and_is_left_to_dockers_restart_policy(
+    world: World, directory: Path, running: threading.Thread
+) -> None:
+    world.add("galera1")
+    world.says("start", "galera1")
+    assert eventually(lambda: names(directory) == {"galera1"})
+    world.says("die", "galera1", "restarting")
+    assert eventually(lambda: not world.attached and not names(directory))
+    settle(world)
+    assert world.started == []
+    world.says("start", "galera1", "running")
+    assert eventually(lambda: world.attached == {"galera1"} and names(directory) == {"galera1"})
+
+
+def test_a_container_that_was_killed_is_started_again(world: World, directory: Path, running: threading.Thread) -> None:
+    world.add("galera1")
+    world.says("die", "galera1", "exited")
+    assert eventually(lambda: world.started == ["galera1"])
+    assert eventually(lambda: world.attached == {"galera1"} and names(directory) == {"galera1"})
+
+
+def test_a_container_that_was_stopped_on_purpose_stays_down(world: World, running: threading.Thread) -> None:
+    world.add("galera1")
+    world.says("die", "galera1", "exited")
+    world.says("stop", "galera1")
+    settle(world)
+    assert world.started == []
+    assert world.attached == set()
+
+
+def test_a_container_that_was_stopped_once_is_started_again_when_it_is_killed_later(
+    world: World, running: threading.Thread
+) -> None:
+    world.add("galera1")
+    world.says("die", "galera1", "exited")
+    world.says("stop", "galera1")
+    settle(world)
+    world.says("start", "galera1", "running")
+    settle(world)
+    world.says("die", "galera1", "exited")
+    assert eventually(lambda: world.started == ["galera1"])
+
+
+@pytest.mark.parametrize("policy", ["no", ""])
+def test_a_container_that_is_not_to_be_restarted_is_not(world: World, running: threading.Thread, policy: str) -> None:
+    world.add("once1", policy=policy)
+    world.says("die", "once1", "exited")
+    settle(world)
+    assert world.started == []
+
+
+def test_a_container_that_was_removed_is_left_in_peace(
+    world: World, directory: Path, running: threading.Thread
+) -> None:
+    world.add("galera1")
+    world.says("start", "galera1")
+    settle(world)
+    world.says("die", "galera1", "removing")
+    world.says("destroy", "galera1")
+    del world.containers["galera1"]
+    settle(world)
+    assert (world.started, world.attached, names(directory)) == ([], set(), set())
+
+
+def test_the_keepers_own_container_gets_neither_port_nor_record(
+    world: World, directory: Path, running: threading.Thread
+) -> None:
+    world.containers["lab-keeper"] = {"status": "running", "policy": "always", "labels": {"dockstack.stack": "lab"}}
+    world.says("start", "lab-keeper")
+    settle(world)
+    assert (world.attached, names(directory)) == (set(), set())
+
+
+def test_a_container_that_ended_before_its_start_was_seen_gets_no_record(
+    world: World, directory: Path, running: threading.Thread
+) -> None:
+    world.add("galera1", "exited")
+    world.says("stop", "galera1")
+    world.says("start", "galera1")
+    settle(world)
+    assert names(directory) == set()
+
+
+def test_a_late_word_of_an_end_takes_nothing_from_a_container_that_runs_again(
+    world: World, directory: Path, running: threading.Thread
+) -> None:
+    world.add("galera1")
+    world.says("start", "galera1")
+    assert eventually(lambda: names(directory) == {"galera1"})
+    world.says("die", "galera1", "running")
+    settle(world)
+    assert (world.attached, names(directory)) == ({"galera1"}, {"galera1"})
+
+
+def test_a_sweep_removes_the_ports_and_records_of_what_does_not_run(world: World, directory: Path) -> None:
+    world.add("galera1")
+    world.add("dead1", "exited")
+    world.attached = {"dead1", "gone1"}
+    (directory / "records").mkdir()
+    (directory / "records/gone1").write_text("10.87.0.99 gone1.dockstack.lab gone1\n")
+    keeper.Keeper("lab", directory).sweep()
+    assert world.attached == {"galera1"}
+    assert names(directory) == {"galera1"}
+
+
+def test_a_sweep_leaves_the_ports_of_other_bridges_alone(world: World, directory: Path) -> None:
+    keeper.Keeper("lab", directory).sweep()
+    assert not any("other_l" in call for call in world.calls)
+
+
+def test_a_sweep_takes_nothing_from_a_container_that_starts_meanwhile(world: World, directory: Path) -> None:
+    def starts() -> None:
+        # The event of its start is handled beside the sweep.
+        world.after_listing = lambda: None
+        world.containers["galera1"]["status"] = "running"
+        world.attached.add("galera1")
+        Records(directory / "records").add("galera1", "10.87.0.10", "galera1.dockstack.lab")
+
+    world.add("galera1", "created")
+    world.after_listing = starts
+    keeper.Keeper("lab", directory).sweep()
+    assert world.attached == {"galera1"}
+    assert names(directory) == {"galera1"}
+
+
+def test_a_sweep_puts_the_hosts_address_back_on_the_bridge(
+    world: World, directory: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    world.bridge_is_broken = True
+    keeper.Keeper("lab", directory).sweep()
+    assert not world.bridge_is_broken
+    assert "br-lab: put the host's address back" in capfd.readouterr().err
+
+
+def test_one_container_that_can_not_be_attached_does_not_keep_the_others_waiting(
+    world: World, directory: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a1", "b1", "c1"):
+        world.add(name)
+    world.attach_fails = 1
+    keeper.Keeper("lab", directory).sweep()
+    assert len(world.attached) == 2
+    assert "Open vSwitch is not ready" in capfd.readouterr().err
+    keeper.Keeper("lab", directory).sweep()
+    assert len(world.attached) == 3
+
+
+def test_a_lab_with_more_containers_than_workers_is_swept(world: World, directory: Path) -> None:
+    for number in range(40):
+        world.add(f"c{number}")
+    keeper.Keeper("lab", directory).sweep()
+    assert len(world.attached) == 40
+
+
+def test_an_engine_that_goes_away_is_waited_for_and_then_everything_is_looked_at(
+    world: World, directory: Path, running: threading.Thread
+) -> None:
+    world.add("galera1")
+    world.feed.put(None)
+    assert eventually(lambda: world.attached == {"galera1"})
+    world.add("keystone1", "created")
+    world.says("start", "keystone1", "running")
+    assert eventually(lambda: names(directory) == {"galera1", "keystone1"})
+
+
+def test_the_last_thing_that_a_keeper_does_is_a_sweep(world: World, directory: Path) -> None:
+    thread = threading.Thread(target=keeper.Keeper("lab", directory).run)
+    thread.start()
+    settle(world)
+    world.attached.add("gone1")
+    world.end(15, None)
+    world.feed.put(None)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert world.attached == set()

@@ -1,0 +1,338 @@
+"""Each role against what the repository holds for it: image, mounted files, Puppet classes and their parameters."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+import yaml
+
+from components import environment, paths, provisioning, services, volumes
+from components.services.role import Role
+from components.services.view import LabView
+from tests.unit.graph_recorder import config, container
+
+SITE = paths.DOCKERVOLUMES / "puppet/code/environments/production/site-modules"
+ROLES = list(services.ROLES.values())
+ALL = [*ROLES, services.KEEPER]
+PROVISIONED = [role for role in ROLES if role.provisioned]
+OPEN, CLOSE = "([{", ")]}"
+
+
+def view(given: dict[str, Any] | None = None) -> LabView:
+    checked, _ = environment.load(given or config(), stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
+    return LabView(checked, services.ROLES)
+
+
+def split(text: str, separator: str) -> list[str]:
+    """Split Puppet code where it isn't inside brackets or quotes."""
+    parts, depth, quote, start = [], 0, "", 0
+    for index, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in OPEN:
+            depth += 1
+        elif letter in CLOSE:
+            depth -= 1
+        elif letter == separator and depth == 0:
+            parts.append(text[start:index])
+            start = index + 1
+    return [part.strip() for part in [*parts, text[start:]] if part.strip()]
+
+
+def parameters(role: str) -> dict[str, bool]:
+    """Return the parameters of a role's profile class: name, and whether it has a default."""
+    text = (SITE / f"profile/manifests/{role}.pp").read_text()
+    text = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
+    found = re.search(rf"class profile::{role}\s*(.)", text)
+    assert found, f"profile/manifests/{role}.pp declares no class profile::{role}"
+    if found[1] != "(":
+        return {}
+    depth, end = 0, found.start(1)
+    while True:
+        depth += (text[end] in OPEN) - (text[end] in CLOSE)
+        if depth == 0:
+            break
+        end += 1
+    result = {}
+    for part in split(text[found.end(1) : end], ","):
+        name = re.search(r"\$(\w+)\s*(=(?!>)|$)", part)
+        assert name, part
+        result[name[1]] = name[2] == "="
+    return result
+
+
+def sensitive(role: str) -> set[str]:
+    """Return the parameters whose type is Sensitive."""
+    text = (SITE / f"profile/manifests/{role}.pp").read_text()
+    return {name for name in parameters(role) if re.search(rf"^\s*Sensitive\[.*\]\s+\${name}\b", text, re.MULTILINE)}
+
+
+def given(role: Role) -> tuple[set[str], set[str]]:
+    """Return the Hiera keys and the secret Hiera keys of a role's container."""
+    lab = view()
+    member = lab.members(role.name)[0]
+    return set(role.hiera(lab, member)), set(role.secrets(lab.databases))
+
+
+def by_name(role: Role) -> str:
+    return role.name
+
+
+def test_the_signature_of_a_class_is_read_as_puppet_reads_it() -> None:
+    assert parameters("haproxy") == {
+        "vip_address": False, "prefix": False, "router_id": False, "priority": False, "vrrp_password": False,
+        "frontends": True, "peers": True,
+    }  # fmt: skip
+    assert parameters("puppet") == {}
+    assert sensitive("haproxy") == {"vrrp_password"}
+
+
+@pytest.mark.parametrize("role", ALL, ids=by_name)
+def test_a_role_has_an_image(role: Role) -> None:
+    assert (paths.DOCKERFILES / role.image_directory / "Dockerfile").is_file()
+
+
+@pytest.mark.parametrize("role", PROVISIONED, ids=by_name)
+def test_a_role_that_puppet_provisions_has_a_role_class_that_includes_profiles_only(role: Role) -> None:
+    text = (SITE / f"role/manifests/{role.name}.pp").read_text()
+    body = re.search(rf"^class role::{role.name} {{\n(.*?)^}}", text, re.MULTILINE | re.DOTALL)
+    assert body
+    included = [line.split() for line in body[1].splitlines()]
+    assert all(words[0] == "include" and words[1].startswith("profile::") for words in included)
+    assert ["include", f"profile::{role.name}"] in included
+    for _, name in included:
+        assert (SITE / f"profile/manifests/{name.removeprefix('profile::')}.pp").is_file()
+
+
+@pytest.mark.parametrize("role", PROVISIONED, ids=by_name)
+def test_hiera_keys_are_parameters_of_the_roles_profile(role: Role) -> None:
+    public, secret = given(role)
+    assert not public & secret
+    known = {f"profile::{role.name}::{name}" for name in parameters(role.name)}
+    assert public | secret <= known
+
+
+@pytest.mark.parametrize("role", PROVISIONED, ids=by_name)
+def test_every_parameter_without_a_default_is_given(role: Role) -> None:
+    public, secret = given(role)
+    wanted = {f"profile::{role.name}::{name}" for name, default in parameters(role.name).items() if not default}
+    assert wanted <= public | secret
+
+
+@pytest.mark.parametrize("role", PROVISIONED, ids=by_name)
+def test_exactly_the_sensitive_parameters_are_given_as_secrets(role: Role) -> None:
+    _, secret = given(role)
+    assert {key.rpartition("::")[2] for key in secret} == sensitive(role.name)
+
+
+@pytest.mark.parametrize("role", PROVISIONED, ids=by_name)
+def test_hiera_turns_every_secret_of_a_role_into_a_sensitive_value(role: Role) -> None:
+    options = yaml.safe_load((SITE.parent / "data/lookup.yaml").read_text())["lookup_options"]
+    patterns = [pattern for pattern, option in options.items() if option.get("convert_to") == "Sensitive"]
+    public, secret = given(role)
+    for key in secret:
+        assert any(re.search(pattern, key) for pattern in patterns), key
+    for key in public:
+        assert not any(re.search(pattern, key) for pattern in patterns), key
+
+
+@pytest.mark.parametrize("role", PROVISIONED, ids=by_name)
+def test_hiera_data_are_plain_yaml(role: Role) -> None:
+    lab = view()
+    data = dict(role.hiera(lab, lab.members(role.name)[0]))
+    assert yaml.safe_load(yaml.safe_dump(data)) == data
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_needs_name_roles_that_there_are(role: Role) -> None:
+    assert set(services.needs_of(role)) <= set(services.ROLES)
+    assert role.name not in services.needs_of(role)
+
+
+@pytest.mark.parametrize("role", ALL, ids=by_name)
+def test_a_check_inside_uses_only_programs_that_are_mounted(role: Role) -> None:
+    for check in role.checks:
+        mounted = [word.removeprefix("/etc/dockstack/") for word in check.command if word.startswith("/etc/dockstack/")]
+        for program in mounted:
+            found = [paths.DOCKERVOLUMES / directory / program for directory in (role.name, "default")]
+            assert any(path.is_file() and path.stat().st_mode & 0o111 for path in found), program
+
+
+@pytest.mark.parametrize("role", PROVISIONED, ids=by_name)
+def test_a_provisioned_role_is_checked_through_the_network_or_inside(role: Role) -> None:
+    assert role.checks
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_what_a_role_serves_is_a_port_once_in_the_lab(role: Role) -> None:
+    others = [(f.name, f.port) for other in ROLES if other != role for f in other.frontends]
+    for frontend in role.frontends:
+        assert 0 < frontend.port < 65536
+        assert frontend.mode in ("http", "tcp")
+        assert frontend.check_path is None or frontend.mode == "http"
+        assert not any(frontend.name == name or frontend.port == port for name, port in others)
+
+
+def test_aliases_belong_to_one_role_and_hide_none() -> None:
+    names = [name for role in ROLES for name in (role.name, *role.aliases)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("role", ROLES, ids=by_name)
+def test_the_files_of_a_role_render_for_its_container(role: Role) -> None:
+    lab = view()
+    member = lab.members(role.name)[0]
+    files = volumes.render(lab, member, role)
+    assert {"supervisor/supervisord.conf", "bin/health", "bin/await-address", "puppet/puppet.conf"} <= set(files)
+    assert not any(name.endswith(volumes.TEMPLATE_SUFFIX) for name in files)
+    assert not any("{{" in file["content"] and name.endswith(".conf") for name, file in files.items())
+    assert f"certname = {member.fqdn}" in files["puppet/puppet.conf"]["content"]
+
+
+@pytest.mark.parametrize("role", [services.KEEPER, services.ROLES["plain"]], ids=by_name)
+def test_the_files_that_containers_share_name_no_container(role: Role) -> None:
+    files = volumes.render_shared(view(), role)
+    assert "supervisor/supervisord.conf" in files
+    assert not any(name.startswith("puppet/") for name in files)
+
+
+def test_a_role_without_a_dhcp_pool_or_a_second_server_renders_as_well() -> None:
+    lab = view(container("keystone2", role="keystone", address="10.87.0.51"))
+    assert volumes.render(lab, lab.members("dnsmasq")[0], services.ROLES["dnsmasq"])
+
+
+def test_the_execute_bit_of_a_mounted_program_is_kept() -> None:
+    lab = view()
+    files = volumes.render(lab, lab.members("galera")[0], services.ROLES["galera"])
+    assert files["bin/health"]["mode"] == "755"
+    assert files["supervisor/supervisord.conf"]["mode"] == "644"
+
+
+@pytest.mark.parametrize("role", ALL, ids=by_name)
+def test_what_a_program_file_starts_is_mounted_where_it_says(role: Role) -> None:
+    lab = view()
+    members = lab.members(role.name)
+    files = volumes.render(lab, members[0], role) if members else volumes.render_shared(lab, role)
+    for name, file in files.items():
+        if name.startswith("supervisor/"):
+            for program in re.findall(r"/etc/dockstack/(bin/[\w-]+)", file["content"]):
+                assert files[program]["mode"] == "755", f"{name}: {program}"
+
+
+@pytest.mark.parametrize("role", ALL, ids=by_name)
+def test_every_file_below_dockervolumes_belongs_to_a_role(role: Role) -> None:
+    directories = {path.name for path in paths.DOCKERVOLUMES.iterdir() if path.is_dir()}
+    assert directories <= {role.name for role in ALL} | {"default"}
+
+
+def test_a_template_that_names_what_there_is_not_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain/broken.j2").write_text("{{ lab.nothing }}\n")
+    monkeypatch.setattr(paths, "DOCKERVOLUMES", tmp_path)
+    lab = view()
+    with pytest.raises(jinja2.UndefinedError, match="nothing"):
+        volumes.render(lab, lab.members("plain")[0], services.ROLES["plain"])
+
+
+def test_a_roles_own_file_takes_the_place_of_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for directory, text in (
+        ("default", "for all\n"),
+        ("plain", "of {{ container.name }} at {{ container.address }}\n"),
+    ):
+        (tmp_path / directory).mkdir()
+        (tmp_path / directory / "motd.j2").write_text(text)
+    monkeypatch.setattr(paths, "DOCKERVOLUMES", tmp_path)
+    lab = view()
+    files = volumes.render(lab, lab.members("plain")[0], services.ROLES["plain"])
+    assert files == {"motd": {"content": "of plain1 at 10.87.0.60\n", "mode": "644"}}
+
+
+def test_the_puppet_server_gets_the_data_that_all_nodes_share() -> None:
+    lab = view()
+    files = volumes.render(lab, lab.members("puppet")[0], services.ROLES["puppet"])
+    assert yaml.safe_load(files[volumes.COMMON_DATA]["content"]) == {
+        "dockstack::domain": "dockstack.lab",
+        "dockstack::vip_address": "10.87.0.250",
+        "dockstack::vip_name": "vip.dockstack.lab",
+        "dockstack::prefix": 24,
+        "dockstack::gateway": "10.87.0.1",
+        "dockstack::region": "RegionOne",
+    }
+
+
+def test_the_digest_of_files_changes_with_content_mode_and_name() -> None:
+    files = {"a": {"content": "1", "mode": "644"}}
+    others: list[volumes.Files] = [
+        {"a": {"content": "2", "mode": "644"}},
+        {"a": {"content": "1", "mode": "755"}},
+        {"b": {"content": "1", "mode": "644"}},
+    ]
+    assert len({volumes.digest(files), *map(volumes.digest, others)}) == 4
+    assert volumes.digest({"a": {"mode": "644", "content": "1"}}) == volumes.digest(files)
+
+
+def test_haproxy_serves_every_member_of_every_role_behind_the_vip() -> None:
+    lab = view(container("keystone2", role="keystone", address="10.87.0.51"))
+    frontends: Any = services.ROLES["haproxy"].hiera(lab, lab.members("haproxy")[0])["profile::haproxy::frontends"]
+    assert [b["address"] for b in frontends["keystone"]["backends"]] == ["10.87.0.50", "10.87.0.51"]
+    assert frontends["keystone"]["check_path"].startswith("/")
+    assert (frontends["galera"]["port"], frontends["galera"]["mode"]) == (3306, "tcp")
+    assert "check_path" not in frontends["galera"]
+
+
+def test_one_galera_member_makes_the_cluster_and_all_know_each_other() -> None:
+    lab = view(container("galera2", role="galera", address="10.87.0.31"))
+    data = [services.ROLES["galera"].hiera(lab, member) for member in lab.members("galera")]
+    assert [d["profile::galera::bootstrap"] for d in data] == [True, False]
+    assert {tuple(str(m) for m in d["profile::galera::members"]) for d in data} == {  # type: ignore[attr-defined]
+        ("galera1.dockstack.lab", "galera2.dockstack.lab")
+    }
+
+
+def test_the_facts_for_the_configurations_check_are_those_of_the_roles() -> None:
+    facts = services.facts()
+    assert facts.keys() == services.ROLES.keys()
+    assert facts["dnsmasq"].serves_dns
+    assert not facts["puppet"].needs
+    assert {"galera", "haproxy", "puppet", "dnsmasq"} <= set(facts["keystone"].needs)
+    assert "/var/lib/mysql" in facts["galera"].mounts
+    assert "keystone_admin" in facts["keystone"].secrets
+    for role in ROLES:
+        assert facts[role.name].images[0] == role.image_directory
+
+
+def test_a_catalog_depends_on_the_code_of_its_own_role_and_on_what_all_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def digests(role: str) -> dict[str, str]:
+        provisioning.code_digests.cache_clear()
+        return dict(provisioning.code_digests(role))
+
+    for path in (p for p in SITE.parent.rglob("*") if p.is_file()):
+        copy = tmp_path / path.relative_to(SITE.parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    monkeypatch.setattr(provisioning, "ENVIRONMENT", tmp_path)
+    before = {role: digests(role) for role in ("galera", "keystone")}
+    with (tmp_path / "site-modules/profile/manifests/galera.pp").open("a") as own:
+        own.write("# changed\n")
+    assert digests("galera") != before["galera"]
+    assert digests("keystone") == before["keystone"]
+    with (tmp_path / "manifests/site.pp").open("a") as shared:
+        shared.write("# changed\n")
+    assert digests("keystone") != before["keystone"]
+    provisioning.code_digests.cache_clear()
+
+
+def test_the_check_of_a_role_is_made_at_the_containers_address() -> None:
+    address = str(IPv4Address("10.87.0.50"))
+    rendered = [check.render(address) for check in services.ROLES["keystone"].checks]
+    assert rendered == [{"kind": "http", "url": "http://10.87.0.50:5000/v3", "status": [200]}]
+    assert services.ROLES["memcached"].checks[0].render(address) == {"kind": "tcp", "address": address, "port": 11211}
