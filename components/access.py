@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pulumi
 
 from components.container_host import ContainerHost
@@ -14,9 +16,7 @@ ADMIN_SECRET = "keystone_admin"
 class Access:
     """The openrc file (0600) in the stack's directory, and a line in the host's /etc/hosts."""
 
-    def __init__(
-        self, host: ContainerHost, view: LabView, secrets: LabSecrets, opts: pulumi.ResourceOptions
-    ) -> None:
+    def __init__(self, host: ContainerHost, view: LabView, secrets: LabSecrets, opts: pulumi.ResourceOptions) -> None:
         """Declare the files.
 
         Args:
@@ -53,4 +53,4 @@ def openrc(view: LabView, password: str) -> str:
         "OS_PROJECT_DOMAIN_NAME": "Default",
         "OS_REGION_NAME": view.environment.region,
     }
-    return "".join(f"export {key}='{value}'\n" for key, value in values.items())
+    return "".join(f"export {key}={shlex.quote(value)}\n" for key, value in values.items())

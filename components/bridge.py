@@ -14,7 +14,9 @@ class Bridge:
     One command resource; it is no component, as every further resource makes every write of the state longer.
     """
 
-    def __init__(self, host: ContainerHost, name: str, mtu: int, lab: Environment, opts: pulumi.ResourceOptions) -> None:
+    def __init__(
+        self, host: ContainerHost, name: str, mtu: int, lab: Environment, opts: pulumi.ResourceOptions
+    ) -> None:
         """Declare the bridge.
 
         Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -60,7 +61,7 @@ def _expiry(openrc: str) -> str:
         OSError: when Keystone doesn't issue one in time.
     """
     given = dict(line.removeprefix("export ").split("=", 1) for line in Path(openrc).read_text().splitlines())
-    setting = {key: value.strip("'") for key, value in given.items()}
+    setting = {key: shlex.split(value)[0] for key, value in given.items()}
     user = {
         "name": setting["OS_USERNAME"],
         "password": setting["OS_PASSWORD"],

@@ -49,7 +49,9 @@ class ContainerHost(pulumi.ComponentResource):
         self._connection = _connection(host.ssh) if host.ssh else None
         self.provider = docker.Provider(
             f"{host.name}-docker",
-            host=f"ssh://{host.ssh.user}@{host.ssh.host}:{host.ssh.port}" if host.ssh else "unix:///var/run/docker.sock",
+            host=f"ssh://{host.ssh.user}@{host.ssh.host}:{host.ssh.port}"
+            if host.ssh
+            else "unix:///var/run/docker.sock",
             ssh_opts=_ssh_options(host.ssh) if host.ssh else None,
             opts=pulumi.ResourceOptions(parent=self, version=DOCKER_VERSION),
         )
@@ -109,7 +111,12 @@ class ContainerHost(pulumi.ComponentResource):
     ) -> command.local.Command | command.remote.Command:
         """Declare a command resource that runs a script of the configuration on this host."""
         return self._command(
-            name, create=create, delete=delete, triggers=triggers, logging=command.local.Logging.STDOUT_AND_STDERR, opts=opts
+            name,
+            create=create,
+            delete=delete,
+            triggers=triggers,
+            logging=command.local.Logging.STDOUT_AND_STDERR,
+            opts=opts,
         )
 
     def _line(self, verb: str, subject: str) -> str:
@@ -129,7 +136,13 @@ class ContainerHost(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=COMMAND_VERSION))
         if self._connection is None:
             return command.local.Command(
-                name, create=create, delete=delete, stdin=stdin, triggers=list(triggers) if triggers else None, logging=logging, opts=opts
+                name,
+                create=create,
+                delete=delete,
+                stdin=stdin,
+                triggers=list(triggers) if triggers else None,
+                logging=logging,
+                opts=opts,
             )
         return command.remote.Command(
             name,

@@ -33,7 +33,7 @@ class Hooks:
         return last
 
     def after_container(self, running: docker.Container, ready: pulumi.Resource) -> None:
-        """Declare ``postcreation``, once the container is ready, and ``predestroy``; a new container runs them again."""
+        """Declare ``postcreation``, once the container is ready, and ``predestroy``; a new container has them again."""
         last: list[pulumi.Resource] = [running]
         for number, script in reversed(list(enumerate(self._hooks.pre_destroy, 1))):
             last = [self._script(f"pre-destroy-{number}", None, script, last, running)]

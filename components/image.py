@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_docker as docker
 
 from components import paths
 from components.container_host import ContainerHost
@@ -87,6 +88,33 @@ class Image:
         self.id: pulumi.Output[str] = told.apply(lambda answer: str(answer["id"]))
         """The image's ID: exact, whatever the tag points at later."""
         self.versions: pulumi.Output[dict[str, str]] = told.apply(lambda answer: dict(answer["versions"]))
+
+
+def is_directory(name: str) -> bool:
+    """Say whether a container's image is one of ours, and not the full reference of somebody else's."""
+    return (paths.DOCKERFILES / name / "Dockerfile").is_file()
+
+
+class ForeignImage:
+    """An image from a registry, by its full reference."""
+
+    def __init__(self, host: ContainerHost, reference: str, opts: pulumi.ResourceOptions) -> None:
+        """Declare the image; it stays on the host's engine when the lab is destroyed.
+
+        Args:
+            host: the host whose engine pulls it.
+            reference: the full reference.
+            opts: options of the resource.
+        """
+        self.tag = reference
+        self.resource = docker.RemoteImage(
+            f"{host.host.name}-image-{reference}",
+            name=reference,
+            keep_locally=True,
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(provider=host.provider)),
+        )
+        self.id: pulumi.Output[str] = self.resource.image_id
+        self.versions: pulumi.Output[dict[str, str]] = pulumi.Output.from_input({})
 
 
 def images_for(directory: str) -> list[str]:

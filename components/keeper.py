@@ -6,7 +6,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.container_host import ContainerHost
-from components.image import Image
+from components.image import ForeignImage, Image
 from components.services import KEEPER
 from components.volumes import MOUNT_POINT, Files, digest
 
@@ -20,7 +20,7 @@ class Keeper:
     """A container in the host's network and process namespaces, with the Docker socket and Open vSwitch's database."""
 
     def __init__(
-        self, host: ContainerHost, image: Image, files: Files, opts: pulumi.ResourceOptions
+        self, host: ContainerHost, image: Image | ForeignImage, files: Files, opts: pulumi.ResourceOptions
     ) -> None:
         """Declare the keeper.
 

@@ -13,7 +13,7 @@ from components.access import ADMIN_SECRET, Access
 from components.bridge import Bridge
 from components.container_host import ContainerHost
 from components.environment import Container, Environment, Hooks
-from components.image import Image, images_for
+from components.image import ForeignImage, Image, images_for, is_directory
 from components.plain_container import PlainContainers
 from components.secrets import LabSecrets, secret_names
 from components.service_container import ServiceContainer
@@ -52,11 +52,12 @@ class Lab(pulumi.ComponentResource):
             for name, host in environment.hosts.items()
             if name in used_hosts
         }
-        self._images: dict[tuple[str, str], Image] = {}
+        self._images: dict[tuple[str, str], Image | ForeignImage] = {}
         self._base = {name: self._lay_base(host) for name, host in self._hosts.items()}
         self._secrets = LabSecrets(self._view, self._child)
         self._plain = PlainContainers(self._view, self._base, self._child)
         self._made: dict[str, ServiceContainer] = {}
+        self._ports: dict[str, pulumi.Resource] = {}
         for container in environment.containers:
             self._add(container)
         for container in in_order(self._view):
@@ -71,24 +72,29 @@ class Lab(pulumi.ComponentResource):
     def _lay_base(self, host: ContainerHost) -> list[pulumi.Resource]:
         """Declare a host's bridges and its keeper; every container there depends on them."""
         mine = [c for c in self._environment.containers if c.host == host.host.name]
-        mtu = {bridge: max(c.mtu for c in mine if c.bridge == bridge) for bridge in dict.fromkeys(c.bridge for c in mine)}
+        mtu = {
+            bridge: max(c.mtu for c in mine if c.bridge == bridge) for bridge in dict.fromkeys(c.bridge for c in mine)
+        }
         bridges = [Bridge(host, name, mtu[name], self._environment, self._child).resource for name in mtu]
         files = volumes.render_shared(self._view, KEEPER)
         guard = keeper.Keeper(
             host,
-            self._image(host, KEEPER.image_directory, ()),
+            self._image(host, KEEPER.image_directory),
             files,
             pulumi.ResourceOptions(parent=self, depends_on=bridges),
         )
         return [*bridges, guard.resource]
 
-    def _image(self, host: ContainerHost, directory: str, packages: tuple[str, ...]) -> Image:
-        """Return an image on a host; its ancestors are declared before it, each once."""
-        key = (host.host.name, directory)
+    def _image(self, host: ContainerHost, name: str, packages: tuple[str, ...] = ()) -> Image | ForeignImage:
+        """Return an image on a host, declared once; the one that it is made from is declared before it."""
+        key = (host.host.name, name)
         if key not in self._images:
-            ancestors = [self._image(host, name, ()).resource for name in images_for(directory)[:-1][-1:]]
-            opts = pulumi.ResourceOptions(parent=self, depends_on=ancestors)
-            self._images[key] = Image(host, directory, packages, opts)
+            if is_directory(name):
+                parents = [self._image(host, directory).resource for directory in images_for(name)[-2:-1]]
+                opts = pulumi.ResourceOptions(parent=self, depends_on=parents)
+                self._images[key] = Image(host, name, packages, opts)
+            else:
+                self._images[key] = ForeignImage(host, name, self._child)
         return self._images[key]
 
     def _add(self, container: Container) -> None:
@@ -96,7 +102,9 @@ class Lab(pulumi.ComponentResource):
         host = self._hosts[container.host]
         image = container.image or role.image_directory
         if not role.provisioned and container.hooks == Hooks():
-            self._plain.add(container, role, host, self._image(host, image, role.packages).id)
+            self._ports[container.name] = self._plain.add(
+                container, role, host, self._image(host, image, role.packages).id
+            )
             return
         self._made[container.name] = ServiceContainer(
             self._view,
@@ -128,7 +136,7 @@ class Lab(pulumi.ComponentResource):
             self._made[member.name].stages.get(stage, self._made[member.name].stages[Stage.ATTACHED])
             for member, stage in wanted
             if member.name in self._made
-        ]
+        ] + [self._ports[member.name] for member, _ in wanted if member.name in self._ports]
 
     def _endpoints(self) -> dict[str, str]:
         found = {frontend.name: self._view.endpoint(frontend) for _, frontend in self._view.frontends}
@@ -166,5 +174,3 @@ def in_order(view: LabView) -> list[Container]:
         members = [m.name for name in needs for m in view.members(name) if m != container]
         graph[container.name] = [*members, *container.needs]
     return [by_name[name] for name in TopologicalSorter(graph).static_order()]
-
-

@@ -28,8 +28,8 @@ class PlainContainers:
         self._view, self._base, self._opts = view, base, opts
         self._mounts: dict[tuple[str, str], tuple[pulumi.Resource, str]] = {}
 
-    def add(self, container: Container, role: Role, host: ContainerHost, image: pulumi.Input[str]) -> None:
-        """Declare a container and its port."""
+    def add(self, container: Container, role: Role, host: ContainerHost, image: pulumi.Input[str]) -> pulumi.Resource:
+        """Declare a container and its port; return the port."""
         files, directory = self._files(role, host)
         mounts = [
             docker.ContainerVolumeArgs(host_path=directory, container_path=volumes.MOUNT_POINT, read_only=True),
@@ -38,7 +38,7 @@ class PlainContainers:
         gates = pulumi.ResourceOptions(depends_on=[*self._base[container.host], files])
         opts = pulumi.ResourceOptions.merge(self._opts, gates)
         running = create(host, container, role, image, mounts, opts)
-        NetworkPort(host, container, running, self._opts)
+        return NetworkPort(host, container, running, self._opts).resource
 
     def _files(self, role: Role, host: ContainerHost) -> tuple[pulumi.Resource, str]:
         key = (host.host.name, role.name)

@@ -82,7 +82,9 @@ class ServiceContainer(pulumi.ComponentResource):
         if self.role.provisioned and server is not None:
             self._provision(needs, resolving, server)
         last = self.stages.get(Stage.HEALTHY, self.stages[Stage.ATTACHED])
-        self._hooks.after_container(self.running, self.stages.get(Stage.PROVISIONED, last) if self.role.boots_alone else last)
+        self._hooks.after_container(
+            self.running, self.stages.get(Stage.PROVISIONED, last) if self.role.boots_alone else last
+        )
         self.register_outputs({"address": str(self.container.address), "id": self.running.id})
 
     def _provision(

@@ -21,3 +21,9 @@ def clean(server: str, certname: str) -> None:
         execute(server, ["/etc/dockstack/bin/clean-certificates", certname])
     except CommandFailed as error:
         raise StepError(certname, "cleaning its old certificate", str(error)) from error
+
+
+def answers(server: str) -> bool:
+    """Say whether the server's container runs."""
+    found = engine.inspect(server)
+    return found is not None and bool(found["State"]["Running"])

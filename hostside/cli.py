@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -150,6 +151,8 @@ def main(arguments: list[str], directory: Path) -> int:
     Returns:
         The exit status: 0, or 1 with the error on standard error.
     """
+    # What is mounted is read by users of the containers, however strict the umask is of who runs this.
+    os.umask(0o022)
     verb = arguments[0]
     try:
         given = {"stack": arguments[1]} if verb == "keeper" else json.load(sys.stdin)

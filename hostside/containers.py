@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import subprocess
+import threading
 from collections.abc import Callable, Sequence
 
 from hostside.process import CommandFailed, run
@@ -20,16 +22,43 @@ def execute(container: str, arguments: Sequence[str], *, stdin: str | None = Non
     return run(["docker", "exec", "-i", container, *arguments], stdin=stdin, timeout=timeout)
 
 
-def stream(container: str, arguments: Sequence[str], line: Callable[[str], None]) -> int:
-    """Run a command in a container, hand over each line that it prints, and return its status."""
-    with subprocess.Popen(
+def stream(
+    container: str, arguments: Sequence[str], line: Callable[[str], None], tick: Callable[[], None], interval: float
+) -> int:
+    """Run a command in a container, hand over each line that it prints, and return its status.
+
+    Args:
+        container: the container.
+        arguments: the command and its arguments.
+        line: takes each line, without its end.
+        tick: called whenever nothing was printed for a while; what it raises ends the wait, not the command.
+        interval: that while, in seconds.
+    """
+    lines: queue.Queue[str | None] = queue.Queue()
+    process = subprocess.Popen(
         ["docker", "exec", container, *arguments],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-    ) as process:  # fmt: skip
+    )  # fmt: skip
+
+    def read() -> None:
         assert process.stdout is not None
         for text in process.stdout:
-            line(text.rstrip("\n"))
-    return process.returncode
+            lines.put(text.rstrip("\n"))
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        while True:
+            try:
+                text = lines.get(timeout=interval)
+            except queue.Empty:
+                tick()
+                continue
+            if text is None:
+                return process.wait()
+            line(text)
+    finally:
+        process.kill()
 
 
 def program_logs(container: str) -> list[str]:

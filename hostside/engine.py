@@ -62,7 +62,10 @@ def call(method: str, path: str, query: dict[str, str] | None = None, timeout: f
             body = stream.read()
         except OSError as error:
             raise EngineError(f"the Docker engine stopped answering: {error}") from error
-    return status, json.loads(body) if body.strip() else None
+    try:
+        return status, json.loads(body) if body.strip() else None
+    except ValueError as error:
+        raise EngineError(f"the Docker engine stopped in the middle of an answer: {error}") from error
 
 
 def inspect(container: str) -> dict[str, Any] | None:
@@ -108,7 +111,8 @@ def events(stack: str) -> Iterator[dict[str, Any]]:
             for line in stream:
                 if line.strip():
                     yield json.loads(line)
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # Killed in the middle of a line, it leaves half an event.
             raise EngineError(f"the Docker engine went away: {error}") from error
     raise EngineError("the Docker engine closed the stream of events")
 

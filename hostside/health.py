@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import time
@@ -48,7 +49,7 @@ def _first_failure(container: str, checks: Sequence[Mapping[str, Any]]) -> str |
     for check in checks:
         try:
             _KINDS[check["kind"]](container, check)
-        except (OSError, CommandFailed, ValueError) as error:
+        except (OSError, http.client.HTTPException, CommandFailed, ValueError) as error:
             return f"{json.dumps(check)}: {error}"
     return None
 

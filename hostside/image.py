@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
 import subprocess
@@ -48,11 +49,25 @@ def _build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]]) -> Non
     lines: list[str] = []
     started = last = time.monotonic()
     # The classic builder is in every engine; BuildKit is a plugin that Debian's doesn't bring.
-    command = ["env", "DOCKER_BUILDKIT=0", "docker", "build", "--force-rm", "--tag", tag, "--build-arg", f"PARENT={parent}", "-"]
+    command = [
+        "env",
+        "DOCKER_BUILDKIT=0",
+        "docker",
+        "build",
+        "--force-rm",
+        "--tag",
+        tag,
+        "--build-arg",
+        f"PARENT={parent}",
+        "-",
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(_context(files))
-        process.stdin.close()
+        # A client that ends early says why on its output, which is more than a broken pipe does.
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(_context(files))
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
         for raw in process.stdout:
             line = raw.decode(errors="replace").rstrip()
             lines.append(line)
@@ -60,7 +75,9 @@ def _build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]]) -> Non
                 last = time.monotonic()
                 print(f"{name}: building, {last - started:.0f} s: {line[:100]}", file=sys.stderr, flush=True)
     if process.returncode != 0:
-        raise StepError(name, STEP, f"docker build ended with status {process.returncode}", lines[-containers.LOG_LINES :])
+        raise StepError(
+            name, STEP, f"docker build ended with status {process.returncode}", lines[-containers.LOG_LINES :]
+        )
     print(f"{name}: built in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
 
 
@@ -76,11 +93,15 @@ def _ensure_distribution(parent: str) -> None:
     suite = tag.removesuffix("-slim")
     print(f"{parent}: no registry answers, making it from the package archive", file=sys.stderr, flush=True)
     if shutil.which("mmdebstrap") is None:
-        raise StepError(parent, STEP, "no registry answers, and mmdebstrap isn't installed (apt-get install mmdebstrap)")
+        raise StepError(
+            parent, STEP, "no registry answers, and mmdebstrap isn't installed (apt-get install mmdebstrap)"
+        )
     strap = subprocess.Popen(
         ["mmdebstrap", "--quiet", "--variant=minbase", suite, "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    load = subprocess.run(["docker", "import", "-", parent], stdin=strap.stdout, capture_output=True, text=True, check=False)
+    load = subprocess.run(
+        ["docker", "import", "-", parent], stdin=strap.stdout, capture_output=True, text=True, check=False
+    )
     _, errors = strap.communicate()
     if strap.returncode != 0 or load.returncode != 0:
         succeeds(["docker", "image", "rm", parent])

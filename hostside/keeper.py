@@ -63,10 +63,10 @@ class Keeper:
             job.result()
         running = {name for name, summary in listed.items() if summary["State"] == "running"}
         for name, owner in self._ports():
-            if owner not in running:
+            if owner not in running and not _runs(owner):
                 run(["ovs-vsctl", "--timeout=30", "--if-exists", "del-port", name])
                 log(f"{owner}: removed its stale port {name}")
-        self._records.keep_only(running)
+        self._records.keep_only(running | {name for name in self._records.names() - running if _runs(name)})
 
     def _follow(self) -> None:
         while not self._ending.is_set():
@@ -74,7 +74,8 @@ class Keeper:
                 for event in engine.events(self._stack):
                     if not event:
                         # Subscribed: whatever happened before now is found by a look at everything.
-                        self._pool.submit(self._guarded, "sweep", self.sweep)
+                        # On a thread of its own: it waits for the pool's workers.
+                        threading.Thread(target=self._guarded, args=("sweep", self.sweep), daemon=True).start()
                         continue
                     attributes = event["Actor"]["Attributes"]
                     self._pool.submit(
@@ -90,23 +91,31 @@ class Keeper:
         elif action == "stop":
             self._stopped[name] = time.monotonic()
         elif action == "die":
+            if _runs(name):
+                # Started again before this was read: its new start takes care of the port.
+                return
             self._records.remove(name)
             if "dockstack.bridge" in labels:
                 ports.detach(name, labels["dockstack.bridge"], self._locks)
-            self._restart_if_killed(name)
+            # Not in a worker: a hundred ends at once must not keep a start waiting.
+            timer = threading.Timer(STOP_NOTICE_SECONDS, self._guarded, (name, self._restart_if_killed, name))
+            timer.daemon = True
+            timer.start()
         elif action == "destroy":
             self._stopped.pop(name, None)
 
     def _started(self, name: str, labels: Mapping[str, str]) -> None:
         self._stopped.pop(name, None)
-        if ports.attach(name, self._locks) == "attached":
+        done = ports.attach(name, self._locks)
+        if done == "attached":
             log(f"{name}: attached its port")
+        if done == "none":
+            return
         if "dockstack.fqdn" in labels and labels.get("dockstack.address"):
             self._records.add(name, labels["dockstack.address"].split("/")[0], labels["dockstack.fqdn"])
 
     def _restart_if_killed(self, name: str) -> None:
         """Start a container again that was killed: Docker takes `docker kill` for a wish and leaves it down."""
-        time.sleep(STOP_NOTICE_SECONDS)
         if self._ending.is_set() or name in self._stopped:
             return
         found = engine.inspect(name)
@@ -140,6 +149,11 @@ class Keeper:
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:
         self._ending.set()
+
+
+def _runs(container: str) -> bool:
+    found = engine.inspect(container)
+    return found is not None and bool(found["State"]["Running"])
 
 
 def log(message: str) -> None:

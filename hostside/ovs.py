@@ -28,7 +28,9 @@ def ports_of(container: str) -> list[str]:
 
 def bridges(stack: str) -> dict[str, dict[str, str]]:
     """Return the external_ids of each bridge of a stack, by the bridge's name."""
-    return {str(name): dict(ids) for name, ids in rows("bridge", "name,external_ids", f"external_ids:{STACK_KEY}={stack}")}
+    return {
+        str(name): dict(ids) for name, ids in rows("bridge", "name,external_ids", f"external_ids:{STACK_KEY}={stack}")
+    }
 
 
 @cache

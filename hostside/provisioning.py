@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 from hostside import containers
 from hostside.errors import StepError
@@ -18,8 +19,43 @@ AGENT = [
 """The agent, once; a run that an interrupted ``up`` left behind is waited for."""
 CHANGED = 2
 PROGRESS_SECONDS = 10.0
+LIMIT_SECONDS = 1800.0
+"""No role's run takes a tenth of this; one that hangs has to end."""
 _NOTICE = re.compile(r"^Notice: (?:/Stage\[main\]/)?(.*?)(?:/(?:returns|ensure|content|value))?: ")
 _ERROR = re.compile(r"^(?:Error|Warning: .*dependencies|Critical)")
+
+
+class _Progress:
+    """What the run has printed so far: its log file, and now and then a line for the person who waits."""
+
+    def __init__(self, container: str, log: TextIO) -> None:
+        self.lines: list[str] = []
+        self._container, self._log = container, log
+        self._started = self._told = time.monotonic()
+        self._changes = 0
+        self._at = ""
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def take(self, line: str) -> None:
+        self.lines.append(line)
+        self._log.write(line + "\n")
+        self._log.flush()
+        notice = _NOTICE.match(line)
+        if notice:
+            self._changes += 1
+            self._at = f", at {notice[1]}"
+        self.tell()
+
+    def tell(self) -> None:
+        """Say how far the run is, at most once in a while."""
+        if self.seconds > LIMIT_SECONDS:
+            raise TimeoutError
+        if time.monotonic() - self._told >= PROGRESS_SECONDS:
+            self._told = time.monotonic()
+            _say(f"{self._container}: Puppet, {self.seconds:.0f} s, {self._changes} changes{self._at}")
 
 
 def provision(container: str, logs: Path) -> int:
@@ -32,33 +68,22 @@ def provision(container: str, logs: Path) -> int:
     """
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = logs / f"{container}.puppet.log"
-    lines: list[str] = []
-    started = last = time.monotonic()
-    changes = 0
     with path.open("w") as log:
         path.chmod(0o600)
-
-        def take(line: str) -> None:
-            nonlocal last, changes
-            lines.append(line)
-            log.write(line + "\n")
-            log.flush()
-            notice = _NOTICE.match(line)
-            if notice:
-                changes += 1
-            now = time.monotonic()
-            if now - last >= PROGRESS_SECONDS:
-                last = now
-                at = f", at {notice[1]}" if notice else ""
-                _say(f"{container}: Puppet, {now - started:.0f} s, {changes} changes{at}")
-
-        status = containers.stream(container, AGENT, take)
+        progress = _Progress(container, log)
+        try:
+            status = containers.stream(container, AGENT, progress.take, progress.tell, PROGRESS_SECONDS)
+        except TimeoutError:
+            # Or the next run would wait for this one.
+            containers.execute(container, ["pkill", "--full", "puppet agent"])
+            reason = f"puppet agent did not end within {LIMIT_SECONDS:.0f} s (log: {path})"
+            raise StepError(container, STEP, reason, progress.lines[-containers.LOG_LINES :]) from None
     if status not in (0, CHANGED):
-        errors = [line for line in lines if _ERROR.match(line)][:6]
-        tail = [line for line in lines[-containers.LOG_LINES :] if line not in errors]
-        reason = f"puppet agent ended with status {status} after {time.monotonic() - started:.0f} s (log: {path})"
+        errors = [line for line in progress.lines if _ERROR.match(line)][:6]
+        tail = [line for line in progress.lines[-containers.LOG_LINES :] if line not in errors]
+        reason = f"puppet agent ended with status {status} after {progress.seconds:.0f} s (log: {path})"
         raise StepError(container, STEP, reason, [*errors, *tail])
-    _say(f"{container}: Puppet, {time.monotonic() - started:.0f} s, {'changed' if status else 'nothing to do'}")
+    _say(f"{container}: Puppet, {progress.seconds:.0f} s, {'changed' if status else 'nothing to do'}")
     return status
 
 

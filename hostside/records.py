@@ -24,6 +24,12 @@ class Records:
             self._write(container, "")
             (self._directory / container).unlink(missing_ok=True)
 
+    def names(self) -> set[str]:
+        """Return the containers whose address is published."""
+        if not self._directory.is_dir():
+            return set()
+        return {path.name for path in self._directory.iterdir() if not path.name.startswith(".")}
+
     def keep_only(self, containers: Collection[str]) -> None:
         """Withdraw the addresses of all other containers."""
         if self._directory.is_dir():

@@ -61,7 +61,8 @@ class Registration:
 
     def withdraw(self) -> None:
         """Remove the entry, and the certificate with it."""
-        if not self.own:
+        # A server that was stopped can't be asked. Without our note of the owner, the next registration cleans first.
+        if not self.own and certificate_authority.answers(self.server):
             certificate_authority.clean(self.server, self.fqdn)
         self._owner.unlink(missing_ok=True)
         for path in [self._public, *self._private]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.lab.harness import PROJECT, Stack, run
 
 pytestmark = pytest.mark.lab

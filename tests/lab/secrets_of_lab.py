@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.lab.harness import run
-
 from components.secrets import MASTER, enrolment_secret
+from tests.lab.harness import run
 
 DOMAIN = "dockstack.lab"
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+
 from tests.lab.conftest import Lab
 from tests.lab.harness import eventually, inside, run
 

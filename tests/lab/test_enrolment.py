@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
+from components.secrets import enrolment_secret
 from tests.lab.conftest import Lab
 from tests.lab.harness import HOME, inspect, run
 from tests.lab.secrets_of_lab import master_secret
-
-from components.secrets import enrolment_secret
 
 pytestmark = pytest.mark.lab
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.lab.harness import Stack, interface, run
 
 pytestmark = pytest.mark.lab

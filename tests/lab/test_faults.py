@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+
 from tests.lab.harness import Stack, config, inventory, plain, run
 
 pytestmark = pytest.mark.lab

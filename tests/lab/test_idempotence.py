@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.lab.conftest import Lab
 from tests.lab.harness import run, started_at
 
@@ -37,7 +38,11 @@ def test_make_lab_from_a_second_clone_changes_nothing(lab: Lab, tmp_path_factory
     dirty = run("git", "status", "--porcelain").stdout
     if dirty:
         # A checkout with changes is compared as it is, or the clone would be another lab.
-        run("sh", "-c", f"git -C {PROJECT} ls-files -com --exclude-standard | tar -C {PROJECT} -cT - | tar -C {clone} -x")
+        run(
+            "sh",
+            "-c",
+            f"git -C {PROJECT} ls-files -com --exclude-standard | tar -C {PROJECT} -cT - | tar -C {clone} -x",
+        )
     done = run("make", "lab", "STACK=lab", cwd=clone)
     assert "unchanged" in done.stdout and "Keystone issued a token" in done.stdout
     assert started_at(lab.stack) == before

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+
 from tests.lab.harness import Stack, differences, eventually, interface, inventory, kill_group, plain, run
 
 pytestmark = pytest.mark.lab

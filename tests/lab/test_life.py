@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+
 from tests.lab.harness import Stack, config, differences, inside, inventory, run, started_at
 
 pytestmark = pytest.mark.lab

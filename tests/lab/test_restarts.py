@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tests.lab.conftest import Lab
 from tests.lab.harness import PROJECT, eventually, inspect, interface, run, started_at
 from tests.lab.test_token import environment
@@ -74,7 +75,7 @@ def test_every_container_has_its_port_back_after_the_docker_daemon_was_killed(la
 def _attached(lab: Lab) -> dict[str, float]:
     """Return how long after its start each container was attached, from Docker's record and the keeper's own log."""
     said = run("docker", "logs", "--timestamps", f"{lab.stack}-keeper", check=False)
-    found = {}
+    found: dict[str, float] = {}
     for line in (said.stdout + said.stderr).splitlines():
         stamp, _, text = line.partition(" ")
         name = text.partition(" ")[2].split(":")[0]

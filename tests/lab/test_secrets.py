@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from tests.lab.conftest import Lab
 from tests.lab.harness import HOME, run
 from tests.lab.secrets_of_lab import all_secrets
@@ -79,7 +80,9 @@ def test_nobody_but_root_and_the_service_can_read_a_file_with_a_secret(lab: Lab,
     for name in lab.services:
         found = run("docker", "exec", "-i", name, *search, stdin=patterns, check=False).stdout
         assert found == "", f"{name}: {found}"
-    found = run(*search[:-len(where)], "/var/lib/dockstack", "/etc", "/run", "/tmp", stdin=patterns, check=False).stdout
+    found = run(
+        *search[: -len(where)], "/var/lib/dockstack", "/etc", "/run", "/tmp", stdin=patterns, check=False
+    ).stdout
     assert found == "", found
 
 

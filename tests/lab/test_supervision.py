@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.lab.conftest import Lab
 from tests.lab.harness import eventually, inside, inspect, run
 

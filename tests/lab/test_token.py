@@ -6,6 +6,7 @@ import json
 import os
 
 import pytest
+
 from tests.lab.conftest import Lab
 from tests.lab.harness import inside, inspect, run
 

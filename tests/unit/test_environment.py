@@ -9,10 +9,10 @@ from typing import Any
 import pydantic
 import pytest
 import yaml
-from environment_cases import DATA, LAB, ROLES, lab, look
 
 from components.environment import Container, Environment, Hooks, Ssh, decode, load
 from components.rules import cycles
+from tests.unit.environment_cases import DATA, LAB, ROLES, lab, look
 
 
 def _load(changes: dict[str, Any] | None = None) -> Environment:

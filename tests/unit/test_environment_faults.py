@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from environment_cases import DATA, ROLES, changes_in, lab, look
 
 from components.environment import load
 from components.faults import ConfigurationFaults
+from tests.unit.environment_cases import DATA, ROLES, changes_in, lab, look
 
 CASES = sorted((DATA / "faults").glob("*.yaml"))
 

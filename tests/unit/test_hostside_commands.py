@@ -86,8 +86,22 @@ def test_success_is_a_status_of_zero() -> None:
 def test_a_containers_output_is_handed_over_line_by_line_with_its_status(program: Script) -> None:
     program("docker", "echo one; echo two >&2; printf three; exit 6")
     lines: list[str] = []
-    assert containers.stream("galera1", ["puppet", "agent"], lines.append) == 6
+    assert containers.stream("galera1", ["puppet", "agent"], lines.append, lambda: None, 10) == 6
     assert lines == ["one", "two", "three"]
+
+
+def test_whoever_waits_for_a_silent_command_is_asked_now_and_then_and_may_give_up(program: Script) -> None:
+    program("docker", "exec sleep 60")
+    asked: list[bool] = []
+
+    def tick() -> None:
+        asked.append(True)
+        if len(asked) == 3:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        containers.stream("galera1", ["puppet", "agent"], lambda _: None, tick, 0.05)
+    assert len(asked) == 3
 
 
 # Verbs.

@@ -73,7 +73,7 @@ Agent = Callable[[list[str], int], None]
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch) -> Agent:
     def plays(lines: list[str], status: int) -> None:
-        def stream(container: str, arguments: Sequence[str], line: Callable[[str], None]) -> int:
+        def stream(container: str, arguments: Sequence[str], line: Callable[[str], None], *_waiting: object) -> int:
             assert container == "galera1"
             assert "--detailed-exitcodes" in arguments
             for text in lines:

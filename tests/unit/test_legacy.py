@@ -6,10 +6,10 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from environment_cases import DATA, ROLES, lab, look
 
 from components import legacy
 from components.environment import Environment, Hooks, Ssh, Survey, load
+from tests.unit.environment_cases import DATA, ROLES, lab, look
 
 CASES = sorted((DATA / "legacy" / "faults").glob("*.yaml"))
 

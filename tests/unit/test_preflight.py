@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from environment_cases import DATA, ROLES, lab, look
 
 from components.environment import ContainerHost, Environment, Ssh
 from components.faults import ConfigurationFaults
@@ -27,6 +26,7 @@ from components.preflight import (
     settle,
     verify,
 )
+from tests.unit.environment_cases import DATA, ROLES, lab, look
 
 IMAGES = frozenset(f"dockstack/{name}:1" for name in ROLES)
 SOUND = HostFacts(

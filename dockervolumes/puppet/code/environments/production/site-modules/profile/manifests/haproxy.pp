@@ -23,7 +23,8 @@ class profile::haproxy (
 ) {
   class { 'haproxy':
     merge_options    => false,
-    restart_command  => '/usr/bin/supervisorctl signal USR2 haproxy',
+    # A restart would cut the connections of all services: a new configuration is reloaded instead.
+    service_manage   => false,
     global_options   => {
       'log'             => 'stdout format raw local0 info',
       'chroot'          => '/var/lib/haproxy',
@@ -85,6 +86,17 @@ class profile::haproxy (
     }
   }
 
+  service { 'haproxy':
+    ensure  => running,
+    enable  => true,
+    require => Class['haproxy'],
+  }
+  -> exec { 'reload HAProxy':
+    command     => '/usr/bin/supervisorctl signal USR2 haproxy',
+    refreshonly => true,
+    subscribe   => Class['haproxy'],
+  }
+
   package { 'keepalived':
     ensure => installed,
   }
@@ -106,6 +118,6 @@ class profile::haproxy (
   ~> service { 'keepalived':
     ensure  => running,
     enable  => true,
-    require => Class['haproxy'],
+    require => Service['haproxy'],
   }
 }

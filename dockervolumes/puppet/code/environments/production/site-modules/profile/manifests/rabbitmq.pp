@@ -23,10 +23,9 @@ class profile::rabbitmq (
     node_ip_address         => $address,
     inetrc_config           => 'profile/rabbitmq-inetrc.erb',
     environment_variables   => {
-      'RABBITMQ_NODENAME'                    => $node_name,
-      'RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS'  => $sleepy,
-      'RABBITMQ_CTL_ERL_ARGS'                => $sleepy,
-      'export ERL_EPMD_ADDRESS'              => $address,
+      'RABBITMQ_NODENAME'                   => $node_name,
+      'RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS' => $sleepy,
+      'RABBITMQ_CTL_ERL_ARGS'               => $sleepy,
     },
     config_variables        => {
       'vm_memory_high_watermark' => "{absolute, \"${memory}MB\"}",

@@ -36,7 +36,7 @@ Puppet::Type.type(:rabbitmq_user).provide(
       input.flush
       # rabbitmqctl's wrapper opens standard input only for exactly these two arguments; one more, and it waits forever.
       Puppet::Util::Execution.execute(
-        [command(:rabbitmqctl), subcommand, resource[:name]],
+        ['/usr/bin/timeout', '60', command(:rabbitmqctl), subcommand, resource[:name]],
         failonfail: true, combine: true, stdinfile: input.path, custom_environment: { 'HOME' => '/tmp' }
       )
     end
