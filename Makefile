@@ -27,8 +27,9 @@ help:
 prepare:
 	@prepare/run
 
+# With a refresh: after a power cut, containers may be gone or stopped that the state takes for running.
 lab: prepare
-	@$(activated) pulumi up --stack "$$STACK" --yes --skip-preview
+	@$(activated) pulumi up --stack "$$STACK" --yes --skip-preview --refresh
 	@$(activated) python3 -m components.closing "$$STACK"
 
 preview:
@@ -39,6 +40,7 @@ up:
 
 destroy:
 	@$(activated) pulumi destroy --stack "$$STACK" --yes
+	@$(activated) python3 -m components.remains after "$$STACK"
 
 token:
 	@$(activated) openrc=$$(pulumi stack output --stack "$$STACK" openrc); source "$$openrc"; openstack token issue

@@ -61,7 +61,9 @@ class ContainerHost(pulumi.ComponentResource):
         self.tool = self._command(
             f"{host.name}-tool",
             create=install,
-            delete=f"rm -rf {self.directory} && rmdir --ignore-fail-on-non-empty {self.directory.parent}",
+            # Last of all, what a run that was cut off made and didn't get to record.
+            delete=f"{PYTHON} {self.directory}/tool sweep {stack} && rm -rf {self.directory}"
+            f" && rmdir --ignore-fail-on-non-empty {self.directory.parent}",
             stdin=tool,
             opts=pulumi.ResourceOptions(parent=self),
         )

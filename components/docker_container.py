@@ -14,6 +14,10 @@ from components.services.role import Role
 
 GRACE_SECONDS = 60
 """How long a container with data may take to end: supervisord ends its programs, a database among them, first."""
+HEALTH = docker.ContainerHealthcheckArgs(
+    tests=["CMD", "/etc/dockstack/bin/health"], interval="10s", timeout="5s", start_period="1m0s", retries=2
+)
+"""Closer than the image's own, which is meant for hundreds of plain containers: each look costs a process."""
 
 
 def create(
@@ -51,6 +55,7 @@ def create(
         labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())],
         log_opts={"max-size": "5m", "max-file": "2"},
         destroy_grace_seconds=GRACE_SECONDS if role.data else None,
+        healthcheck=HEALTH if role.provisioned else None,
         volumes=list(mounts),
         opts=pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(provider=host.provider, delete_before_replace=True)

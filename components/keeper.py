@@ -67,6 +67,12 @@ class Keeper:
                 docker.ContainerVolumeArgs(host_path="/var/run/openvswitch", container_path="/var/run/openvswitch"),
             ],
             opts=pulumi.ResourceOptions.merge(
-                opts, pulumi.ResourceOptions(provider=host.provider, depends_on=[rendered, host.tool])
+                opts,
+                pulumi.ResourceOptions(
+                    provider=host.provider,
+                    depends_on=[rendered, host.tool],
+                    # For the host's process namespace Docker adds one of its own, which a refresh would take for drift.
+                    ignore_changes=["securityOpts"],
+                ),
             ),
         )

@@ -12,13 +12,16 @@ from components.lab import Lab
 
 def main() -> None:
     """Build the lab of the selected stack; with faults in its configuration, report them all and build nothing."""
+    stack, real = pulumi.get_stack(), not pulumi.runtime.is_dry_run()
     try:
-        lab = configured(pulumi.get_stack())
-    except ConfigurationFaults as faults:
+        remains.claim(stack, note=False)
+        lab = configured(stack)
+    except (ConfigurationFaults, remains.ForeignStack) as error:
         # Shown without a traceback, which would hide what the person has to read.
-        raise pulumi.RunError(str(faults)) from None
-    if not pulumi.runtime.is_dry_run():
-        remains.clear_unrecorded(lab.stack)
+        raise pulumi.RunError(str(error)) from None
+    if real:
+        remains.claim(stack, note=True)
+        remains.clear_unrecorded(stack)
     made = Lab(lab, services.ROLES)
     pulumi.export("addresses", made.addresses)
     pulumi.export("endpoints", made.endpoints)

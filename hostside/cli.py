@@ -121,6 +121,16 @@ def _keep(directory: Path, given: Parameters) -> object:
     return None
 
 
+def _sweep(directory: Path, given: Parameters) -> object:
+    from hostside.sweep import sweep
+
+    sweep(given["stack"], directory)
+    return None
+
+
+NAMED = ("keeper", "sweep")
+"""Verbs that take the stack's name as their argument: these aren't given any input."""
+
 VERBS: Mapping[str, Callable[[Path, Parameters], object]] = {
     "access-publish": _publish,
     "access-withdraw": _unpublish,
@@ -136,6 +146,7 @@ VERBS: Mapping[str, Callable[[Path, Parameters], object]] = {
     "port-detach": _detach,
     "provision": _provision,
     "register": _register,
+    "sweep": _sweep,
     "withdraw": _withdraw,
 }
 
@@ -144,8 +155,8 @@ def main(arguments: list[str], directory: Path) -> int:
     """Run one verb.
 
     Args:
-        arguments: the verb, then words that only serve the reader of a preview or a process list. The keeper, which is
-            started by Docker and not by a command, takes its stack's name instead of standard input.
+        arguments: the verb, then words that only serve the reader of a preview or a process list, or the stack's name
+            for the verbs without parameters.
         directory: the stack's directory on this host.
 
     Returns:
@@ -155,7 +166,7 @@ def main(arguments: list[str], directory: Path) -> int:
     os.umask(0o022)
     verb = arguments[0]
     try:
-        given = {"stack": arguments[1]} if verb == "keeper" else json.load(sys.stdin)
+        given = {"stack": arguments[1]} if verb in NAMED else json.load(sys.stdin)
         result = VERBS[verb](directory, given)
     except (StepError, CommandFailed, OSError) as error:
         print(error, file=sys.stderr)

@@ -29,7 +29,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command; a failure shows what it said."""
     done = subprocess.run(
-        arguments, cwd=cwd, env=env, text=True, capture_output=True, timeout=timeout, check=False,
+        arguments, cwd=cwd, env=env, text=True, errors="replace", capture_output=True, timeout=timeout, check=False,
         input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
     )  # fmt: skip
     if check and done.returncode != 0:
@@ -94,6 +94,8 @@ class Stack:
             "PULUMI_STACK": name,
         }
         self.configure(config)
+        # An earlier run of the tests may have been cut off.
+        run("python3", "-m", "components.remains", "clear", name)
         self.pulumi("stack", "init", name)
 
     def configure(self, config: Mapping[str, Any]) -> None:

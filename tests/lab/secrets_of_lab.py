@@ -10,10 +10,17 @@ from tests.lab.harness import run
 DOMAIN = "dockstack.lab"
 
 
-def generated(stack: str) -> dict[str, str]:
+class Secrets(dict[str, str]):
+    """Secrets by name; a failing test shows the names alone."""
+
+    def __repr__(self) -> str:
+        return f"Secrets({sorted(self)})"
+
+
+def generated(stack: str) -> Secrets:
     """Return the generated secrets by name."""
     told = run("pulumi", "stack", "export", "--show-secrets", "--stack", stack).stdout
-    found = {}
+    found = Secrets()
     for resource in json.loads(told)["deployment"]["resources"]:
         name = resource["urn"].rsplit("::", 1)[1]
         if name.startswith("secret-"):
@@ -27,7 +34,7 @@ def master_secret(stack: str) -> str:
     return generated(stack)[MASTER]
 
 
-def all_secrets(stack: str, containers: list[str]) -> dict[str, str]:
+def all_secrets(stack: str, containers: list[str]) -> Secrets:
     """Return the generated secrets and each container's own."""
     found = generated(stack)
-    return {**found, **{name: enrolment_secret(found[MASTER], f"{name}.{DOMAIN}") for name in containers}}
+    return Secrets({**found, **{name: enrolment_secret(found[MASTER], f"{name}.{DOMAIN}") for name in containers}})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.services import ROLES
 from tests.lab.harness import Stack, config, inventory, plain, run
 
 pytestmark = pytest.mark.lab
@@ -83,11 +85,13 @@ def test_a_volume_source_that_is_not_there(stack: Make) -> None:
 
 
 def test_too_little_memory(stack: Make) -> None:
-    # More Puppet servers' worth of plain containers than any machine that runs this has memory for.
-    given = plain(8, 0)
+    total = int(Path("/proc/meminfo").read_text().split()[1]) // 1024
+    given = config(8, {"t8-dns": {"role": "dnsmasq"}, "t8-puppet": {"role": "puppet"}})
     given["containerDefaults"] |= {"mask": 20, "gateway": "10.86.16.1"}
     given["common"]["vip"] = "10.86.31.250"
+    roles = ["dnsmasq", "puppet", *["galera"] * (total // ROLES["galera"].memory_mib + 1)]
     given["containers"] = {
-        f"t8-p{i}": {"role": "plain", "address": f"10.86.{16 + i // 250}.{2 + i % 250}"} for i in range(3500)
+        f"t8-{role[:2]}{i}": {"role": role, "address": f"10.86.{16 + i // 250}.{2 + i % 250}"}
+        for i, role in enumerate(roles)
     }
     assert "MiB of memory, and" in refused(stack("t8", given))

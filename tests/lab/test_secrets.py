@@ -9,31 +9,31 @@ import pytest
 
 from tests.lab.conftest import Lab
 from tests.lab.harness import HOME, run
-from tests.lab.secrets_of_lab import all_secrets
+from tests.lab.secrets_of_lab import Secrets, all_secrets
 
 pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(scope="module")
-def secrets(lab: Lab) -> dict[str, str]:
+def secrets(lab: Lab) -> Secrets:
     found = all_secrets(lab.stack, list(lab.services))
     assert len(found) >= 6 + len(lab.services)
     assert all(len(value) >= 32 for value in found.values())
     return found
 
 
-def leaked(secrets: dict[str, str], text: str) -> list[str]:
+def leaked(secrets: Secrets, text: str) -> list[str]:
     return sorted(name for name, value in secrets.items() if value in text)
 
 
-def test_no_secret_is_in_the_state_in_clear(lab: Lab, secrets: dict[str, str]) -> None:
+def test_no_secret_is_in_the_state_in_clear(lab: Lab, secrets: Secrets) -> None:
     assert leaked(secrets, run("pulumi", "stack", "export", "--stack", lab.stack).stdout) == []
     for path in (HOME / "backend").rglob("*"):
         if path.is_file():
             assert leaked(secrets, path.read_text(errors="replace")) == [], path
 
 
-def test_no_secret_is_among_the_arguments_of_any_process_while_puppet_runs(lab: Lab, secrets: dict[str, str]) -> None:
+def test_no_secret_is_among_the_arguments_of_any_process_while_puppet_runs(lab: Lab, secrets: Secrets) -> None:
     seen: set[str] = set()
     over = threading.Event()
 
@@ -57,7 +57,7 @@ def test_no_secret_is_among_the_arguments_of_any_process_while_puppet_runs(lab: 
     assert seen == set()
 
 
-def test_no_secret_is_in_a_log_or_in_what_docker_tells(lab: Lab, secrets: dict[str, str]) -> None:
+def test_no_secret_is_in_a_log_or_in_what_docker_tells(lab: Lab, secrets: Secrets) -> None:
     for name in [*lab.services, f"{lab.stack}-keeper"]:
         logs = run("docker", "logs", name)
         told = run("docker", "inspect", name).stdout + run("docker", "exec", name, "cat", "/proc/1/environ").stdout
@@ -67,13 +67,13 @@ def test_no_secret_is_in_a_log_or_in_what_docker_tells(lab: Lab, secrets: dict[s
         assert leaked(secrets, path.read_text()) == [], path
 
 
-def test_no_secret_is_in_an_image(lab: Lab, secrets: dict[str, str]) -> None:
+def test_no_secret_is_in_an_image(lab: Lab, secrets: Secrets) -> None:
     for service in lab.services.values():
         told = run("docker", "history", "--no-trunc", service["image"]).stdout
         assert leaked(secrets, told + run("docker", "image", "inspect", service["image"]).stdout) == []
 
 
-def test_nobody_but_root_and_the_service_can_read_a_file_with_a_secret(lab: Lab, secrets: dict[str, str]) -> None:
+def test_nobody_but_root_and_the_service_can_read_a_file_with_a_secret(lab: Lab, secrets: Secrets) -> None:
     patterns = "\n".join(secrets.values())
     where = ["/etc", "/var", "/run", "/root", "/tmp", "/home", "/opt", "/srv", "/usr/local"]
     search = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "grep", "-rlF", "-f", "-", *where]
@@ -86,7 +86,7 @@ def test_nobody_but_root_and_the_service_can_read_a_file_with_a_secret(lab: Lab,
     assert found == "", found
 
 
-def test_the_search_finds_a_secret_where_there_is_one(lab: Lab, secrets: dict[str, str]) -> None:
+def test_the_search_finds_a_secret_where_there_is_one(lab: Lab, secrets: Secrets) -> None:
     keystone = lab.of_role("keystone")
     search = ["grep", "-rlF", "-f", "-", "/etc/keystone", "/root"]
     found = run("docker", "exec", "-i", keystone, *search, stdin="\n".join(secrets.values()), check=False).stdout

@@ -1,0 +1,32 @@
+"""What of a stack is still on a host when its resources are gone: made by a run that was cut off."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hostside import access, bridge, engine, ovs
+from hostside.process import run
+
+
+def sweep(stack: str, directory: Path) -> None:
+    """Remove whatever carries the stack's name on this host: containers, volumes, bridges, the line in /etc/hosts.
+
+    Args:
+        stack: the stack's name.
+        directory: the stack's directory on this host.
+
+    Raises:
+        CommandFailed: when something can't be removed.
+        EngineError: when the engine doesn't answer.
+    """
+    for summary in engine.containers(stack):
+        name = str(summary["Names"][0]).lstrip("/")
+        print(f"{name}: removing a container that no state knows", file=sys.stderr, flush=True)
+        engine.remove(summary["Id"])
+    volumes = run(["docker", "volume", "ls", "--quiet", "--filter", f"label={engine.STACK_LABEL}={stack}"]).split()
+    if volumes:
+        run(["docker", "volume", "rm", "--force", *volumes])
+    for name, identifiers in ovs.bridges(stack).items():
+        bridge.down(bridge.Bridge.recorded(name, identifiers))
+    access.withdraw(stack, directory / "openrc")
