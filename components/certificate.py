@@ -37,6 +37,7 @@ class Certificate:
             "certificate-issue",
             {
                 "container": container.name,
+                "fqdn": container.fqdn,
                 "id": running.id,
                 "server": server_fqdn,
                 "role": container.role,

@@ -10,13 +10,15 @@ from hostside.process import CommandFailed
 
 STEP = "getting its certificate"
 ATTRIBUTES = "/etc/puppet/csr_attributes.yaml"
+SSL = "/var/lib/puppet/ssl"
+"""The agent's directory of keys and certificates, Debian's default. Asking Puppet itself would take seconds."""
 PP_ROLE = "1.3.6.1.4.1.34380.1.1.13"
 """OID of the trusted certificate extension pp_role (Puppet's registered IDs)."""
 SERVER_SECONDS = 60.0
 """How long the Puppet server's name may take to resolve and to answer."""
 
 
-def issue(container: str, *, server: str, role: str, secret: str) -> str:
+def issue(container: str, *, fqdn: str, server: str, role: str, secret: str) -> str:
     """Make the container ask for its certificate, unless it has one; return what was done.
 
     The secret travels over standard input, is in a file of mode 0600 while the request is made, and is gone then.
@@ -25,7 +27,7 @@ def issue(container: str, *, server: str, role: str, secret: str) -> str:
         StepError: with the agent's last lines.
     """
     try:
-        if containers.execute(container, ["sh", "-c", _HAS_CERTIFICATE]).strip() == "yes":
+        if _has_certificate(container, fqdn):
             return "present"
         _await_server(container, server)
         attributes = f"custom_attributes:\n  1.2.840.113549.1.9.7: {secret}\nextension_requests:\n  {PP_ROLE}: {role}\n"
@@ -41,6 +43,12 @@ def issue(container: str, *, server: str, role: str, secret: str) -> str:
     return "issued"
 
 
+def _has_certificate(container: str, fqdn: str) -> bool:
+    """Say whether the container has both the certificate and the key of it."""
+    script = 'if [ -s "$0/certs/$1.pem" ] && [ -s "$0/private_keys/$1.pem" ]; then echo yes; fi'
+    return containers.execute(container, ["sh", "-c", script, SSL, fqdn]).strip() == "yes"
+
+
 def _await_server(container: str, server: str) -> None:
     """Wait until the container resolves the server's name and reaches its port."""
     script = 'i=0; until nc -z -w 2 "$0" 8140; do i=$((i+1)); [ $i -lt 120 ] || exit 1; sleep 0.5; done'
@@ -50,9 +58,3 @@ def _await_server(container: str, server: str) -> None:
     except CommandFailed as error:
         waited = time.monotonic() - started
         raise StepError(container, STEP, f"{server}:8140 can't be reached after {waited:.0f} s: {error}") from error
-
-
-_HAS_CERTIFICATE = """
-    ssl=$(puppet config print ssldir --section agent); name=$(puppet config print certname --section agent)
-    if [ -s "$ssl/certs/$name.pem" ] && [ -s "$ssl/private_keys/$name.pem" ]; then echo yes; else echo no; fi
-"""

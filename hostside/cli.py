@@ -76,7 +76,9 @@ def _withdraw(_directory: Path, given: Parameters) -> object:
 def _issue(_directory: Path, given: Parameters) -> object:
     from hostside import certificate
 
-    certificate.issue(given["container"], server=given["server"], role=given["role"], secret=given["secret"])
+    certificate.issue(
+        given["container"], fqdn=given["fqdn"], server=given["server"], role=given["role"], secret=given["secret"]
+    )
     return None
 
 

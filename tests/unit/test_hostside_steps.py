@@ -272,21 +272,23 @@ def test_a_proxy_of_the_host_has_no_part_in_a_check(
 
 
 def issue() -> str:
-    return certificate.issue("galera1", server="puppet1.dockstack.lab", role="galera", secret=SECRET)
+    return certificate.issue(
+        "galera1", fqdn="galera1.dockstack.lab", server="puppet1.dockstack.lab", role="galera", secret=SECRET
+    )
 
 
 def test_a_container_that_has_its_certificate_asks_for_nothing(inside: Inside) -> None:
-    inside.answers["certname"] = "yes\n"
+    inside.answers["private_keys"] = "yes\n"
     assert issue() == "present"
     assert len(inside.calls) == 1
 
 
 def test_a_certificate_is_asked_for_once_the_server_answers_and_the_secret_is_gone_afterwards(inside: Inside) -> None:
-    inside.answers["certname"] = "no\n"
+    inside.answers["private_keys"] = "no\n"
     assert issue() == "issued"
     order = [
         next(i for i, line in enumerate(inside.lines()) if part in line)
-        for part in ("certname", "8140", f"cat > {certificate.ATTRIBUTES}", "ssl bootstrap", "rm -f")
+        for part in ("private_keys", "8140", f"cat > {certificate.ATTRIBUTES}", "ssl bootstrap", "rm -f")
     ]
     assert order == sorted(order)
     assert inside.lines()[-1] == f"rm -f {certificate.ATTRIBUTES}"
@@ -294,7 +296,7 @@ def test_a_certificate_is_asked_for_once_the_server_answers_and_the_secret_is_go
 
 
 def test_the_secret_travels_over_standard_input_only(inside: Inside) -> None:
-    inside.answers["certname"] = "no\n"
+    inside.answers["private_keys"] = "no\n"
     issue()
     assert not any(SECRET in line for line in inside.lines())
     given = [stdin for _, _, stdin in inside.calls if stdin is not None]
@@ -309,7 +311,7 @@ def test_the_secret_travels_over_standard_input_only(inside: Inside) -> None:
 
 @pytest.mark.parametrize("broken", ["ssl bootstrap", "rm -f"])
 def test_a_refused_certificate_is_told_and_the_secret_is_gone_all_the_same(inside: Inside, broken: str) -> None:
-    inside.answers["certname"] = "no\n"
+    inside.answers["private_keys"] = "no\n"
     inside.failures[broken] = "\n".join(f"line {n}" for n in range(30))
     with pytest.raises(StepError) as caught:
         issue()
@@ -321,7 +323,7 @@ def test_a_refused_certificate_is_told_and_the_secret_is_gone_all_the_same(insid
 
 
 def test_a_server_that_can_not_be_reached_is_told_before_the_secret_is_written(inside: Inside) -> None:
-    inside.answers["certname"] = "no\n"
+    inside.answers["private_keys"] = "no\n"
     inside.failures["8140"] = "no route"
     with pytest.raises(StepError, match=r"puppet1.dockstack.lab:8140 can't be reached"):
         issue()
