@@ -58,6 +58,12 @@ def create(
         healthcheck=HEALTH if role.provisioned else None,
         volumes=list(mounts),
         opts=pulumi.ResourceOptions.merge(
-            opts, pulumi.ResourceOptions(provider=host.provider, delete_before_replace=True)
+            opts,
+            pulumi.ResourceOptions(
+                provider=host.provider,
+                delete_before_replace=True,
+                # The provider would record a new health check, and leave the container with its old one.
+                replace_on_changes=["healthcheck"],
+            ),
         ),
     )

@@ -123,7 +123,8 @@ class ComposeAndLoop:
         for each in self._wanted:
             del_ports(self._ground, each)
         self._compose("down", "--timeout", "10")
-        return self._ground.clear()
+        self._ground.lift()
+        return None
 
     def clean(self) -> None:
         """Remove the compose file."""
@@ -168,13 +169,16 @@ class OneByOne:
         for each in self._wanted:
             del_ports(self._ground, each)
             run("docker", "rm", "--force", each.name)
-        return self._ground.clear()
+        self._ground.lift()
+        return None
 
     def clean(self) -> None:
         """Do nothing: all that there is lies on the ground."""
 
 
-def configuration(ground: Ground, wanted: Sequence[Wanted], roles: Mapping[str, str] | None = None) -> dict[str, object]:
+def configuration(
+    ground: Ground, wanted: Sequence[Wanted], roles: Mapping[str, str] | None = None
+) -> dict[str, object]:
     """Return the configuration of a stack with these containers, plain ones unless a role is given by name."""
     return {
         "common": {"domain": f"{ground.name}.lab", "vip": str(ground.network[-3])},

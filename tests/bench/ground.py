@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hostside import bridge as bridges
-from tests.lab.harness import HOME, eventually, run
+from tests.bench import echo
+from tests.lab.harness import HOME, run
 
 NETNS = Path("/run/netns")
 LINKS = Path("/sys/class/net")
+MTU = 1500
 SAMPLES = 5
-"""How many containers are pinged from the bridge."""
+"""How many containers are asked for an echo through the bridge."""
+ECHOES = 5
 
 
 class NotWired(Exception):
@@ -55,6 +58,10 @@ class Ground:
         """Return the network's prefix length."""
         return self.network.prefixlen
 
+    @property
+    def _described(self) -> bridges.Bridge:
+        return bridges.Bridge(self.bridge, self.name, str(self.network), f"{self.gateway}/{self.prefix}", MTU)
+
     def containers(self, count: int) -> list[Wanted]:
         """Return the containers to make.
 
@@ -67,14 +74,18 @@ class Ground:
 
     def lay(self) -> None:
         """Make the bridge, for contenders that don't do it themselves: as ours does, the blackhole route first."""
-        bridges.up(bridges.Bridge(self.bridge, self.name, str(self.network), f"{self.gateway}/{self.prefix}", 1500))
+        bridges.up(self._described)
+
+    def lift(self) -> None:
+        """Remove the bridge and the blackhole route."""
+        bridges.down(self._described)
 
     def clear(self) -> None:
         """Remove all that carries this ground's name, whoever made it and however far it had come."""
         if names := self.present():
             run("docker", "rm", "--force", "--volumes", *names, check=False)
         ports = [name for wired in self.ports().values() for name in wired]
-        bridges.down(bridges.Bridge(self.bridge, self.name, str(self.network), f"{self.gateway}/{self.prefix}", 1500))
+        self.lift()
         for name in ports:
             if (LINKS / name).exists():
                 run("ip", "link", "delete", name, check=False)
@@ -114,8 +125,8 @@ class Ground:
                 raise NotWired(f"{each.name} has {held}")
         for each in wanted[:: max(1, len(wanted) // SAMPLES)]:
             # The first packets of a new port may go before the bridge has learnt of it.
-            ping = ("ping", "-c", "1", "-W", "1", "-I", self.bridge, each.address)
-            eventually(f"{each.name} answers", lambda ping=ping: run(*ping, check=False).returncode == 0, 10)  # type: ignore[misc]
+            if not any(echo.answers(each.address, self.bridge, 1) for _ in range(ECHOES)):
+                raise NotWired(f"{each.name} does not answer at {each.address}")
         links = [name for wired in ports.values() for name in wired]
         return lambda: self.verify_gone(links, list(pids.values()))
 
