@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import shlex
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,9 @@ PYTHON = "/usr/bin/python3 -SE"
 """The host's own Python, without site packages: the tool needs none, and starts twice as fast."""
 
 _INSTALL = (
-    "import json,os,pathlib,sys;r=pathlib.Path(sys.argv[1]);os.umask(0o077);"
+    "import base64,json,os,pathlib,sys,zlib;r=pathlib.Path(sys.argv[1]);os.umask(0o077);"
     "[((r/p).parent.mkdir(parents=True,exist_ok=True),(r/p).write_text(t),(r/p).chmod(0o700))"
-    " for p,t in json.load(sys.stdin).items()]"
+    " for p,t in json.loads(zlib.decompress(base64.b64decode(sys.stdin.read()))).items()]"
 )
 
 
@@ -64,7 +66,7 @@ class ContainerHost(pulumi.ComponentResource):
             # Last of all, what a run that was cut off made and didn't get to record.
             delete=f"{PYTHON} {self.directory}/tool sweep {stack} && rm -rf {self.directory}"
             f" && rmdir --ignore-fail-on-non-empty {self.directory.parent}",
-            stdin=tool,
+            stdin=packed(tool),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"directory": str(self.directory)})
@@ -156,6 +158,11 @@ class ContainerHost(pulumi.ComponentResource):
             logging=command.remote.Logging(logging.value),
             opts=opts,
         )
+
+
+def packed(tool: str) -> str:
+    """Return the tool in the form that is installed: small, as the state holds it twice and is written at every step."""
+    return base64.b64encode(zlib.compress(tool.encode(), 9)).decode()
 
 
 def _tool() -> str:

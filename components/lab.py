@@ -57,9 +57,9 @@ class Lab(pulumi.ComponentResource):
         self._secrets = LabSecrets(self._view, self._child)
         self._plain = PlainContainers(self._view, self._base, self._child)
         self._made: dict[str, ServiceContainer] = {}
-        self._ports: dict[str, pulumi.Resource] = {}
         for container in environment.containers:
             self._add(container)
+        self._ports = self._plain.attach()
         for container in in_order(self._view):
             self._settle(container)
 
@@ -102,9 +102,7 @@ class Lab(pulumi.ComponentResource):
         host = self._hosts[container.host]
         image = container.image or role.image_directory
         if not role.provisioned and container.hooks == Hooks():
-            self._ports[container.name] = self._plain.add(
-                container, role, host, self._image(host, image, role.packages).id
-            )
+            self._plain.add(container, role, host, self._image(host, image, role.packages).id)
             return
         self._made[container.name] = ServiceContainer(
             self._view,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_docker as docker
 
@@ -21,6 +23,32 @@ def labels(container: Container, stack: str) -> dict[str, str]:
         "dockstack.mac": container.mac,
         "dockstack.mtu": str(container.mtu),
     }
+
+
+class SharedPorts:
+    """The stage *attached* of all the plain containers of a host, as one resource.
+
+    The keeper attaches each when it starts; this proves that all have their ports, and attaches what is missing. With a
+    resource a port, a lab of hundreds would write its state, which grows with every resource, twice as often.
+    """
+
+    def __init__(
+        self, host: ContainerHost, running: Mapping[str, docker.Container], opts: pulumi.ResourceOptions
+    ) -> None:
+        """Declare the ports.
+
+        Args:
+            host: where the containers run.
+            running: their resources by name; a new container among them has the ports looked at again.
+            opts: options of the resource.
+        """
+        self.resource = host.verb(
+            f"{host.host.name}-ports",
+            "ports-attach",
+            {"containers": {name: container.id for name, container in running.items()}},
+            subject=f"{len(running)} containers",
+            opts=opts,
+        )
 
 
 class NetworkPort:

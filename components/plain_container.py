@@ -11,7 +11,7 @@ from components import volumes
 from components.container_host import ContainerHost
 from components.docker_container import create
 from components.environment import Container
-from components.network_port import NetworkPort
+from components.network_port import SharedPorts
 from components.services.role import Role
 from components.services.view import LabView
 
@@ -19,17 +19,18 @@ from components.services.view import LabView
 class PlainContainers:
     """The plain containers of a lab.
 
-    Two resources each, the container and its port, and one directory of rendered files a host for all of them: the
-    file backend writes the whole state at every step, so a lab of hundreds grows with the square of its resources.
+    One resource each, and for all of a host one with their ports and one with their rendered files: the file backend
+    writes the whole state at every step, so the time for a lab of hundreds grows with the square of its resources.
     """
 
     def __init__(self, view: LabView, base: Mapping[str, list[pulumi.Resource]], opts: pulumi.ResourceOptions) -> None:
         """Take the lab, what each host's containers depend on, and the options of the resources."""
         self._view, self._base, self._opts = view, base, opts
+        self._running: dict[str, tuple[ContainerHost, dict[str, docker.Container]]] = {}
         self._mounts: dict[tuple[str, str], tuple[pulumi.Resource, str]] = {}
 
-    def add(self, container: Container, role: Role, host: ContainerHost, image: pulumi.Input[str]) -> pulumi.Resource:
-        """Declare a container and its port; return the port."""
+    def add(self, container: Container, role: Role, host: ContainerHost, image: pulumi.Input[str]) -> None:
+        """Declare a container."""
         files, directory = self._files(role, host)
         mounts = [
             docker.ContainerVolumeArgs(host_path=directory, container_path=volumes.MOUNT_POINT, read_only=True),
@@ -37,8 +38,15 @@ class PlainContainers:
         ]
         gates = pulumi.ResourceOptions(depends_on=[*self._base[container.host], files])
         opts = pulumi.ResourceOptions.merge(self._opts, gates)
-        running = create(host, container, role, image, mounts, opts)
-        return NetworkPort(host, container, running, self._opts).resource
+        _, running = self._running.setdefault(container.host, (host, {}))
+        running[container.name] = create(host, container, role, image, mounts, opts)
+
+    def attach(self) -> dict[str, pulumi.Resource]:
+        """Declare the ports of all that were added; return them by container, those of one host being one resource."""
+        ports: dict[str, pulumi.Resource] = {}
+        for host, running in self._running.values():
+            ports |= dict.fromkeys(running, SharedPorts(host, running, self._opts).resource)
+        return ports
 
     def _files(self, role: Role, host: ContainerHost) -> tuple[pulumi.Resource, str]:
         key = (host.host.name, role.name)

@@ -25,6 +25,13 @@ def _attach(directory: Path, given: Parameters) -> object:
     return None
 
 
+def _attach_all(directory: Path, given: Parameters) -> object:
+    from hostside import ports
+
+    ports.attach_all(list(given["containers"]), directory / "locks")
+    return None
+
+
 def _detach(directory: Path, given: Parameters) -> object:
     from hostside import ports
 
@@ -146,6 +153,7 @@ VERBS: Mapping[str, Callable[[Path, Parameters], object]] = {
     "keeper": _keep,
     "port-attach": _attach,
     "port-detach": _detach,
+    "ports-attach": _attach_all,
     "provision": _provision,
     "register": _register,
     "sweep": _sweep,

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -54,8 +54,9 @@ class Keeper:
             if bridges.restore(bridges.Bridge.recorded(name, identifiers)):
                 log(f"{name}: put the host's address back")
         listed = {_name(summary): summary for summary in engine.containers(self._stack)}
+        held = ovs.ports_by_container()
         jobs = [
-            self._pool.submit(self._guarded, name, self._started, name, summary["Labels"])
+            self._pool.submit(self._guarded, name, self._started, name, summary["Labels"], held.get(name, []))
             for name, summary in listed.items()
             if summary["State"] == "running"
         ]
@@ -104,9 +105,10 @@ class Keeper:
         elif action == "destroy":
             self._stopped.pop(name, None)
 
-    def _started(self, name: str, labels: Mapping[str, str]) -> None:
+    def _started(self, name: str, labels: Mapping[str, str], held: Sequence[str] = ()) -> None:
+        """Give a container its port, unless one of the ports held is that already, and publish its address."""
         self._stopped.pop(name, None)
-        done = ports.attach(name, self._locks)
+        done = "present" if held and ports.present(name, held) else ports.attach(name, self._locks)
         if done == "attached":
             log(f"{name}: attached its port")
         if done == "none":

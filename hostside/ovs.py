@@ -26,6 +26,15 @@ def ports_of(container: str) -> list[str]:
     return [str(row[0]) for row in rows("interface", "name", f"external_ids:container_id={container}")]
 
 
+def ports_by_container() -> dict[str, list[str]]:
+    """Return the names of the ports that ovs-docker attached, by container."""
+    found: dict[str, list[str]] = {}
+    for name, identifiers in rows("interface", "name,external_ids"):
+        if "container_id" in identifiers:
+            found.setdefault(identifiers["container_id"], []).append(str(name))
+    return found
+
+
 def bridges(stack: str) -> dict[str, dict[str, str]]:
     """Return the external_ids of each bridge of a stack, by the bridge's name."""
     return {

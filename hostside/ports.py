@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hostside import engine, ovs
+from hostside import engine, namespace, ovs
 from hostside.errors import StepError
 from hostside.process import CommandFailed, run, succeeds
 
 INTERFACE = "eth0"
+USUAL_MTU = 1500
+"""What a veth has without being told."""
 STEP = "attaching its port"
 SHIM = Path(__file__).resolve().parent / "bin"
 """Directory of the `docker` that ovs-docker finds first."""
@@ -72,10 +72,11 @@ def attach(container: str, locks: Path) -> str:
         pid = int(found["State"]["Pid"])
         if port is None or pid == 0:
             return "none"
-        if _is_attached(port, pid):
+        names = ovs.ports_of(container)
+        if is_attached(port, pid, names):
             return "present"
         try:
-            _attach(port, pid)
+            _attach(port, pid, names)
         except CommandFailed as error:
             # A container that ended meanwhile needs no port; its next start is another event.
             if not Path(f"/proc/{pid}").exists():
@@ -84,17 +85,52 @@ def attach(container: str, locks: Path) -> str:
         return "attached"
 
 
+def attach_all(containers: Sequence[str], locks: Path) -> None:
+    """Give every container its port that has not got it from the keeper yet.
+
+    Args:
+        containers: their names.
+        locks: directory of the lock files.
+
+    Raises:
+        StepError: when ports can't be attached; it names the first container and tells all.
+    """
+    held = ovs.ports_by_container()
+    missing = [name for name in containers if not present(name, held.get(name, []))]
+    failed = []
+    for name in missing:
+        try:
+            if attach(name, locks) == "none":
+                raise StepError(name, STEP, "the container does not run")
+        except StepError as error:
+            failed.append(error)
+    if failed:
+        raise StepError(failed[0].container, STEP, failed[0].reason, [str(error) for error in failed[1:]])
+
+
+def present(container: str, names: Sequence[str]) -> bool:
+    """Say whether a container has its port, given the names of its ports on the bridges; changes nothing."""
+    found = engine.inspect(container)
+    if found is None or not found["State"]["Running"]:
+        return False
+    port = Port.of(container, found["Config"]["Labels"] or {})
+    return port is not None and is_attached(port, int(found["State"]["Pid"]), names)
+
+
 def detach(container: str, bridge: str, locks: Path) -> None:
     """Take the container's ports off the bridge; one without ports is no error."""
     with _locked(container, locks):
-        _detach(container, bridge)
+        _detach(bridge, ovs.ports_of(container))
 
 
-def _attach(port: Port, pid: int) -> None:
-    _detach(port.container, port.bridge)
+def _attach(port: Port, pid: int, before: Sequence[str]) -> None:
+    _detach(port.bridge, before)
     # An attachment that was cut off half-way leaves its end inside; a new one needs the name.
-    succeeds(_inside(pid, "ip", "link", "delete", INTERFACE))
-    options = [f"--macaddress={port.mac}", f"--mtu={port.mtu}"]
+    if namespace.has(pid, INTERFACE):
+        succeeds(_inside(pid, "ip", "link", "delete", INTERFACE))
+    options = [f"--macaddress={port.mac}"]
+    if port.mtu != USUAL_MTU:
+        options += [f"--mtu={port.mtu}"]
     if port.address:
         options += [f"--ipaddress={port.address}", f"--gateway={port.gateway}"]
     environment = {**os.environ, "PATH": f"{SHIM}:{os.environ['PATH']}", "DOCKSTACK_PID": str(pid)}
@@ -102,33 +138,26 @@ def _attach(port: Port, pid: int) -> None:
     if ovs.is_userspace(port.bridge):
         # A userspace datapath passes on packets whose checksum the kernel meant to fill in later: TCP would hang.
         run(_inside(pid, "ethtool", "-K", INTERFACE, "tx", "off"))
-    if not _is_attached(port, pid):
+    if not is_attached(port, pid, ovs.ports_of(port.container)):
         raise CommandFailed(f"ovs-docker add-port left {INTERFACE} without what was asked: {port}")
 
 
-def _detach(container: str, bridge: str) -> None:
-    for name in ovs.ports_of(container):
+def _detach(bridge: str, names: Sequence[str]) -> None:
+    for name in names:
         run(["ovs-vsctl", "--if-exists", "del-port", bridge, name])
         # Gone already when the container's network namespace is.
-        succeeds(["ip", "link", "delete", name])
+        if Path("/sys/class/net", name).exists():
+            succeeds(["ip", "link", "delete", name])
 
 
-def _is_attached(port: Port, pid: int) -> bool:
-    """Compare the namespace's interface and the bridge's port with what is asked."""
-    names = ovs.ports_of(port.container)
+def is_attached(port: Port, pid: int, names: Sequence[str]) -> bool:
+    """Compare the namespace's interface and the bridge's ports of the container (their names) with what is asked."""
     if len(names) != 1 or not Path("/sys/class/net", names[0]).exists():
         return False
-    try:
-        link: list[dict[str, Any]] = json.loads(run(_inside(pid, "ip", "-j", "address", "show", "dev", INTERFACE)))
-        routes: list[dict[str, Any]] = json.loads(run(_inside(pid, "ip", "-j", "route", "show", "default")))
-    except (CommandFailed, ValueError):
+    link = namespace.read(pid, INTERFACE)
+    if link is None or link.mtu != port.mtu or link.mac != port.mac or not link.up:
         return False
-    if not link or link[0]["mtu"] != port.mtu or link[0]["address"] != port.mac or "UP" not in link[0]["flags"]:
-        return False
-    if not port.address:
-        return True
-    addresses = [f"{a['local']}/{a['prefixlen']}" for a in link[0]["addr_info"] if a["family"] == "inet"]
-    return port.address in addresses and any(route.get("gateway") == port.gateway for route in routes)
+    return not port.address or (port.address in link.addresses and port.gateway in link.gateways)
 
 
 def _inside(pid: int, *arguments: str) -> list[str]:

@@ -67,7 +67,10 @@ class Dockstack:
         stack = self._stack
         return [
             ("preview", lambda: stack.preview("--expect-no-changes")),
-            ("no-op up", lambda: stack.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")),
+            (
+                "no-op up",
+                lambda: stack.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs", "--expect-no-changes"),
+            ),
         ]
 
     def down(self) -> object:

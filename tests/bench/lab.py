@@ -54,7 +54,9 @@ def measure_small(ground: Ground, directory: Path) -> Figures:
         figures.take("small lab", "up, images built", small.up)
         verify_gone = ground.verify(wanted)
         figures.take(
-            "small lab", "no-op up", lambda: small.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+            "small lab",
+            "no-op up",
+            lambda: small.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs", "--expect-no-changes"),
         )
         figures.take("small lab", "preview", lambda: small.preview("--expect-no-changes"))
         figures.take("small lab", "destroy", small.destroy)

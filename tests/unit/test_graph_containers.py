@@ -152,13 +152,11 @@ def test_the_volumes_of_the_configuration_are_mounted_as_they_are_written() -> N
     assert (found["/conf"]["hostPath"], found["/conf"]["readOnly"]) == ("/srv/conf", True)
 
 
-def test_a_lab_of_plain_containers_has_two_resources_a_container() -> None:
+def test_a_lab_of_plain_containers_has_one_resource_a_container_and_one_for_all_their_ports() -> None:
     one, three = record_lab(plain_config(1)), record_lab(plain_config(3))
-    assert len(three.registrations) - len(one.registrations) == 2 * 2
-    assert {(r.type, r.verb()) for r in three if r.name.startswith("c2")} == {
-        (CONTAINER, ""),
-        ("command:local:Command", "port-attach"),
-    }
+    assert len(three.registrations) - len(one.registrations) == 2
+    assert {(r.type, r.verb()) for r in three if r.name.startswith("c2")} == {(CONTAINER, "")}
+    assert set(three.the("ports-attach").parameters()["containers"]) == {"c0", "c1", "c2"}
 
 
 def test_a_lab_of_plain_containers_needs_no_puppet_and_generates_no_service_secret() -> None:

@@ -73,7 +73,7 @@ def test_a_container_depends_on_the_bridge_and_keeper_of_its_host_only(both: Gra
 
 def test_what_is_done_on_a_host_beyond_ssh_is_a_remote_command_with_its_connection(both: Graph) -> None:
     remote = both.of_type(REMOTE_COMMAND)
-    assert {r.verb() for r in remote} >= {"bridge-up", "image-build", "files-write", "port-attach"}
+    assert {r.verb() for r in remote} >= {"bridge-up", "image-build", "files-write", "ports-attach"}
     for registration in remote:
         connection = registration.shown("connection")
         assert (connection["host"], connection["user"], connection["port"]) == ("192.0.2.20", "lab", 2222)

@@ -79,7 +79,7 @@ def test_what_undoes_the_bridge_gets_the_same_parameters_as_what_makes_it(lab: G
     assert bridge["delete"] == bridge["create"].replace("bridge-up", "bridge-down")
 
 
-@pytest.mark.parametrize("name", CONFIG["containers"])
+@pytest.mark.parametrize("name", PROVISIONED)
 def test_a_port_needs_its_container_and_nothing_of_another(lab: Graph, name: str) -> None:
     port = of(lab, "port-attach", name)
     containers = {r.inputs["name"] for r in lab.of_type(CONTAINER) if r.urn in lab.before(port)}
@@ -152,7 +152,7 @@ def test_a_puppet_run_waits_for_the_containers_that_the_configuration_names_as_w
 
 def test_a_puppet_run_waits_for_the_port_of_a_plain_container_that_the_configuration_names() -> None:
     graph = record_lab(container("memcached1", needs=["plain1"]))
-    assert graph.comes_before(of(graph, "port-attach", "plain1"), of(graph, "provision", "memcached1"))
+    assert graph.comes_before(graph.the("ports-attach"), of(graph, "provision", "memcached1"))
 
 
 def test_every_member_of_a_needed_role_is_waited_for() -> None:

@@ -163,7 +163,7 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [sys.executable if not Path(interpreter).exists() else interpreter, *options, "-c", container_host._INSTALL,
          str(directory / "tool")],
-        input=container_host._tool(), text=True, check=True,
+        input=container_host.packed(container_host._tool()), text=True, check=True,
     )  # fmt: skip
     return directory
 

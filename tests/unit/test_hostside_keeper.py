@@ -6,7 +6,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,9 @@ class World:
         self.attached.add(name)
         return "attached"
 
+    def present(self, name: str, names: Sequence[str]) -> bool:
+        return name in self.attached and list(names) == [f"{name}_l"]
+
     def detach(self, name: str, _bridge: str, _locks: Path) -> None:
         self.calls.append(f"detach {name}")
         self.attached.discard(name)
@@ -126,6 +129,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         monkeypatch.setattr(engine, name, getattr(played, name))
     monkeypatch.setattr(engine, "containers", played.listed)
     monkeypatch.setattr(ports, "attach", played.attach)
+    monkeypatch.setattr(ports, "present", played.present)
     monkeypatch.setattr(ports, "detach", played.detach)
     monkeypatch.setattr(ovs, "bridges", played.bridges)
     monkeypatch.setattr(ovs, "rows", played.rows)
