@@ -161,7 +161,7 @@ class ContainerHost(pulumi.ComponentResource):
 
 
 def packed(tool: str) -> str:
-    """Return the tool in the form that is installed: small, as the state holds it twice and is written at every step."""
+    """Return the tool as it is sent: small, since the state holds it twice and is written at every step."""
     return base64.b64encode(zlib.compress(tool.encode(), 9)).decode()
 
 
