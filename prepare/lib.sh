@@ -40,7 +40,11 @@ activate_environment() {
 }
 
 # process_is PID NAME: whether PID runs and is NAME, so that a number given to another process since is not taken for it.
-process_is() { [[ ${1:-} =~ ^[0-9]+$ && $(cat "/proc/$1/comm" 2>/dev/null) == "$2" ]]; }
+# Nor is a dead one that its parent hasn't looked after yet.
+process_is() {
+    [[ ${1:-} =~ ^[0-9]+$ && $(cat "/proc/$1/comm" 2>/dev/null) == "$2" ]] &&
+        ! grep -qs '^State:[[:space:]]*[ZX]' "/proc/$1/status"
+}
 
 # version_at_least HAVE WANT
 version_at_least() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]; }
@@ -101,6 +105,17 @@ with_progress() {
     kill "$ticker" 2>/dev/null || true
     wait "$ticker" 2>/dev/null || true
     return "$status"
+}
+
+# alone COMMAND...: becomes COMMAND, with none of our files open but the first three; to be called in a subshell.
+# A daemon that kept the pipe of whoever called us would have him wait for its end.
+alone() {
+    local open
+    for open in "/proc/$BASHPID"/fd/*; do
+        open=${open##*/}
+        ((open <= 2)) || eval "exec $open>&-"
+    done
+    exec "$@"
 }
 
 # wait_until SECONDS WHAT COMMAND...: repeats COMMAND until it succeeds; says what it waits for; fails when time is up.

@@ -84,6 +84,8 @@ class Ground:
         """Remove all that carries this ground's name, whoever made it and however far it had come."""
         if names := self.present():
             run("docker", "rm", "--force", "--volumes", *names, check=False)
+        if volumes := self.volumes():
+            run("docker", "volume", "rm", *volumes, check=False)
         ports = [name for wired in self.ports().values() for name in wired]
         self.lift()
         for name in ports:
@@ -95,6 +97,10 @@ class Ground:
         """Return the names of the containers that are there, stopped ones too."""
         listed = run("docker", "ps", "--all", "--filter", f"name=^/{self.name}-", "--format", "{{.Names}}")
         return listed.stdout.split()
+
+    def volumes(self) -> list[str]:
+        """Return the names of the Docker volumes that are there."""
+        return run("docker", "volume", "ls", "--quiet", "--filter", f"label=dockstack.stack={self.name}").stdout.split()
 
     def ports(self) -> dict[str, list[str]]:
         """Return the names of the Open vSwitch ports by container."""
@@ -147,6 +153,7 @@ class Ground:
         routes = [line.strip() for line in run("ip", "route", "show", "table", "all").stdout.splitlines()]
         return [
             *self.present(),
+            *self.volumes(),
             *self.ports(),
             *(name for name in (*links, self.bridge) if (LINKS / name).exists()),
             *(f"namespace {pid}" for pid in pids if (NETNS / str(pid)).is_symlink()),

@@ -62,6 +62,8 @@ def measure_small(ground: Ground, directory: Path) -> Figures:
         figures.take("small lab", "destroy", small.destroy)
         verify_gone()
     finally:
-        small.end()
-        ground.clear()
+        try:
+            small.end()
+        finally:
+            ground.clear()
     return figures

@@ -30,7 +30,10 @@ def contenders(ground: Ground, directory: Path) -> list[Contender]:
         likeness = Likeness.of(wanted.name, directory / "mounts")
         ours.down()
     finally:
-        ours.clean()
+        try:
+            ours.clean()
+        finally:
+            ground.clear()
     say(f"every container: {likeness}")
     command = compose_command()
     if command is None:
@@ -71,5 +74,7 @@ def turn(ground: Ground, contender: Contender, count: int, figures: Figures) -> 
         figures.take(contender.name, DOWN, contender.down)
         verify_gone()
     finally:
-        contender.clean()
-        ground.clear()
+        try:
+            contender.clean()
+        finally:
+            ground.clear()
