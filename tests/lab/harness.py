@@ -179,7 +179,8 @@ def inventory(stack_home: Path = HOME) -> dict[str, list[str]]:
         "ports": lines("ovs-vsctl", "--bare", "--columns=name", "list", "interface"),
         "links": sorted(link["ifname"] for link in links),
         "namespaces": lines("ip", "netns"),
-        "routes": lines("ip", "route", "show", "table", "all"),
+        # IPv6 has link-local routes of its own for each link, which come a moment after it.
+        "routes": lines("ip", "-4", "route", "show", "table", "all"),
         "filters": [line for line in lines("iptables-save") if not line.startswith(("#", ":"))],
         "processes": _daemons(),
         "files": sorted(_files([Path("/etc"), Path("/run"), Path("/root"), stack_home], stack_home)),

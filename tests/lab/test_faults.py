@@ -34,7 +34,7 @@ def test_all_faults_come_at_once_with_key_reason_and_fix(stack: Make) -> None:
     said = refused(stack("t1", given))
     assert "dockstack:common.vipp: unknown key. Fix: Did you mean `vip`?" in said
     assert "dockstack:containers.t1-a.role: unknown role `plane`. Fix: Did you mean `plain`?" in said
-    assert "dockstack:containers.t1-b.address: 10.99.1.1 is not in 10.86.1.0/24" in said
+    assert "dockstack:containers.t1-b.address: 10.99.1.1 is outside 10.86.1.0/24" in said
 
 
 @pytest.fixture
