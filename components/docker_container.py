@@ -51,7 +51,8 @@ def create(
         network_mode="none",
         dns=[str(address) for address in container.dns],
         dns_searches=[container.domain],
-        restart="unless-stopped",
+        # Not unless-stopped: an engine that comes back from a kill stops what still runs, and takes that for a wish.
+        restart="always",
         capabilities=docker.ContainerCapabilitiesArgs(adds=capabilities) if capabilities else None,
         sysctls=dict(role.sysctls) or None,
         labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())],

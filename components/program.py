@@ -21,6 +21,7 @@ def main() -> None:
         raise pulumi.RunError(str(error)) from None
     if real:
         remains.claim(stack, note=True)
+        remains.end_orphans()
         remains.clear_unrecorded(stack)
     made = Lab(lab, services.ROLES)
     pulumi.export("addresses", made.addresses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -141,9 +142,21 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def kill_group(process: subprocess.Popen[str]) -> None:
-    """Kill a process and all that it started in its session, the way a lost machine ends them."""
+def kill_engine(process: subprocess.Popen[str]) -> None:
+    """Kill the engine alone; its plugins and the program are left to notice."""
     os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def kill_all(process: subprocess.Popen[str]) -> None:
+    """Kill the engine and all that it started, the way a lost machine ends them."""
+    pairs = [tuple(map(int, line.split())) for line in run("ps", "-eo", "pid=,ppid=").stdout.splitlines()]
+    family = [process.pid]
+    for parent in family:
+        family += [pid for pid, of in pairs if of == parent]
+    for pid in family:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     process.wait()
 
 
@@ -200,7 +213,7 @@ def _daemons() -> list[str]:
             session = os.getsid(int(path.name))
         except (OSError, ProcessLookupError):
             continue
-        if command and session != own:
+        if command and session != own and not command.startswith("sleep "):
             found.append(command[:120])
     return sorted(found)
 
@@ -221,7 +234,8 @@ def differences(before: Mapping[str, list[str]], after: Mapping[str, list[str]])
     """Return what came (+) and what went (-), by kind; empty when nothing did."""
     found = {
         kind: [f"+{item}" for item in sorted(set(after[kind]) - set(before[kind]))]
-        + [f"-{item}" for item in sorted(set(before[kind]) - set(after[kind]))]
+        # Other people's processes end when they like.
+        + [f"-{item}" for item in sorted(set(before[kind]) - set(after[kind])) if kind != "processes"]
         for kind in before
     }
     return {kind: items for kind, items in found.items() if items}

@@ -37,7 +37,7 @@ def test_a_container_has_no_network_of_dockers(lab: Graph, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_container_starts_again_by_itself_and_stays_down_when_stopped(lab: Graph, name: str) -> None:
-    assert lab.container(name).inputs["restart"] == "unless-stopped"
+    assert lab.container(name).inputs["restart"] == "always"
 
 
 @pytest.mark.parametrize("name", [*NAMES, "lab-keeper"])

@@ -31,7 +31,7 @@ class World:
         self.attach_fails = 0
         self.end: Callable[..., None] = lambda *_: None
 
-    def add(self, name: str, status: str = "running", policy: str = "unless-stopped", **labels: str) -> None:
+    def add(self, name: str, status: str = "running", policy: str = "always", **labels: str) -> None:
         number = len(self.containers) + 10
         given = {
             "dockstack.stack": "lab",
