@@ -53,6 +53,8 @@ class Keeper:
             image=image.id,
             command=[f"{MOUNT_POINT}/bin/start"],
             restart="always",
+            # When everything starts at once, all that starts waits for the keeper.
+            cpu_shares=16384,
             network_mode="host",
             pid_mode="host",
             capabilities=docker.ContainerCapabilitiesArgs(adds=[f"CAP_{c}" for c in sorted(KEEPER.capabilities)]),
