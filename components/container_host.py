@@ -169,7 +169,7 @@ def _tool() -> str:
     """Return the package :mod:`hostside` as a JSON object of path to text."""
     files = {f"hostside/{path.name}": path.read_text() for path in sorted(paths.HOSTSIDE.glob("*.py"))}
     files["__main__.py"] = files.pop("hostside/run.py")
-    files["hostside/bin/docker"] = (paths.HOSTSIDE / "bin/docker").read_text()
+    files |= {f"hostside/bin/{path.name}": path.read_text() for path in sorted((paths.HOSTSIDE / "bin").iterdir())}
     return json.dumps(files, sort_keys=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class Port:
     """What the labels of a container ask for."""
 
     container: str
+    stack: str
     bridge: str
     address: str
     """Address with prefix length, e.g. 10.87.0.50/24; empty for a container that asks DHCP."""
@@ -40,6 +42,7 @@ class Port:
             return None
         return cls(
             container=container,
+            stack=labels[engine.STACK_LABEL],
             bridge=labels["dockstack.bridge"],
             address=labels.get("dockstack.address", ""),
             gateway=labels.get("dockstack.gateway", ""),
@@ -133,7 +136,16 @@ def _attach(port: Port, pid: int, before: Sequence[str]) -> None:
         options += [f"--mtu={port.mtu}"]
     if port.address:
         options += [f"--ipaddress={port.address}", f"--gateway={port.gateway}"]
-    environment = {**os.environ, "PATH": f"{SHIM}:{os.environ['PATH']}", "DOCKSTACK_PID": str(pid)}
+    name = link_prefix(port.stack) + _hex(port.container, 8)
+    for end in (f"{name}_l", f"{name}_c"):
+        if Path("/sys/class/net", end).exists():
+            succeeds(["ip", "link", "delete", end])
+    environment = {
+        **os.environ,
+        "PATH": f"{SHIM}:{os.environ['PATH']}",
+        "DOCKSTACK_PID": str(pid),
+        "DOCKSTACK_PORT": name,
+    }
     run(["ovs-docker", "add-port", port.bridge, INTERFACE, port.container, *options], environment=environment)
     if ovs.is_userspace(port.bridge):
         # A userspace datapath passes on packets whose checksum the kernel meant to fill in later: TCP would hang.
@@ -158,6 +170,15 @@ def is_attached(port: Port, pid: int, names: Sequence[str]) -> bool:
     if link is None or link.mtu != port.mtu or link.mac != port.mac or not link.up:
         return False
     return not port.address or (port.address in link.addresses and port.gateway in link.gateways)
+
+
+def link_prefix(stack: str) -> str:
+    """Return what the names of the links of a stack's ports begin with: 5 of the 13 characters that ovs-docker uses."""
+    return _hex(stack, 5)
+
+
+def _hex(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 def _inside(pid: int, *arguments: str) -> list[str]:

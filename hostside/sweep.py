@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hostside import access, bridge, engine, ovs
-from hostside.process import run
+from hostside import access, bridge, engine, ovs, ports
+from hostside.process import run, succeeds
 
 
 def sweep(stack: str, directory: Path) -> None:
@@ -29,4 +29,7 @@ def sweep(stack: str, directory: Path) -> None:
         run(["docker", "volume", "rm", "--force", *volumes])
     for name, identifiers in ovs.bridges(stack).items():
         bridge.down(bridge.Bridge.recorded(name, identifiers))
+    # An attachment that was cut off half-way leaves a pair of links that no bridge knows.
+    for link in Path("/sys/class/net").glob(f"{ports.link_prefix(stack)}????????_l"):
+        succeeds(["ip", "link", "delete", link.name])
     access.withdraw(stack, directory / "openrc")

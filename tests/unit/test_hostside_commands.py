@@ -345,7 +345,7 @@ LABELS = {
 
 def test_a_port_is_read_from_the_labels() -> None:
     assert ports.Port.of("galera1", LABELS) == ports.Port(
-        container="galera1", bridge="br-lab", address="10.87.0.30/24", gateway="10.87.0.1", mac="02:42:0a:57:00:1e",
+        container="galera1", stack="lab", bridge="br-lab", address="10.87.0.30/24", gateway="10.87.0.1", mac="02:42:0a:57:00:1e",
         mtu=1450,
     )  # fmt: skip
 
@@ -355,7 +355,9 @@ def test_a_container_without_a_bridge_has_no_port() -> None:
 
 
 def test_a_container_that_asks_dhcp_has_a_port_without_address_and_gateway() -> None:
-    found = ports.Port.of("any1", {"dockstack.bridge": "br-lab", "dockstack.mac": "02:42:0a:57:00:1e"})
+    found = ports.Port.of(
+        "any1", {"dockstack.stack": "l", "dockstack.bridge": "br-lab", "dockstack.mac": "02:42:0a:57:00:1e"}
+    )
     assert found is not None
     assert (found.address, found.gateway, found.mtu) == ("", "", 1500)
 
