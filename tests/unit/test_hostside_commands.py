@@ -345,8 +345,8 @@ LABELS = {
 
 def test_a_port_is_read_from_the_labels() -> None:
     assert ports.Port.of("galera1", LABELS) == ports.Port(
-        container="galera1", stack="lab", bridge="br-lab", address="10.87.0.30/24", gateway="10.87.0.1", mac="02:42:0a:57:00:1e",
-        mtu=1450,
+        container="galera1", stack="lab", bridge="br-lab", address="10.87.0.30/24", gateway="10.87.0.1",
+        mac="02:42:0a:57:00:1e", mtu=1450,
     )  # fmt: skip
 
 
