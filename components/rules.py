@@ -250,7 +250,7 @@ def _provider(draft: Draft) -> Iterator[Fault]:
         yield Fault(key, f"{gateway} is {edge}", f"Choose an address between, e.g. {network[1]}.")
     taken = next((c for c in draft.containers if c.bridge == bridge), None)
     if taken is not None:
-        reason = f"bridge {bridge} carries {plain(taken.network or taken.name)} already"
+        reason = f"bridge {bridge} carries {taken.network} already"
         yield Fault(draft.keys.of("provider", "bridge"), reason, "Give each subnet a bridge of its own.")
 
 
