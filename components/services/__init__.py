@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components.rules import RoleFacts
-from components.services import dnsmasq, galera, glance, haproxy, keeper, keystone, memcached, placement, plain, puppet, rabbitmq
-from components.services.role import Role, Stage
+from components.services import (
+    dnsmasq,
+    galera,
+    glance,
+    haproxy,
+    keeper,
+    keystone,
+    memcached,
+    placement,
+    plain,
+    puppet,
+    rabbitmq,
+)
+from components.services.role import Demands, Role, Stage
 
 ROLES: Mapping[str, Role] = {
     module.ROLE.name: module.ROLE
@@ -41,7 +53,7 @@ def needs_of(role: Role) -> dict[str, Stage]:
 
 def facts() -> dict[str, RoleFacts]:
     """Return what the check of a configuration has to know of the roles."""
-    databases = tuple(database for role in ROLES.values() for database in role.databases)
+    demands = Demands.of(ROLES.values())
     return {
         role.name: RoleFacts(
             name=role.name,
@@ -56,9 +68,10 @@ def facts() -> dict[str, RoleFacts]:
             ),
             wants=tuple(role.wants),
             mounts=role.mount_points,
-            secrets={name: role.secret_aliases.get(name, ()) for name in sorted(role.secret_names(databases))},
+            secrets={name: role.secret_aliases.get(name, ()) for name in sorted(role.secret_names(demands))},
             at_most=1 if role.single else None,
             serves_dns=role.name == dnsmasq.ROLE.name,
+            provider_port=role.provider_port,
         )
         for role in ROLES.values()
     }
