@@ -17,7 +17,7 @@ from components.schema import is_container_name
 
 COMING_ROLES = frozenset(
     (
-        *("nova", "glance", "placement", "cinder", "neutron", "dashboard", "compute"),
+        *("nova", "cinder", "neutron", "dashboard", "compute"),
         *("cassandra", "config", "analytics", "control", "webui", "redis"),
     )
 )

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components.rules import RoleFacts
-from components.services import dnsmasq, galera, haproxy, keeper, keystone, memcached, plain, puppet, rabbitmq
+from components.services import (
+    dnsmasq,
+    galera,
+    glance,
+    haproxy,
+    keeper,
+    keystone,
+    memcached,
+    placement,
+    plain,
+    puppet,
+    rabbitmq,
+)
 from components.services.role import Demands, Role, Stage
 
 ROLES: Mapping[str, Role] = {
@@ -18,6 +30,8 @@ ROLES: Mapping[str, Role] = {
         rabbitmq,
         memcached,
         keystone,
+        glance,
+        placement,
         plain,
     )
 }
