@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components.rules import RoleFacts
-from components.services import dashboard, dnsmasq, galera, haproxy, keeper, keystone, memcached, plain, puppet, rabbitmq
+from components.services import (
+    dashboard,
+    dnsmasq,
+    galera,
+    glance,
+    haproxy,
+    keeper,
+    keystone,
+    memcached,
+    placement,
+    plain,
+    puppet,
+    rabbitmq,
+)
 from components.services.role import Demands, Role, Stage
 
 ROLES: Mapping[str, Role] = {
@@ -18,6 +31,8 @@ ROLES: Mapping[str, Role] = {
         rabbitmq,
         memcached,
         keystone,
+        glance,
+        placement,
         dashboard,
         plain,
     )
@@ -58,6 +73,7 @@ def facts() -> dict[str, RoleFacts]:
             secrets={name: role.secret_aliases.get(name, ()) for name in sorted(role.secret_names(demands))},
             at_most=1 if role.single else None,
             serves_dns=role.name == dnsmasq.ROLE.name,
+            provider_port=role.provider_port,
         )
         for role in ROLES.values()
     }

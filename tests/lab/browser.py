@@ -127,4 +127,4 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """Return what Chromium has had to complain of since it was asked last: failed requests, errors of scripts."""
-        return [str(entry["message"]) for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
+        return [str(entry["message"]) for entry in self.driver.get_log("browser")]

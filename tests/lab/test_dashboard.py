@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -163,7 +162,7 @@ def test_a_guest_launched_from_the_form_runs_and_its_console_shows_something(
             browser.find("#boot-source-type")
             without_volume = "//label[@id='vol-create' and normalize-space()='No']"
             # Only asked where there is Cinder.
-            if any("cinder" == service["role"] for service in lab.services.values()):
+            if any(service["role"] == "cinder" for service in lab.services.values()):
                 browser.click(without_volume)
         allocate(browser, choice)
         browser.picture(f"launch-{step.lower()}")
@@ -187,7 +186,8 @@ def allocate(browser: Browser, choice: str) -> None:
     step = "//div[contains(@class, 'step') and not(contains(@class, 'ng-hide'))]"
     cell = f"//td[normalize-space()='{choice}']"
     chosen = f"{step}//div[contains(@class, 'transfer-allocated')]{cell}"
-    offered = f"{step}//div[contains(@class, 'transfer-available')]//tr[.{cell}]//button[.//*[contains(@class, 'fa-arrow-up')]]"
+    up = "//button[.//*[contains(@class, 'fa-arrow-up')]]"
+    offered = f"{step}//div[contains(@class, 'transfer-available')]//tr[.{cell}]{up}"
     browser.find(f"{chosen} | {offered}")
     if not browser.driver.find_elements("xpath", chosen):
         browser.click(offered)

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from components import services
-from components.services.role import Role
+from components.services.role import Demands, Role
 from tests.unit.graph_recorder import (
     CONFIG,
     GENERATED,
@@ -30,7 +30,7 @@ def with_passwords(**passwords: str) -> Graph:
 
 
 def test_each_secret_that_is_not_given_is_generated_once(lab: Graph) -> None:
-    wanted = {name for role in ALL_ROLES for name in role.secret_names(("keystone",))} | {"enrolment"}
+    wanted = {name for role in ALL_ROLES for name in role.secret_names(Demands.of(ALL_ROLES))} | {"enrolment"}
     generated = [r.name.removeprefix("secret-") for r in lab if r.name.startswith("secret-")]
     assert sorted(generated) == sorted(wanted - set(CONFIG["common"]["passwords"]))
 
@@ -124,7 +124,7 @@ def test_a_container_is_given_the_secrets_of_its_role_and_no_others(lab: Graph, 
         assert not lab.verbs("register", fqdn=f"{role.name}1.dockstack.lab")
         return
     entry = lab.the("register", fqdn=f"{role.name}1.dockstack.lab")
-    assert set(data_of(entry, "secrets")) == set(role.secrets(("keystone",)))
+    assert set(data_of(entry, "secrets")) == set(role.secrets(Demands.of(ALL_ROLES)))
 
 
 def test_members_of_a_role_share_its_passwords() -> None:
@@ -139,7 +139,8 @@ def test_a_service_logs_in_with_the_password_that_its_database_was_made_with(lab
         for name in ("galera", "keystone", "rabbitmq")
     )
     passwords = galera["profile::galera::database_passwords"]
-    assert passwords == {"keystone": keystone["profile::keystone::database_password"]}
+    assert passwords["keystone"] == keystone["profile::keystone::database_password"]
+    assert len(set(passwords.values())) == len(passwords) > 1
     users = rabbitmq["profile::rabbitmq::user_passwords"]
     assert users == {"openstack": keystone["profile::keystone::rabbit_password"]}
 
