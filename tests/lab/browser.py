@@ -123,8 +123,8 @@ class Browser:
 
     def script(self, script: str, *arguments: Any) -> Any:
         """Run a script in the page and return its result."""
-        return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+        return self.driver.execute_script(script, *arguments)
 
     def complaints(self) -> list[str]:
         """Return what Chromium has had to complain of since it was asked last: failed requests, errors of scripts."""
-        return [str(entry["message"]) for entry in self.driver.get_log("browser")]
+        return [str(entry["message"]) for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
