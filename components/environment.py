@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from components import legacy, rules
 from components.faults import ConfigurationFaults, Fault, Keys, Note, one_of, show, suggest
@@ -30,6 +31,7 @@ from components.schema import (
     is_key,
     kind,
     odd_key,
+    parse_flag,
     password_fault,
     read,
     unknown_key,
@@ -51,7 +53,7 @@ __all__ = [
 ]
 
 CONFIGURATION_KEYS = frozenset(
-    {"common", "containerHosts", "containerDefaults", "containers", "environment", "provider"}
+    {"common", "containerHosts", "containerDefaults", "containers", "demo", "environment", "provider"}
 )
 DEFAULT_REGION = "RegionOne"
 DEFAULT_MTU = 1500
@@ -160,6 +162,7 @@ class Environment(_Model):
     vip: IPv4Address
     dhcp: tuple[IPv4Address, IPv4Address] | None = None
     provider: Provider | None = None
+    demo: bool = False
     passwords: FrozenMap[str] = Field(default_factory=lambda: MappingProxyType({}), repr=False)
     hosts: FrozenMap[ContainerHost]
     containers: tuple[Container, ...]
@@ -260,7 +263,7 @@ def _survey_file(
     keys, path = Keys(), config["environment"]
     faults = _top_level(config, keys)
     for key in sorted(CONFIGURATION_KEYS - {"environment"}):
-        if config.get(key) not in (None, {}):
+        if config.get(key) not in (None, {}, False, "false"):
             reason = "is given beside dockstack:environment, which names a file for all of this"
             faults.append(Fault(keys.of(key), reason, "Leave one of the two out."))
     place = keys.of("environment")
@@ -319,6 +322,7 @@ class _Reader:
         if common.dhcp is not None:
             draft.dhcp_start, draft.dhcp_end = common.dhcp.start, common.dhcp.end
         draft.provider = self._provider(config.get("provider"))
+        draft.demo = self._demo(config.get("demo"))
         inputs = self._containers(config.get("containers"), draft, defaults)
         self.faults += rules.check(draft)
         containers = [self._container(c, inputs[c.name], draft) for c in draft.containers]
@@ -366,6 +370,14 @@ class _Reader:
         if given.bridge is None or given.network is None or given.gateway is None:
             return None
         return ProviderDraft(given.bridge, given.network, given.gateway)
+
+    def _demo(self, value: object) -> bool:
+        try:
+            return value is not None and parse_flag(value)
+        except PydanticCustomError as error:
+            detail = error.context or {}
+            self._fault(detail["reason"], detail["fix"], "demo")
+            return False
 
     def _passwords(self, given: object) -> dict[str, str]:
         known = frozenset(name for role in self.roles.values() for name in role.secrets)
@@ -541,6 +553,7 @@ class _Reader:
             gateway=gateway,
             vip=draft.vip or gateway,
             dhcp=dhcp,
+            demo=draft.demo,
             provider=draft.provider and Provider(**draft.provider._asdict()),
             passwords=passwords,
             hosts=hosts,

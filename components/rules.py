@@ -23,6 +23,9 @@ COMING_ROLES = frozenset(
 )
 """Roles of the 2015 system that have no module yet."""
 
+DEMO_ROLES = frozenset({"glance", "neutron", "nova"})
+"""Roles that the demo makes something in."""
+
 COMING_ALIASES = {"horizon": "dashboard", "openstack-dashboard": "dashboard", "novacompute": "compute"}
 
 _LONGEST_FQDN = 64
@@ -126,6 +129,7 @@ class Draft:
     dhcp_start: IPv4Address | None = None
     dhcp_end: IPv4Address | None = None
     provider: ProviderDraft | None = None
+    demo: bool = False
 
     @property
     def network(self) -> IPv4Network | None:
@@ -159,6 +163,7 @@ def check(draft: Draft) -> list[Fault]:
         _vip(draft),
         _dhcp(draft),
         _provider(draft),
+        _demo(draft),
         _names(draft),
         _roles(draft),
         _addresses(draft, free),
@@ -252,6 +257,12 @@ def _provider(draft: Draft) -> Iterator[Fault]:
     if taken is not None:
         reason = f"bridge {bridge} carries {taken.network} already"
         yield Fault(draft.keys.of("provider", "bridge"), reason, "Give each subnet a bridge of its own.")
+
+
+def _demo(draft: Draft) -> Iterator[Fault]:
+    if draft.demo and not any(draft.members(role) or draft.unsure_of(role) for role in DEMO_ROLES):
+        reason = f"there is nothing to make: no container has one of the roles {one_of(DEMO_ROLES)}"
+        yield Fault(draft.keys.of("demo"), reason, "Add these services, or write false.")
 
 
 def _in_pool(draft: Draft, address: IPv4Address) -> bool:

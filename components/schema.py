@@ -199,6 +199,11 @@ def _boolean(value: object) -> bool:
     return value
 
 
+def parse_flag(value: object) -> bool:
+    """A value of the configuration's top level as a boolean; Pulumi hands these over as text."""
+    return _boolean({"true": True, "false": False}.get(value, value) if isinstance(value, str) else value)
+
+
 Address = Annotated[IPv4Address, PlainValidator(parse_address)]
 Network = Annotated[IPv4Network, PlainValidator(_network)]
 Mask = Annotated[int, PlainValidator(parse_mask)]
