@@ -16,13 +16,13 @@ from components.schema import is_container_name
 
 COMING_ROLES = frozenset(
     (
-        *("nova", "glance", "placement", "cinder", "neutron", "dashboard", "compute"),
+        *("cinder", "neutron", "dashboard"),
         *("cassandra", "config", "analytics", "control", "webui", "redis"),
     )
 )
 """Roles of the 2015 system that have no module yet."""
 
-COMING_ALIASES = {"horizon": "dashboard", "openstack-dashboard": "dashboard", "novacompute": "compute"}
+COMING_ALIASES = {"horizon": "dashboard", "openstack-dashboard": "dashboard"}
 
 _LONGEST_FQDN = 64
 """The common name of an X.509 certificate holds no more."""

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components.rules import RoleFacts
-from components.services import dnsmasq, galera, haproxy, keeper, keystone, memcached, plain, puppet, rabbitmq
+from components.services import (
+    compute,
+    dnsmasq,
+    galera,
+    glance,
+    haproxy,
+    keeper,
+    keystone,
+    memcached,
+    nova,
+    placement,
+    plain,
+    puppet,
+    rabbitmq,
+)
 from components.services.role import Demands, Role, Stage
 
 ROLES: Mapping[str, Role] = {
@@ -18,6 +32,10 @@ ROLES: Mapping[str, Role] = {
         rabbitmq,
         memcached,
         keystone,
+        glance,
+        placement,
+        nova,
+        compute,
         plain,
     )
 }

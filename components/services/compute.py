@@ -18,7 +18,7 @@ def _secrets(_demands: Demands) -> SecretNames:
 
 ROLE = Role(
     name="compute",
-    aliases=("nova-compute",),
+    aliases=("novacompute", "nova-compute"),
     memory_mib=600,
     # NET_ADMIN: taps of the guests and the ports of its Open vSwitch.
     capabilities=("NET_ADMIN",),
