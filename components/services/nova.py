@@ -1,4 +1,4 @@
-"""Nova's control plane: the compute API, the metadata API, conductor, scheduler and the proxy of the guests' screens."""
+"""Nova's control plane: compute API, metadata API, conductor, scheduler, and the proxy of the guests' screens."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ ROLE = Role(
         Frontend(name="nova-metadata", port=8775, check_path="/"),
         Frontend(name="novncproxy", port=6080, check_path="/vnc_lite.html"),
     ),
-    identities=(
-        Identity(name="nova", type="compute", description="OpenStack Compute", frontend="nova", path="/v2.1"),
-    ),
+    identities=(Identity(name="nova", type="compute", description="OpenStack Compute", frontend="nova", path="/v2.1"),),
     databases=("nova", "nova_api", "nova_cell0"),
     checks=(Check(port=8774, path="/"), Check(port=8775, path="/"), Check(port=6080, path="/vnc_lite.html")),
     packages=("nova-api", "nova-conductor", "nova-scheduler", "nova-consoleproxy"),

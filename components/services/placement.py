@@ -31,7 +31,9 @@ ROLE = Role(
     needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "keystone": Stage.HEALTHY},
     wants={"memcached": Stage.HEALTHY},
     frontends=(Frontend(name="placement", port=PORT, check_path="/"),),
-    identities=(Identity(name="placement", type="placement", description="OpenStack Placement Service", frontend="placement"),),
+    identities=(
+        Identity(name="placement", type="placement", description="OpenStack Placement Service", frontend="placement"),
+    ),
     databases=("placement",),
     checks=(Check(port=PORT, path="/"),),
     packages=("placement-api",),

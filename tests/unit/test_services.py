@@ -331,6 +331,28 @@ def test_a_catalog_depends_on_the_code_of_its_own_role_and_on_what_all_share(
     provisioning.code_digests.cache_clear()
 
 
+def test_a_catalog_depends_on_the_profiles_of_other_roles_that_its_own_code_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for role, text in {"alpha": "include profile::beta::part", "beta": "", "gamma": ""}.items():
+        for kind in ("role", "profile"):
+            path = tmp_path / f"site-modules/{kind}/manifests/{role}.pp"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text if kind == "profile" else f"include profile::{role}")
+    part = tmp_path / "site-modules/profile/manifests/beta/part.pp"
+    part.parent.mkdir()
+
+    def digests(content: str) -> dict[str, str]:
+        part.write_text(content)
+        provisioning.code_digests.cache_clear()
+        return {role: provisioning.code_digests(role)["role"] for role in ("alpha", "beta", "gamma")}
+
+    monkeypatch.setattr(provisioning, "ENVIRONMENT", tmp_path)
+    before, after = digests("one"), digests("another")
+    assert [role for role in before if before[role] != after[role]] == ["alpha", "beta"]
+    provisioning.code_digests.cache_clear()
+
+
 def test_the_check_of_a_role_is_made_at_the_containers_address() -> None:
     address = str(IPv4Address("10.87.0.50"))
     rendered = [check.render(address) for check in services.ROLES["keystone"].checks]
