@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -20,32 +19,26 @@ ENVIRONMENT = paths.DOCKERVOLUMES / "puppet/code/environments/production"
 _OF_ONE_ROLE = ("role/manifests", "profile/manifests", "profile/templates", "profile/files")
 _SHARED = ("base",)
 """Names in those directories that every role uses."""
-_PROFILE = re.compile(r"\bprofile::([a-z]\w*)")
 
 
 @cache
-def code_digests(role: str) -> Mapping[str, str]:
+def code_digests(role: str, profiles: tuple[str, ...] = ()) -> Mapping[str, str]:
     """Return digests of the Puppet code that a role's catalog is compiled from: what all share, and the role's own.
 
-    In ``role/`` and ``profile/`` a role's own files are those named after it, and those of the profiles that they
-    name; what is named after no role is shared.
+    In ``role/`` and ``profile/`` a role's own files are those named after it, or after one of the other roles whose
+    profiles it includes parts of; whatever else is there is shared.
     """
-    shared: list[Path] = []
-    named: dict[str, list[Path]] = {
-        path.stem: [] for path in (ENVIRONMENT / "site-modules/role/manifests").glob("*.pp") if path.stem not in _SHARED
-    }
+    parts: dict[str, list[Path]] = {"shared": [], "role": []}
+    roles = {path.stem for path in (ENVIRONMENT / "site-modules/role/manifests").glob("*.pp")} - set(_SHARED)
     for path in sorted(p for p in ENVIRONMENT.rglob("*") if p.is_file()):
         relative = path.relative_to(ENVIRONMENT)
         within = next((d for d in _OF_ONE_ROLE if str(relative).startswith(f"site-modules/{d}/")), None)
-        named.get(relative.parts[3].split(".")[0] if within else "", shared).append(path)
-    own: dict[str, list[Path]] = {}
-    waiting = [role]
-    while waiting:
-        name = waiting.pop()
-        own[name] = named.get(name, [])
-        used = {found for path in own[name] for found in _PROFILE.findall(path.read_text())}
-        waiting += [found for found in sorted(used) if found in named and found not in own]
-    return {"shared": _digest(shared), "role": _digest([path for name in sorted(own) for path in own[name]])}
+        name = relative.parts[3].split(".")[0] if within else ""
+        if name == role or name in profiles:
+            parts["role"].append(path)
+        elif name not in roles:
+            parts["shared"].append(path)
+    return {part: _digest(files) for part, files in parts.items()}
 
 
 class Provisioning:

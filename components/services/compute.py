@@ -26,6 +26,7 @@ ROLE = Role(
     # Where the host has none, guests are emulated.
     optional_devices=("/dev/kvm",),
     # Guests' disks, and the name by which Nova knows the host again.
+    profiles=("nova",),
     data={"state": "/var/lib/nova"},
     needs={"keystone": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "nova": Stage.ATTACHED},
     wants={"memcached": Stage.HEALTHY},

@@ -151,6 +151,8 @@ class Role:
     """Roles that have to be in the lab, and whose members reach a stage before this role's Puppet run starts."""
     wants: Mapping[str, Stage] = field(default_factory=dict)
     """The same for roles that a lab may do without."""
+    profiles: tuple[str, ...] = ()
+    """Roles whose profiles its own includes parts of: a change of theirs is one of its catalog."""
     provisioned: bool = True
     """Whether Puppet provisions it."""
     boots_alone: bool = False
@@ -165,7 +167,9 @@ class Role:
     identities: tuple[Identity, ...] = ()
     membership: Membership | None = None
     provider_port: bool = False
-    """Whether its containers have a second port, eth1 without an address, on the provider bridge."""
+    """Whether its containers have a port without an address, eth1, on the provider bridge where the lab has one."""
+    tenant_port: bool = False
+    """Whether its containers have a port without an address, eth2, on the lab's bridge: for the tenants' networks."""
     checks: tuple[Check, ...] = ()
     check_seconds: float = 180
     packages: tuple[str, ...] = ()

@@ -311,9 +311,9 @@ def test_the_facts_for_the_configurations_check_are_those_of_the_roles() -> None
 def test_a_catalog_depends_on_the_code_of_its_own_role_and_on_what_all_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def digests(role: str) -> dict[str, str]:
+    def digests(role: str, *profiles: str) -> dict[str, str]:
         provisioning.code_digests.cache_clear()
-        return dict(provisioning.code_digests(role))
+        return dict(provisioning.code_digests(role, profiles))
 
     for path in (p for p in SITE.parent.rglob("*") if p.is_file()):
         copy = tmp_path / path.relative_to(SITE.parent)
@@ -321,35 +321,15 @@ def test_a_catalog_depends_on_the_code_of_its_own_role_and_on_what_all_share(
         copy.write_bytes(path.read_bytes())
     monkeypatch.setattr(provisioning, "ENVIRONMENT", tmp_path)
     before = {role: digests(role) for role in ("galera", "keystone")}
+    including = digests("keystone", "galera")
     with (tmp_path / "site-modules/profile/manifests/galera.pp").open("a") as own:
         own.write("# changed\n")
     assert digests("galera") != before["galera"]
     assert digests("keystone") == before["keystone"]
+    assert digests("keystone", "galera") != including
     with (tmp_path / "manifests/site.pp").open("a") as shared:
         shared.write("# changed\n")
     assert digests("keystone") != before["keystone"]
-    provisioning.code_digests.cache_clear()
-
-
-def test_a_catalog_depends_on_the_profiles_of_other_roles_that_its_own_code_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for role, text in {"alpha": "include profile::beta::part", "beta": "", "gamma": ""}.items():
-        for kind in ("role", "profile"):
-            path = tmp_path / f"site-modules/{kind}/manifests/{role}.pp"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text if kind == "profile" else f"include profile::{role}")
-    part = tmp_path / "site-modules/profile/manifests/beta/part.pp"
-    part.parent.mkdir()
-
-    def digests(content: str) -> dict[str, str]:
-        part.write_text(content)
-        provisioning.code_digests.cache_clear()
-        return {role: provisioning.code_digests(role)["role"] for role in ("alpha", "beta", "gamma")}
-
-    monkeypatch.setattr(provisioning, "ENVIRONMENT", tmp_path)
-    before, after = digests("one"), digests("another")
-    assert [role for role in before if before[role] != after[role]] == ["alpha", "beta"]
     provisioning.code_digests.cache_clear()
 
 
