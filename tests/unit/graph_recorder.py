@@ -42,7 +42,9 @@ CONFIG: dict[str, Any] = {
         "rabbitmq1": {"role": "rabbitmq", "address": "10.87.0.40"},
         "memcached1": {"role": "memcached", "address": "10.87.0.45"},
         "keystone1": {"role": "keystone", "address": "10.87.0.50"},
-        "plain1": {"role": "plain", "address": "10.87.0.60"},
+        "glance1": {"role": "glance", "address": "10.87.0.60"},
+        "placement1": {"role": "placement", "address": "10.87.0.65"},
+        "plain1": {"role": "plain", "address": "10.87.0.99"},
     },
 }
 """A lab with every role, one container each."""

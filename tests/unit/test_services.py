@@ -251,7 +251,7 @@ def test_a_roles_own_file_takes_the_place_of_the_default(tmp_path: Path, monkeyp
     monkeypatch.setattr(paths, "DOCKERVOLUMES", tmp_path)
     lab = view()
     files = volumes.render(lab, lab.members("plain")[0], services.ROLES["plain"])
-    assert files == {"motd": {"content": "of plain1 at 10.87.0.60\n", "mode": "644"}}
+    assert files == {"motd": {"content": "of plain1 at 10.87.0.99\n", "mode": "644"}}
 
 
 def test_the_puppet_server_gets_the_data_that_all_nodes_share() -> None:
