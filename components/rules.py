@@ -17,7 +17,7 @@ from components.schema import is_container_name
 
 COMING_ROLES = frozenset(
     (
-        *("nova", "cinder", "neutron", "dashboard", "compute"),
+        *("nova", "cinder", "dashboard", "compute"),
         *("cassandra", "config", "analytics", "control", "webui", "redis"),
     )
 )

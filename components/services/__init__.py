@@ -13,6 +13,7 @@ from components.services import (
     keeper,
     keystone,
     memcached,
+    neutron,
     placement,
     plain,
     puppet,
@@ -32,6 +33,7 @@ ROLES: Mapping[str, Role] = {
         keystone,
         glance,
         placement,
+        neutron,
         plain,
     )
 }

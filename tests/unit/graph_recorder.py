@@ -44,6 +44,7 @@ CONFIG: dict[str, Any] = {
         "keystone1": {"role": "keystone", "address": "10.87.0.50"},
         "glance1": {"role": "glance", "address": "10.87.0.60"},
         "placement1": {"role": "placement", "address": "10.87.0.65"},
+        "neutron1": {"role": "neutron", "address": "10.87.0.70"},
         "plain1": {"role": "plain", "address": "10.87.0.99"},
     },
 }
