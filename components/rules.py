@@ -17,7 +17,7 @@ from components.schema import is_container_name
 
 COMING_ROLES = frozenset(
     (
-        *("cinder", "neutron", "dashboard"),
+        *("cinder", "dashboard"),
         *("cassandra", "config", "analytics", "control", "webui", "redis"),
     )
 )

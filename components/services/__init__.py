@@ -14,6 +14,7 @@ from components.services import (
     keeper,
     keystone,
     memcached,
+    neutron,
     nova,
     placement,
     plain,
@@ -35,6 +36,7 @@ ROLES: Mapping[str, Role] = {
         glance,
         placement,
         nova,
+        neutron,
         compute,
         plain,
     )
