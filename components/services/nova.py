@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
+from components.services import neutron
 from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
 from components.services.view import LabView
 
@@ -34,7 +35,7 @@ def _secrets(_demands: Demands) -> SecretNames:
     return {
         **common_secrets(),
         "profile::nova::database_passwords": {name: f"{name}_database" for name in ROLE.databases},
-        "profile::nova::metadata_secret": "nova_metadata",
+        "profile::nova::metadata_secret": neutron.METADATA_SECRET,
     }
 
 

@@ -1,4 +1,4 @@
-# @summary A compute: nova-compute and libvirt, with the guests in the same container.
+# @summary A compute: nova-compute, libvirt and Neutron's agent, with the guests in the same container.
 #
 # Guests run on KVM where the container has a /dev/kvm that works, and are emulated where it hasn't.
 #
@@ -8,6 +8,7 @@ class profile::compute (
   Stdlib::IP::Address::V4::Nosubnet $address,
   Integer[0] $reserved_memory = 512,
 ) {
+  include profile::neutron::agent
   include profile::nova::common
 
   $virt_type = $facts['dockstack_kvm'] ? {
