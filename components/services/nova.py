@@ -52,6 +52,7 @@ ROLE = Role(
     identities=(Identity(name="nova", type="compute", description="OpenStack Compute", frontend="nova", path="/v2.1"),),
     databases=("nova", "nova_api", "nova_cell0"),
     checks=(Check(port=8774, path="/"), Check(port=8775, path="/"), Check(port=6080, path="/vnc_lite.html")),
+    secret_aliases={"nova_identity": ("nova_password",)},
     packages=("nova-api", "nova-conductor", "nova-scheduler", "nova-consoleproxy"),
     hiera=_hiera,
     secrets=_secrets,
