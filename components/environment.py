@@ -21,6 +21,7 @@ from components import legacy, rules
 from components.faults import ConfigurationFaults, Fault, Keys, Note, one_of, show, suggest
 from components.rules import ContainerDraft, Draft, ProviderDraft, RoleFacts, VolumeDraft
 from components.schema import (
+    TENANT_NETWORKS,
     CommonInput,
     ContainerInput,
     DefaultsInput,
@@ -163,6 +164,7 @@ class Environment(_Model):
     dhcp: tuple[IPv4Address, IPv4Address] | None = None
     provider: Provider | None = None
     demo: bool = False
+    tenant_networks: str = TENANT_NETWORKS[0]
     passwords: FrozenMap[str] = Field(default_factory=lambda: MappingProxyType({}), repr=False)
     hosts: FrozenMap[ContainerHost]
     containers: tuple[Container, ...]
@@ -554,6 +556,7 @@ class _Reader:
             vip=draft.vip or gateway,
             dhcp=dhcp,
             demo=draft.demo,
+            tenant_networks=common.tenant_networks or TENANT_NETWORKS[0],
             provider=draft.provider and Provider(**draft.provider._asdict()),
             passwords=passwords,
             hosts=hosts,

@@ -17,7 +17,7 @@ from components.schema import is_container_name
 
 COMING_ROLES = frozenset(
     (
-        *("nova", "cinder", "neutron", "dashboard", "compute"),
+        *("cinder", "dashboard"),
         *("cassandra", "config", "analytics", "control", "webui", "redis"),
     )
 )
@@ -26,7 +26,7 @@ COMING_ROLES = frozenset(
 DEMO_ROLES = frozenset({"glance", "neutron", "nova"})
 """Roles that the demo makes something in."""
 
-COMING_ALIASES = {"horizon": "dashboard", "openstack-dashboard": "dashboard", "novacompute": "compute"}
+COMING_ALIASES = {"horizon": "dashboard", "openstack-dashboard": "dashboard"}
 
 _LONGEST_FQDN = 64
 """The common name of an X.509 certificate holds no more."""

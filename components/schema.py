@@ -28,6 +28,8 @@ _SSH_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _HOST_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( .*)?")
 _PATH = re.compile(r"/[^\x00-\x1f\x7f:,]*")
 LONGEST_INTERFACE_NAME = 15
+TENANT_NETWORKS = ("vxlan", "vlan")
+"""What can carry the networks of tenants; the first unless a lab says otherwise."""
 _WIDEST, _NARROWEST = 8, 30
 
 
@@ -245,6 +247,14 @@ class DhcpInput(_Input):
     end: Address | None = None
 
 
+def _tenant_networks(value: object) -> str:
+    fix = f"Write {one_of(TENANT_NETWORKS)}."
+    text = _text("a kind of network", fix)(value)
+    if text not in TENANT_NETWORKS:
+        raise _bad(f"{show(value)} is no kind of tenant network", fix)
+    return text
+
+
 class CommonInput(_Input):
     """`dockstack:common`: what belongs to the lab as a whole."""
 
@@ -252,6 +262,7 @@ class CommonInput(_Input):
     vip: Address | None = None
     region: Region | None = None
     dhcp: DhcpInput | None = None
+    tenant_networks: Annotated[str, PlainValidator(_tenant_networks)] | None = None
     passwords: Any = None
 
 

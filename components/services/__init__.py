@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from components.rules import RoleFacts
 from components.services import (
+    compute,
     dnsmasq,
     galera,
     glance,
@@ -13,6 +14,8 @@ from components.services import (
     keeper,
     keystone,
     memcached,
+    neutron,
+    nova,
     placement,
     plain,
     puppet,
@@ -32,6 +35,9 @@ ROLES: Mapping[str, Role] = {
         keystone,
         glance,
         placement,
+        nova,
+        neutron,
+        compute,
         plain,
     )
 }

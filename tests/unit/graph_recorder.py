@@ -44,6 +44,9 @@ CONFIG: dict[str, Any] = {
         "keystone1": {"role": "keystone", "address": "10.87.0.50"},
         "glance1": {"role": "glance", "address": "10.87.0.60"},
         "placement1": {"role": "placement", "address": "10.87.0.65"},
+        "neutron1": {"role": "neutron", "address": "10.87.0.70"},
+        "nova1": {"role": "nova", "address": "10.87.0.75"},
+        "compute1": {"role": "compute", "address": "10.87.0.80"},
         "plain1": {"role": "plain", "address": "10.87.0.99"},
     },
 }
