@@ -360,7 +360,7 @@ class _Reader:
     def _provider(self, value: object) -> ProviderDraft | None:
         given, bad, faults = read(ProviderInput, value, self.keys, "provider")
         self.faults += faults
-        if value is None:
+        if not value:
             return None
         for name, fix in (
             ("bridge", "Name the bridge, e.g. br-ext."),

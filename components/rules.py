@@ -15,18 +15,11 @@ from typing import NamedTuple
 from components.faults import Fault, Keys, closest, one_of, plain, show, suggest
 from components.schema import is_container_name
 
-COMING_ROLES = frozenset(
-    (
-        *("cinder", "dashboard"),
-        *("cassandra", "config", "analytics", "control", "webui", "redis"),
-    )
-)
+COMING_ROLES = frozenset(("cassandra", "config", "analytics", "control", "webui", "redis"))
 """Roles of the 2015 system that have no module yet."""
 
 DEMO_ROLES = frozenset({"glance", "neutron", "nova"})
 """Roles that the demo makes something in."""
-
-COMING_ALIASES = {"horizon": "dashboard", "openstack-dashboard": "dashboard"}
 
 _LONGEST_FQDN = 64
 """The common name of an X.509 certificate holds no more."""
@@ -185,7 +178,6 @@ def find_role(name: str, roles: Mapping[str, RoleFacts]) -> str | None:
     for role in roles.values():
         if name in role.aliases:
             return role.name
-    name = COMING_ALIASES.get(name, name)
     return name if name in COMING_ROLES else None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from components.rules import RoleFacts
 from components.services import (
     compute,
+    dashboard,
     dnsmasq,
     galera,
     glance,
@@ -38,6 +39,7 @@ ROLES: Mapping[str, Role] = {
         nova,
         neutron,
         compute,
+        dashboard,
         plain,
     )
 }

@@ -47,6 +47,7 @@ CONFIG: dict[str, Any] = {
         "neutron1": {"role": "neutron", "address": "10.87.0.70"},
         "nova1": {"role": "nova", "address": "10.87.0.75"},
         "compute1": {"role": "compute", "address": "10.87.0.80"},
+        "dashboard1": {"role": "dashboard", "address": "10.87.0.95"},
         "plain1": {"role": "plain", "address": "10.87.0.99"},
     },
 }
