@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components.rules import RoleFacts
-from components.services import dnsmasq, galera, haproxy, keeper, keystone, memcached, plain, puppet, rabbitmq
+from components.services import ceph, dnsmasq, galera, haproxy, keeper, keystone, memcached, plain, puppet, rabbitmq
 from components.services.role import Role, Stage
 
 ROLES: Mapping[str, Role] = {
@@ -18,6 +18,7 @@ ROLES: Mapping[str, Role] = {
         rabbitmq,
         memcached,
         keystone,
+        ceph,
         plain,
     )
 }
