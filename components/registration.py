@@ -52,7 +52,7 @@ class Registration:
             opts: options of the resource.
         """
         self.data = dict(role.hiera(view, container))
-        private = secrets.hiera(role.secrets(view.databases))
+        private = secrets.hiera(role.secrets(view.demands))
         self.fingerprint = secrets.fingerprint(private.apply(_yaml))
         grant = secrets.enrolment(container.fqdn).apply(
             lambda secret: f"{hashlib.sha256(secret.encode()).hexdigest()}\n{role.name}\n"

@@ -75,7 +75,7 @@ class LabSecrets:
 
 def secret_names(view: LabView) -> list[str]:
     """Return the names of the secrets that the lab's roles use, each once, in alphabetical order."""
-    return sorted({name for role in view.used_roles for name in role.secret_names(view.databases)})
+    return sorted({name for role in view.used_roles for name in role.secret_names(view.demands)})
 
 
 def enrolment_secret(master: str, fqdn: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components.rules import RoleFacts
-from components.services import ceph, dnsmasq, galera, haproxy, keeper, keystone, memcached, plain, puppet, rabbitmq
-from components.services.role import Role, Stage
+from components.services import ceph, cinder, dnsmasq, galera, haproxy, keeper, keystone, memcached, plain, puppet, rabbitmq
+from components.services.role import Demands, Role, Stage
 
 ROLES: Mapping[str, Role] = {
     module.ROLE.name: module.ROLE
@@ -19,6 +19,7 @@ ROLES: Mapping[str, Role] = {
         memcached,
         keystone,
         ceph,
+        cinder,
         plain,
     )
 }
@@ -40,7 +41,7 @@ def needs_of(role: Role) -> dict[str, Stage]:
 
 def facts() -> dict[str, RoleFacts]:
     """Return what the check of a configuration has to know of the roles."""
-    databases = tuple(database for role in ROLES.values() for database in role.databases)
+    demands = Demands.of(ROLES.values())
     return {
         role.name: RoleFacts(
             name=role.name,
@@ -55,7 +56,7 @@ def facts() -> dict[str, RoleFacts]:
             ),
             wants=tuple(role.wants),
             mounts=role.mount_points,
-            secrets={name: role.secret_aliases.get(name, ()) for name in sorted(role.secret_names(databases))},
+            secrets={name: role.secret_aliases.get(name, ()) for name in sorted(role.secret_names(demands))},
             at_most=1 if role.single else None,
             serves_dns=role.name == dnsmasq.ROLE.name,
         )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-
 from components.environment import Container
-from components.services.role import Check, Hiera, Role, SecretNames
+from components.services.role import Check, Demands, Hiera, Role, SecretNames
 from components.services.view import LabView
 
 POOL = "volumes"
@@ -33,7 +31,7 @@ def _hiera(view: LabView, container: Container) -> Hiera:
     }
 
 
-def _secrets(_databases: Sequence[str]) -> SecretNames:
+def _secrets(_demands: Demands) -> SecretNames:
     return {"profile::ceph::cinder_secret": SECRET}
 
 

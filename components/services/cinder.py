@@ -67,7 +67,7 @@ ROLE = Role(
     single=True,
     data={"data": "/var/lib/cinder"},
     identities=(
-        Identity(name="cinder", type="block-storage", description="Block storage", frontend="cinder", path="/v3"),
+        Identity(name="cinder", type="volumev3", description="Block storage", frontend="cinder", path="/v3"),
     ),
     frontends=(Frontend(name="cinder", port=8776, check_path="/healthcheck", url="/v3"),),
     databases=("cinder",),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from components.environment import Container
-from components.services.role import Check, Frontend, Hiera, Role, SecretNames
+from components.services.role import Check, Demands, Frontend, Hiera, Role, SecretNames
 from components.services.view import LabView
 
 
@@ -15,14 +13,14 @@ def _hiera(view: LabView, container: Container) -> Hiera:
         "profile::galera::address": str(container.address),
         "profile::galera::members": [m.fqdn for m in members],
         "profile::galera::bootstrap": container == members[0],
-        "profile::galera::databases": list(view.databases),
+        "profile::galera::databases": list(view.demands.databases),
     }
 
 
-def _secrets(databases: Sequence[str]) -> SecretNames:
+def _secrets(demands: Demands) -> SecretNames:
     return {
         "profile::galera::root_password": "galera_root",
-        "profile::galera::database_passwords": {name: f"{name}_database" for name in databases},
+        "profile::galera::database_passwords": {name: f"{name}_database" for name in demands.databases},
     }
 
 

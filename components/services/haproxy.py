@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from components.environment import Container
-from components.services.role import Check, Hiera, Role, SecretNames
+from components.services.role import Check, Demands, Hiera, Role, SecretNames
 from components.services.view import LabView
 
 VIRTUAL_ROUTER_ID = 51
@@ -32,7 +30,7 @@ def _hiera(view: LabView, container: Container) -> Hiera:
     }
 
 
-def _secrets(_databases: Sequence[str]) -> SecretNames:
+def _secrets(_demands: Demands) -> SecretNames:
     return {"profile::haproxy::vrrp_password": "vrrp"}
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from components.environment import Container
-from components.services.role import Check, Frontend, Hiera, Role, SecretNames, Stage
+from components.services.role import Check, Demands, Frontend, Hiera, Role, SecretNames, Stage
 from components.services.view import LabView
 
 
@@ -16,14 +14,16 @@ def _hiera(view: LabView, _container: Container) -> Hiera:
         "profile::keystone::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
         "profile::keystone::database_host": view.vip_name,
         "profile::keystone::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
+        "profile::keystone::identities": view.catalogue(),
     }
 
 
-def _secrets(_databases: Sequence[str]) -> SecretNames:
+def _secrets(demands: Demands) -> SecretNames:
     return {
         "profile::keystone::admin_password": "keystone_admin",
         "profile::keystone::database_password": "keystone_database",
         "profile::keystone::rabbit_password": "rabbitmq_openstack",
+        "profile::keystone::identity_passwords": {identity.name: identity.secret for identity in demands.identities},
     }
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from components.environment import Container
-from components.services.role import Check, Hiera, Role, SecretNames
+from components.services.role import Check, Demands, Hiera, Role, SecretNames
 from components.services.view import LabView
 
 
@@ -16,7 +14,7 @@ def _hiera(_view: LabView, container: Container) -> Hiera:
     }
 
 
-def _secrets(_databases: Sequence[str]) -> SecretNames:
+def _secrets(_demands: Demands) -> SecretNames:
     return {
         "profile::rabbitmq::erlang_cookie": "rabbitmq_cookie",
         "profile::rabbitmq::user_passwords": {"openstack": "rabbitmq_openstack"},

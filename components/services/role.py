@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -37,6 +37,44 @@ class Frontend:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """A service's user in Keystone's project ``services``, and its entry in the catalogue.
+
+    Keystone's own Puppet run makes them all, so that one that goes leaves nothing behind.
+    """
+
+    name: str
+    """Name of the user, and of the service."""
+    type: str = ""
+    """Type of the service, e.g. ``image``; without one it is a user and nothing more."""
+    description: str = ""
+    frontend: str = ""
+    """The role's frontend behind the endpoints."""
+    path: str = ""
+    """What follows host and port in the endpoints."""
+
+    @property
+    def secret(self) -> str:
+        """Return the name of the secret with the user's password."""
+        return f"{self.name}_identity"
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What a container's coming and going means to another role, for which its own programs can't be relied on.
+
+    Both commands run in the first container of that role, with the name and the full name of the one that comes or
+    goes. They are repeatable.
+    """
+
+    role: str
+    join: tuple[str, ...]
+    """Run when the container is healthy."""
+    leave: tuple[str, ...]
+    """Run when the container goes for good."""
+
+
+@dataclass(frozen=True)
 class Check:
     """A health check through the network, or, when a command is given, inside the container."""
 
@@ -55,6 +93,23 @@ class Check:
         return {"kind": "tcp", "address": address, "port": self.port}
 
 
+@dataclass(frozen=True)
+class Demands:
+    """What the roles of a lab ask of its database and of its Keystone."""
+
+    databases: tuple[str, ...] = ()
+    identities: tuple[Identity, ...] = ()
+
+    @classmethod
+    def of(cls, roles: Iterable[Role]) -> Demands:
+        """Gather the demands of roles."""
+        listed = tuple(roles)
+        return cls(
+            tuple(database for role in listed for database in role.databases),
+            tuple(identity for role in listed for identity in role.identities),
+        )
+
+
 Hiera = Mapping[str, object]
 SecretNames = Mapping[str, "str | Mapping[str, str]"]
 """Hiera key to the name of a secret, or to a hash of such names."""
@@ -65,7 +120,7 @@ def no_data(_view: LabView, _container: Container) -> Hiera:
     return {}
 
 
-def no_secrets(_databases: Sequence[str]) -> SecretNames:
+def no_secrets(_demands: Demands) -> SecretNames:
     """Return the secrets of a role that has none."""
     return {}
 
@@ -83,6 +138,10 @@ class Role:
     """Directory below Dockerfiles/; the role's own name when empty."""
     capabilities: tuple[str, ...] = ()
     """Linux capabilities besides Docker's default set."""
+    devices: tuple[str, ...] = ()
+    """Devices of the host that it works with."""
+    optional_devices: tuple[str, ...] = ()
+    """Devices that it makes use of where the host has them."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     """Docker volumes that outlive the container: short name to path inside."""
@@ -103,14 +162,18 @@ class Role:
     """Endpoints beside the VIP: service to URL with ``{address}``."""
     databases: tuple[str, ...] = ()
     """Databases (each with a user of that name) that Galera makes for it."""
+    identities: tuple[Identity, ...] = ()
+    membership: Membership | None = None
+    provider_port: bool = False
+    """Whether its containers have a second port, eth1 without an address, on the provider bridge."""
     checks: tuple[Check, ...] = ()
     check_seconds: float = 180
     packages: tuple[str, ...] = ()
     """Debian packages whose versions the output ``services`` tells."""
     hiera: Callable[[LabView, Container], Hiera] = no_data
     """The parameters of its profile, per container."""
-    secrets: Callable[[Sequence[str]], SecretNames] = no_secrets
-    """The secret parameters of its profile, given the databases of the lab."""
+    secrets: Callable[[Demands], SecretNames] = no_secrets
+    """The secret parameters of its profile, given the demands of the lab."""
 
     secret_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names that its secrets had in a 2015-style environment file."""
@@ -125,9 +188,9 @@ class Role:
         """Return the paths inside the container that are mounted for the role."""
         return frozenset({*self.data.values(), *self.mounts.values()})
 
-    def secret_names(self, databases: Sequence[str]) -> set[str]:
+    def secret_names(self, demands: Demands) -> set[str]:
         """Return the names of the secrets that its profile takes."""
         names: set[str] = set()
-        for name in self.secrets(databases).values():
+        for name in self.secrets(demands).values():
             names.update([name] if isinstance(name, str) else name.values())
         return names

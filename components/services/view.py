@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components.environment import Container, Environment
-from components.services.role import Frontend, Role
+from components.services.role import Demands, Frontend, Role
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,24 @@ class LabView:
         return tuple((role, frontend) for role in self.used_roles for frontend in role.frontends)
 
     @property
-    def databases(self) -> tuple[str, ...]:
-        """Return the databases that the lab's roles need."""
-        return tuple(database for role in self.used_roles for database in role.databases)
+    def demands(self) -> Demands:
+        """Return what the lab's roles ask of its database and of its Keystone."""
+        return Demands.of(self.used_roles)
+
+    def catalogue(self) -> dict[str, dict[str, str]]:
+        """Return Keystone's service users by name, each with its service and endpoint if it has one."""
+        found: dict[str, dict[str, str]] = {}
+        for role in self.used_roles:
+            ports = {frontend.name: frontend.port for frontend in role.frontends}
+            for identity in role.identities:
+                found[identity.name] = {}
+                if identity.type:
+                    found[identity.name] = {
+                        "type": identity.type,
+                        "description": identity.description,
+                        "url": f"http://{self.vip_name}:{ports[identity.frontend]}{identity.path}",
+                    }
+        return found
 
     def endpoint(self, frontend: Frontend) -> str:
         """Return the URL at the VIP that users of a frontend are told."""

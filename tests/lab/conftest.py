@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.harness import PROJECT, Stack, run
+from tests.lab.harness import PROJECT, Stack, eventually, inspect, run
 
 pytestmark = pytest.mark.lab
 
@@ -30,15 +32,35 @@ class Lab:
         """Return the name of a role's container."""
         return next(name for name, service in self.services.items() if service["role"] == role)
 
+    def settled(self) -> None:
+        """Wait until all works again after a restart: Docker's health, and the Puppet server's port."""
+        for name in self.services:
+            eventually(f"{name} is healthy", lambda name=name: _health(name) == "healthy", 240, 1)  # type: ignore[misc]
+        server = self.addresses[self.of_role("puppet")]
+        eventually("the Puppet server answers", lambda: _accepts(server, 8140), 120, 0.5)
+
+
+def _health(name: str) -> str:
+    return str(inspect(name)["State"].get("Health", {}).get("Status"))
+
+
+def _accepts(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=2):
+            return True
+    except OSError:
+        return False
+
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
-    """Bring the stack `lab` up with `make lab`, which is quick where it is up already."""
-    with subprocess.Popen(["make", "lab", "STACK=lab"], cwd=PROJECT, text=True, stdout=subprocess.PIPE) as made:
+    """Bring the stack $STACK (`lab`) up with `make lab`, which is quick where it is up already."""
+    stack = os.environ.get("STACK", "lab")
+    with subprocess.Popen(["make", "lab", f"STACK={stack}"], cwd=PROJECT, text=True, stdout=subprocess.PIPE) as made:
         said = made.communicate()[0]
     assert made.returncode == 0, said[-4000:]
-    told = json.loads(run("pulumi", "stack", "output", "--json", "--stack", "lab").stdout)
-    return Lab("lab", told["addresses"], told["endpoints"], told["openrc"], told["services"])
+    told = json.loads(run("pulumi", "stack", "output", "--json", "--stack", stack).stdout)
+    return Lab(stack, told["addresses"], told["endpoints"], told["openrc"], told["services"])
 
 
 @pytest.fixture

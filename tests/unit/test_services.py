@@ -78,7 +78,7 @@ def given(role: Role) -> tuple[set[str], set[str]]:
     """Return the Hiera keys and the secret Hiera keys of a role's container."""
     lab = view()
     member = lab.members(role.name)[0]
-    return set(role.hiera(lab, member)), set(role.secrets(lab.databases))
+    return set(role.hiera(lab, member)), set(role.secrets(lab.demands))
 
 
 def by_name(role: Role) -> str:

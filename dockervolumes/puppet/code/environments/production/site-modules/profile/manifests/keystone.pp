@@ -8,6 +8,8 @@
 # @param admin_password Password of the user admin; a new one is applied by the next run.
 # @param database_password Password of the database user keystone.
 # @param rabbit_password Password of the RabbitMQ user openstack.
+# @param identities Service users by name, with type, description and URL of the service where it has one.
+# @param identity_passwords Password by service user.
 # @param processes Processes of the API.
 # @param threads Threads of each process.
 class profile::keystone (
@@ -19,6 +21,8 @@ class profile::keystone (
   Sensitive[String[1]] $admin_password,
   Sensitive[String[1]] $database_password,
   Sensitive[String[1]] $rabbit_password,
+  Hash[String[1], Hash[String[1], String]] $identities = {},
+  Sensitive[Hash[String[1], String[1]]] $identity_passwords = Sensitive({}),
   Integer[1] $processes = 2,
   Integer[1] $threads = 4,
 ) {
@@ -28,26 +32,14 @@ class profile::keystone (
     log_dir    => $facts['os_service_default'],
     use_stderr => true,
   }
-  # Not in the URL: keystone-manage refuses a URL with an escaped character, and prints it whole.
-  file { '/etc/keystone/database.cnf':
-    ensure    => file,
-    owner     => 'root',
-    group     => 'keystone',
-    mode      => '0640',
-    show_diff => false,
-    content   => Sensitive("[client]\npassword = \"${database_password.unwrap}\"\n"),
-    require   => Anchor['keystone::install::end'],
-    before    => Exec['keystone bootstrap'],
-    notify    => Anchor['keystone::service::begin'],
+  dockstack::database { 'keystone':
+    password => $database_password,
+    require  => Anchor['keystone::install::end'],
+    before   => Exec['keystone bootstrap'],
+    notify   => Anchor['keystone::service::begin'],
   }
   class { 'keystone::db':
-    database_connection              => os_database_connection({
-      'dialect'  => 'mysql+pymysql',
-      'host'     => $database_host,
-      'username' => 'keystone',
-      'database' => 'keystone',
-      'extra'    => { 'charset' => 'utf8mb3', 'read_default_file' => '/etc/keystone/database.cnf' },
-    }),
+    database_connection              => dockstack::database_url('keystone', $database_host),
     database_connection_recycle_time => 600,
   }
   class { 'keystone':
