@@ -20,6 +20,7 @@ from components import legacy, rules
 from components.faults import ConfigurationFaults, Fault, Keys, Note, one_of, show, suggest
 from components.rules import ContainerDraft, Draft, RoleFacts, VolumeDraft
 from components.schema import (
+    VOLUME_BACKENDS,
     CommonInput,
     ContainerInput,
     DefaultsInput,
@@ -148,6 +149,7 @@ class Environment(_Model):
     gateway: IPv4Address
     vip: IPv4Address
     dhcp: tuple[IPv4Address, IPv4Address] | None = None
+    volume_backend: str = VOLUME_BACKENDS[0]
     passwords: FrozenMap[str] = Field(default_factory=lambda: MappingProxyType({}), repr=False)
     hosts: FrozenMap[ContainerHost]
     containers: tuple[Container, ...]
@@ -303,6 +305,9 @@ class _Reader:
         defaults = self._defaults(config.get("containerDefaults"))
         draft = Draft(self.keys, self.roles, hosts)
         draft.domain, draft.vip = common.domain, common.vip
+        # One that can't be read is reported, and stands for none.
+        if "volumeBackend" not in self.bad_common:
+            draft.volume_backend = common.volume_backend or VOLUME_BACKENDS[0]
         draft.gateway, draft.prefix = defaults.gateway, defaults.mask
         if common.dhcp is not None:
             draft.dhcp_start, draft.dhcp_end = common.dhcp.start, common.dhcp.end
@@ -328,6 +333,7 @@ class _Reader:
     def _common(self, value: object) -> CommonInput:
         common, bad, faults = read(CommonInput, value, self.keys, "common")
         self.faults += faults
+        self.bad_common = bad
         if common.domain is None and "domain" not in bad:
             self._fault("is missing", "Give the lab's domain, e.g. dockstack.lab.", "common", "domain")
         if common.vip is None and "vip" not in bad:
@@ -512,6 +518,7 @@ class _Reader:
             gateway=gateway,
             vip=draft.vip or gateway,
             dhcp=dhcp,
+            volume_backend=common.volume_backend or VOLUME_BACKENDS[0],
             passwords=passwords,
             hosts=hosts,
             containers=tuple(containers),

@@ -29,6 +29,8 @@ _HOST_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( .*)?"
 _PATH = re.compile(r"/[^\x00-\x1f\x7f:,]*")
 LONGEST_INTERFACE_NAME = 15
 _WIDEST, _NARROWEST = 8, 30
+VOLUME_BACKENDS = ("rbd", "lvm", "nfs")
+"""Where Cinder can keep volumes, the default first."""
 
 
 def _bad(reason: str, fix: str) -> PydanticCustomError:
@@ -144,6 +146,14 @@ def _bridge(value: object) -> str:
     return text
 
 
+def _volume_backend(value: object) -> str:
+    fix = f"Write {one_of(VOLUME_BACKENDS)}, or leave it out for {VOLUME_BACKENDS[0]}."
+    text = _text("a volume back end", fix)(value)
+    if text not in VOLUME_BACKENDS:
+        raise _bad(f"{show(value)} is no volume back end", f"{suggest(text, VOLUME_BACKENDS)}{fix}")
+    return text
+
+
 def _path(what: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
         fix = "Give an absolute path without `..`, colon or comma, e.g. /srv/lab/data."
@@ -196,6 +206,7 @@ Boolean = Annotated[bool, PlainValidator(_boolean)]
 Region = Annotated[
     str, PlainValidator(_pattern(_REGION, "a region", "Use letters, digits, dots and hyphens, e.g. RegionOne."))
 ]
+VolumeBackend = Annotated[str, PlainValidator(_volume_backend)]
 Name = Annotated[str, PlainValidator(_text("a name", "Write a name as text."))]
 Source = Annotated[str, PlainValidator(_path("a path on the host"))]
 Target = Annotated[str, PlainValidator(_path("a path in the container"))]
@@ -233,6 +244,7 @@ class CommonInput(_Input):
     vip: Address | None = None
     region: Region | None = None
     dhcp: DhcpInput | None = None
+    volume_backend: VolumeBackend | None = None
     passwords: Any = None
 
 

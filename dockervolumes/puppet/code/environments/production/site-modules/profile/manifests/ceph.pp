@@ -56,7 +56,7 @@ class profile::ceph (
       ensure => directory,
       owner  => 'ceph',
       group  => 'ceph',
-      mode   => '0750',
+      mode   => '0770',
       before => Service[$services];
   }
 
