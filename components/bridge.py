@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv4Network
+
 import pulumi
 
 from components.container_host import ContainerHost
-from components.environment import Environment
 
 
 class Bridge:
@@ -15,7 +16,13 @@ class Bridge:
     """
 
     def __init__(
-        self, host: ContainerHost, name: str, mtu: int, lab: Environment, opts: pulumi.ResourceOptions
+        self,
+        host: ContainerHost,
+        name: str,
+        mtu: int,
+        network: IPv4Network,
+        gateway: IPv4Address,
+        opts: pulumi.ResourceOptions,
     ) -> None:
         """Declare the bridge.
 
@@ -23,7 +30,8 @@ class Bridge:
             host: where.
             name: the bridge's name, at most 15 characters.
             mtu: largest packet in bytes.
-            lab: the lab, for the subnet and the gateway's address.
+            network: the subnet that it carries.
+            gateway: the host's address on it.
             opts: options of the resource.
         """
         self.name = name
@@ -32,9 +40,9 @@ class Bridge:
             "bridge-up",
             {
                 "name": name,
-                "stack": lab.stack,
-                "network": str(lab.network),
-                "address": f"{lab.gateway}/{lab.network.prefixlen}",
+                "stack": host.stack,
+                "network": str(network),
+                "address": f"{gateway}/{network.prefixlen}",
                 "mtu": mtu,
             },
             subject=name,

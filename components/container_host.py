@@ -71,6 +71,10 @@ class ContainerHost(pulumi.ComponentResource):
         )
         self.register_outputs({"directory": str(self.directory)})
 
+    def has(self, path: str) -> bool:
+        """Say whether the host has a file or a device; a host behind ssh is taken to lack it, as it isn't asked."""
+        return self.host.ssh is None and Path(path).exists()
+
     def verb(
         self,
         name: str,

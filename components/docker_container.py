@@ -9,7 +9,7 @@ import pulumi_docker as docker
 
 from components import network_port
 from components.container_host import ContainerHost
-from components.environment import Container
+from components.environment import Container, Environment
 from components.services.role import Role
 
 GRACE_SECONDS = 60
@@ -24,6 +24,7 @@ NO_HEALTH = docker.ContainerHealthcheckArgs(tests=["NONE"])
 
 def create(
     host: ContainerHost,
+    lab: Environment,
     container: Container,
     role: Role,
     image: pulumi.Input[str],
@@ -34,14 +35,19 @@ def create(
 
     Args:
         host: where it runs.
+        lab: the lab that it belongs to.
         container: the container as configured.
         role: its role.
         image: ID of its image.
         mounts: what is mounted.
         opts: options of the resource. Name and address are fixed, so that the old one goes before a new one comes.
     """
-    labels = network_port.labels(container, host.stack)
+    labels = network_port.labels(container, role, lab)
     capabilities = [f"CAP_{name}" for name in sorted(role.capabilities)]
+    devices = [
+        docker.ContainerDeviceArgs(host_path=path, container_path=path, permissions="rwm")
+        for path in (*role.devices, *filter(host.has, role.optional_devices))
+    ]
     return docker.Container(
         container.name,
         name=container.name,
@@ -54,6 +60,7 @@ def create(
         # Not unless-stopped: an engine that comes back from a kill stops what still runs, and takes that for a wish.
         restart="always",
         capabilities=docker.ContainerCapabilitiesArgs(adds=capabilities) if capabilities else None,
+        devices=devices or None,
         sysctls=dict(role.sysctls) or None,
         labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())],
         log_opts={"max-size": "5m", "max-file": "2"},

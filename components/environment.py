@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from components import legacy, rules
 from components.faults import ConfigurationFaults, Fault, Keys, Note, one_of, show, suggest
-from components.rules import ContainerDraft, Draft, RoleFacts, VolumeDraft
+from components.rules import ContainerDraft, Draft, ProviderDraft, RoleFacts, VolumeDraft
 from components.schema import (
     VOLUME_BACKENDS,
     CommonInput,
@@ -26,6 +26,7 @@ from components.schema import (
     DefaultsInput,
     HooksInput,
     HostInput,
+    ProviderInput,
     is_host_name,
     is_key,
     kind,
@@ -40,6 +41,7 @@ __all__ = [
     "ContainerHost",
     "Environment",
     "Hooks",
+    "Provider",
     "RoleFacts",
     "Ssh",
     "Survey",
@@ -49,7 +51,9 @@ __all__ = [
     "survey",
 ]
 
-CONFIGURATION_KEYS = frozenset({"common", "containerHosts", "containerDefaults", "containers", "environment"})
+CONFIGURATION_KEYS = frozenset(
+    {"common", "containerHosts", "containerDefaults", "containers", "environment", "provider"}
+)
 DEFAULT_REGION = "RegionOne"
 DEFAULT_MTU = 1500
 LOCAL_HOST = "local"
@@ -128,15 +132,22 @@ class Container(_Model):
         """The container's full name, which is also its certificate's."""
         return f"{self.name}.{self.domain}"
 
-    @property
-    def mac(self) -> str:
-        """The locally administered Ethernet address that belongs to the container's IPv4 address."""
-        return "02:42:" + self.address.packed.hex(":")
+    def mac(self, interface: int = 0) -> str:
+        """The locally administered Ethernet address that belongs to the container's IPv4 address, by interface."""
+        return f"02:{0x42 + interface:02x}:{self.address.packed.hex(':')}"
 
     @property
     def network(self) -> IPv4Network:
         """The subnet that the container's bridge carries."""
         return IPv4Network((self.gateway, self.prefix), strict=False)
+
+
+class Provider(_Model):
+    """The bridge that carries the provider network; the host holds the network's gateway on it."""
+
+    bridge: str
+    network: IPv4Network
+    gateway: IPv4Address
 
 
 class Environment(_Model):
@@ -150,6 +161,7 @@ class Environment(_Model):
     vip: IPv4Address
     dhcp: tuple[IPv4Address, IPv4Address] | None = None
     volume_backend: str = VOLUME_BACKENDS[0]
+    provider: Provider | None = None
     passwords: FrozenMap[str] = Field(default_factory=lambda: MappingProxyType({}), repr=False)
     hosts: FrozenMap[ContainerHost]
     containers: tuple[Container, ...]
@@ -311,6 +323,7 @@ class _Reader:
         draft.gateway, draft.prefix = defaults.gateway, defaults.mask
         if common.dhcp is not None:
             draft.dhcp_start, draft.dhcp_end = common.dhcp.start, common.dhcp.end
+        draft.provider = self._provider(config.get("provider"))
         inputs = self._containers(config.get("containers"), draft, defaults)
         self.faults += rules.check(draft)
         containers = [self._container(c, inputs[c.name], draft) for c in draft.containers]
@@ -343,6 +356,22 @@ class _Reader:
                 if getattr(common.dhcp, name) is None:
                     self._fault("is missing", "Give the pool's first and last address.", "common", "dhcp", name)
         return common
+
+    def _provider(self, value: object) -> ProviderDraft | None:
+        given, bad, faults = read(ProviderInput, value, self.keys, "provider")
+        self.faults += faults
+        if value is None:
+            return None
+        for name, fix in (
+            ("bridge", "Name the bridge, e.g. br-ext."),
+            ("network", "Give the provider network's subnet, e.g. 10.87.1.0/24."),
+            ("gateway", "Give an address of the provider network for the host, e.g. 10.87.1.1."),
+        ):
+            if getattr(given, name) is None and name not in bad:
+                self._fault("is missing", fix, "provider", name)
+        if given.bridge is None or given.network is None or given.gateway is None:
+            return None
+        return ProviderDraft(given.bridge, given.network, given.gateway)
 
     def _passwords(self, given: object) -> dict[str, str]:
         known = frozenset(name for role in self.roles.values() for name in role.secrets)
@@ -519,6 +548,7 @@ class _Reader:
             vip=draft.vip or gateway,
             dhcp=dhcp,
             volume_backend=common.volume_backend or VOLUME_BACKENDS[0],
+            provider=draft.provider and Provider(**draft.provider._asdict()),
             passwords=passwords,
             hosts=hosts,
             containers=tuple(containers),

@@ -75,7 +75,13 @@ class Lab(pulumi.ComponentResource):
         mtu = {
             bridge: max(c.mtu for c in mine if c.bridge == bridge) for bridge in dict.fromkeys(c.bridge for c in mine)
         }
-        bridges = [Bridge(host, name, mtu[name], self._environment, self._child).resource for name in mtu]
+        carried = {c.bridge: (c.network, c.gateway) for c in mine}
+        provider = self._environment.provider
+        outside = [c.mtu for c in mine if self._view.roles[c.role].provider_port]
+        if provider and outside:
+            mtu[provider.bridge] = max(outside)
+            carried[provider.bridge] = (provider.network, provider.gateway)
+        bridges = [Bridge(host, name, mtu[name], *carried[name], self._child).resource for name in mtu]
         files = volumes.render_shared(self._view, KEEPER)
         guard = keeper.Keeper(
             host,
@@ -118,7 +124,12 @@ class Lab(pulumi.ComponentResource):
         if container.name in self._made:
             server = next((self._made[m.name] for m in self._view.members("puppet")), None)
             resolving = [self._made[m.name].stages[Stage.HEALTHY] for m in self._view.members("dnsmasq")]
-            self._made[container.name].settle(self._gates(container), resolving, server)
+            self._made[container.name].settle(self._gates(container), resolving, server, self._group(container))
+
+    def _group(self, container: Container) -> ServiceContainer | None:
+        membership = self._view.roles[container.role].membership
+        members = self._view.members(membership.role) if membership else ()
+        return self._made[members[0].name] if members else None
 
     def _gates(self, container: Container) -> list[pulumi.Resource]:
         """Return the stages of others that a container's Puppet run waits for."""

@@ -1,28 +1,47 @@
-"""A container's port on the bridge, with its fixed address."""
+"""A container's ports: the one with its fixed address, and further ones without where its role has them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pulumi
 import pulumi_docker as docker
 
 from components.container_host import ContainerHost
-from components.environment import Container
+from components.environment import Container, Environment
+from components.services.role import Role
+
+PROVIDER_INTERFACE = "eth1"
+TENANT_INTERFACE = "eth2"
 
 
-def labels(container: Container, stack: str) -> dict[str, str]:
-    """Return the labels from which the port can be made again at any time, by the keeper or by ``up``."""
-    return {
-        "dockstack.stack": stack,
+def labels(container: Container, role: Role, lab: Environment) -> dict[str, str]:
+    """Return the labels from which the ports can be made again at any time, by the keeper or by ``up``."""
+    found = {
+        "dockstack.stack": lab.stack,
         "dockstack.role": container.role,
         "dockstack.fqdn": container.fqdn,
         "dockstack.bridge": container.bridge,
         "dockstack.address": f"{container.address}/{container.prefix}",
         "dockstack.gateway": str(container.gateway),
-        "dockstack.mac": container.mac,
+        "dockstack.mac": container.mac(),
         "dockstack.mtu": str(container.mtu),
     }
+    further = [f"{interface}|{bridge}|{mac}" for interface, bridge, mac in _further(container, role, lab)]
+    return {**found, "dockstack.ports": " ".join(further)} if further else found
+
+
+def bridges(container: Container, role: Role, lab: Environment) -> list[str]:
+    """Return the bridges that a container has ports on, each once."""
+    return list(dict.fromkeys([container.bridge, *(bridge for _, bridge, _ in _further(container, role, lab))]))
+
+
+def _further(container: Container, role: Role, lab: Environment) -> Iterator[tuple[str, str, str]]:
+    """Tell interface, bridge and Ethernet address of each port besides the one with the container's address."""
+    if role.provider_port and lab.provider:
+        yield PROVIDER_INTERFACE, lab.provider.bridge, container.mac(1)
+    if role.tenant_port:
+        yield TENANT_INTERFACE, container.bridge, container.mac(2)
 
 
 class SharedPorts:
@@ -55,20 +74,26 @@ class NetworkPort:
     """The stage *attached*: ``ovs-docker add-port`` has given the container its address, gateway and MTU."""
 
     def __init__(
-        self, host: ContainerHost, container: Container, running: docker.Container, opts: pulumi.ResourceOptions
+        self,
+        host: ContainerHost,
+        container: Container,
+        bridges: Sequence[str],
+        running: docker.Container,
+        opts: pulumi.ResourceOptions,
     ) -> None:
-        """Declare the port of a container that has been created.
+        """Declare the ports of a container that has been created.
 
         Args:
             host: where the container runs.
             container: the container as configured.
+            bridges: the bridges that its ports are on.
             running: its resource; a new container is attached again.
             opts: options of the resource.
         """
         self.resource = host.verb(
             f"{container.name}-port",
             "port-attach",
-            {"container": container.name, "id": running.id, "bridge": container.bridge},
+            {"container": container.name, "id": running.id, "bridges": bridges},
             subject=container.name,
             delete="port-detach",
             # The port's end inside goes with the container, and the keeper removes the bridge's end.

@@ -39,7 +39,7 @@ class PlainContainers:
         gates = pulumi.ResourceOptions(depends_on=[*self._base[container.host], files])
         opts = pulumi.ResourceOptions.merge(self._opts, gates)
         _, running = self._running.setdefault(container.host, (host, {}))
-        running[container.name] = create(host, container, role, image, mounts, opts)
+        running[container.name] = create(host, self._view.environment, container, role, image, mounts, opts)
 
     def attach(self) -> dict[str, pulumi.Resource]:
         """Declare the ports of all that were added; return them by container, those of one host being one resource."""

@@ -264,7 +264,7 @@ def check(environment: Environment, facts: Mapping[str, HostFacts], roles: Mappi
             faults.append(Fault(key, f"doesn't answer: {found.unreachable}", fix))
             continue
         faults += _engines(key, found)
-        faults += _routes_and_bridges(environment, host, found, containers)
+        faults += _routes_and_bridges(environment, host, found, containers, roles)
         faults += _container_names(environment, host, found, containers)
         faults += _sources(environment, host, found, containers, roles)
         faults += _room(environment, key, found, containers, roles)
@@ -286,9 +286,16 @@ def _engines(key: str, found: HostFacts) -> Iterator[Fault]:
 
 
 def _routes_and_bridges(
-    environment: Environment, host: ContainerHost, found: HostFacts, containers: list[Container]
+    environment: Environment,
+    host: ContainerHost,
+    found: HostFacts,
+    containers: list[Container],
+    roles: Mapping[str, RoleFacts],
 ) -> Iterator[Fault]:
     networks = {container.bridge: container.network for container in containers}
+    provider = environment.provider
+    if provider and any(roles[c.role].provider_port for c in containers):
+        networks[provider.bridge] = provider.network
     places = {c.bridge: c.name for c in containers if c.bridge != _default_bridge(environment)}
     ours = {b for b in networks if b in found.bridges and found.bridges[b] == environment.stack}
     for bridge, network in networks.items():
@@ -296,6 +303,8 @@ def _routes_and_bridges(
         def key(name: str, bridge: str = bridge) -> str:
             if bridge in places:
                 return environment.keys.of("containers", places[bridge], name)
+            if provider and bridge == provider.bridge:
+                return environment.keys.of("provider", "network" if name == "gateway" else name)
             return environment.keys.of("containerDefaults", name)
 
         overlapping = [

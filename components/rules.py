@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
+from typing import NamedTuple
 
 from components.faults import Fault, Keys, closest, one_of, plain, show, suggest
 from components.schema import is_container_name
@@ -51,6 +52,7 @@ class RoleFacts:
     default first.  `aliases`: what the 2015 system called it.  `mounts`: paths that the role mounts itself.
     `secrets`: names that `passwords` may give, with their
     names in 2015.  `at_most`: how many containers of it a lab can have today.
+    `provider_port`: whether it is on the provider bridge.
     """
 
     name: str
@@ -63,6 +65,7 @@ class RoleFacts:
     secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     at_most: int | None = None
     serves_dns: bool = False
+    provider_port: bool = False
 
 
 @dataclass
@@ -100,6 +103,14 @@ class ContainerDraft:
         return (self.host, self.bridge) if self.host is not None and self.bridge is not None else None
 
 
+class ProviderDraft(NamedTuple):
+    """The provider network, each of its values sound by itself."""
+
+    bridge: str
+    network: IPv4Network
+    gateway: IPv4Address
+
+
 @dataclass
 class Draft:
     """A whole lab before it is known to be sound."""
@@ -115,6 +126,7 @@ class Draft:
     dhcp_start: IPv4Address | None = None
     dhcp_end: IPv4Address | None = None
     volume_backend: str | None = None
+    provider: ProviderDraft | None = None
 
     @property
     def network(self) -> IPv4Network | None:
@@ -147,6 +159,7 @@ def check(draft: Draft) -> list[Fault]:
         _network(draft),
         _vip(draft),
         _dhcp(draft),
+        _provider(draft),
         _names(draft),
         _roles(draft),
         _volume_backend(draft),
@@ -223,6 +236,24 @@ def _vip(draft: Draft) -> Iterator[Fault]:
         yield Fault(key, f"{vip} is the gateway", fix)
     elif _in_pool(draft, vip):
         yield Fault(key, f"{vip} is inside the DHCP pool {_pool(draft)}", "Move the VIP or the pool.")
+
+
+def _provider(draft: Draft) -> Iterator[Fault]:
+    if draft.provider is None:
+        return
+    bridge, network, gateway = draft.provider
+    if draft.network is not None and network.overlaps(draft.network):
+        key = draft.keys.of("provider", "network")
+        yield Fault(key, f"{network} overlaps the lab's subnet {draft.network}", "Choose a subnet of its own.")
+    key = draft.keys.of("provider", "gateway")
+    if gateway not in network:
+        yield Fault(key, f"{gateway} is outside {network}", "Choose an address of the provider network.")
+    elif edge := _edge(gateway, network):
+        yield Fault(key, f"{gateway} is {edge}", f"Choose an address between, e.g. {network[1]}.")
+    taken = next((c for c in draft.containers if c.bridge == bridge), None)
+    if taken is not None:
+        reason = f"bridge {bridge} carries {taken.network} already"
+        yield Fault(draft.keys.of("provider", "bridge"), reason, "Give each subnet a bridge of its own.")
 
 
 def _in_pool(draft: Draft, address: IPv4Address) -> bool:

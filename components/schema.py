@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError
@@ -118,6 +118,19 @@ def parse_mask(value: object) -> int:
     return prefix
 
 
+def _network(value: object) -> IPv4Network:
+    fix = "Write it as address and prefix length, e.g. 10.87.1.0/24."
+    if not isinstance(value, str):
+        raise _bad(f"is {kind(value)} where a subnet belongs", fix)
+    try:
+        network = IPv4Network(value)
+    except ValueError:
+        raise _bad(f"{show(value)} is not a subnet", fix) from None
+    if "/" not in value or not _WIDEST <= network.prefixlen <= _NARROWEST:
+        raise _bad(f"/{network.prefixlen} is no size for a network", fix)
+    return network
+
+
 def _whole(what: str, low: int, high: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
         fix = f"Give a whole number from {low} to {high}."
@@ -197,6 +210,7 @@ def _boolean(value: object) -> bool:
 
 
 Address = Annotated[IPv4Address, PlainValidator(parse_address)]
+Network = Annotated[IPv4Network, PlainValidator(_network)]
 Mask = Annotated[int, PlainValidator(parse_mask)]
 Mtu = Annotated[int, PlainValidator(_whole("an MTU", 576, 9216))]
 Port = Annotated[int, PlainValidator(_whole("a port", 1, 65535))]
@@ -246,6 +260,14 @@ class CommonInput(_Input):
     dhcp: DhcpInput | None = None
     volume_backend: VolumeBackend | None = None
     passwords: Any = None
+
+
+class ProviderInput(_Input):
+    """`dockstack:provider`: the bridge, subnet and host's address of the provider network."""
+
+    bridge: Bridge | None = None
+    network: Network | None = None
+    gateway: Address | None = None
 
 
 class SshInput(_Input):

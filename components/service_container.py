@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from components import volumes
+from components import network_port, volumes
 from components.certificate import Certificate
 from components.container_host import ContainerHost
 from components.docker_container import create
@@ -63,14 +63,19 @@ class ServiceContainer(pulumi.ComponentResource):
         self.volumes = volumes.Volumes(host, container, self.role, self._files, pulumi.ResourceOptions(parent=self))
         before = self._hooks.before_container(base)
         gates = self._after([*base, *before, self.volumes.resource])
-        self.running = create(host, container, self.role, image, self.volumes.mounts, gates)
-        port = NetworkPort(host, container, self.running, pulumi.ResourceOptions(parent=self))
+        self.running = create(host, view.environment, container, self.role, image, self.volumes.mounts, gates)
+        bridges = network_port.bridges(container, self.role, view.environment)
+        port = NetworkPort(host, container, bridges, self.running, pulumi.ResourceOptions(parent=self))
         self.stages[Stage.ATTACHED] = port.resource
         if self.role.boots_alone:
             self._await_health({"files": self._own_files()}, port.resource)
 
     def settle(
-        self, needs: Sequence[pulumi.Resource], resolving: Sequence[pulumi.Resource], server: ServiceContainer | None
+        self,
+        needs: Sequence[pulumi.Resource],
+        resolving: Sequence[pulumi.Resource],
+        server: ServiceContainer | None,
+        group: ServiceContainer | None,
     ) -> None:
         """Take the container through its Puppet run to *healthy*, and its hooks after that.
 
@@ -78,14 +83,38 @@ class ServiceContainer(pulumi.ComponentResource):
             needs: the stages of others that its Puppet run waits for.
             resolving: the stages of dnsmasq that resolve the server's name, for its certificate.
             server: the Puppet server's container, which may be this one; None where Puppet provisions nothing.
+            group: the container that it becomes a member by, where its role has a membership.
         """
         if self.role.provisioned and server is not None:
             self._provision(needs, resolving, server)
+        if group is not None:
+            self._join(group)
         last = self.stages.get(Stage.HEALTHY, self.stages[Stage.ATTACHED])
         self._hooks.after_container(
             self.running, self.stages.get(Stage.PROVISIONED, last) if self.role.boots_alone else last
         )
         self.register_outputs({"address": str(self.container.address), "id": self.running.id})
+
+    def _join(self, other: ServiceContainer) -> None:
+        """Make the container a member of another role, by its first container; it is healthy only after that."""
+        membership = self.role.membership
+        assert membership is not None
+        joined = other.host.verb(
+            f"{self.container.name}-membership",
+            "member-join",
+            {
+                "container": self.container.name,
+                "fqdn": self.container.fqdn,
+                "id": self.running.id,
+                "other": other.container.name,
+                "join": list(membership.join),
+                "leave": list(membership.leave),
+            },
+            subject=self.container.name,
+            delete="member-leave",
+            opts=self._after([self.stages[Stage.HEALTHY], other.stages[Stage.HEALTHY]]),
+        )
+        self.stages[Stage.HEALTHY] = joined
 
     def _provision(
         self, needs: Sequence[pulumi.Resource], resolving: Sequence[pulumi.Resource], server: ServiceContainer

@@ -35,7 +35,7 @@ def _attach_all(directory: Path, given: Parameters) -> object:
 def _detach(directory: Path, given: Parameters) -> object:
     from hostside import ports
 
-    ports.detach(given["container"], given["bridge"], directory / "locks")
+    ports.detach(given["container"], directory / "locks")
     return None
 
 
@@ -103,6 +103,20 @@ def _await_healthy(_directory: Path, given: Parameters) -> object:
     return None
 
 
+def _join(_directory: Path, given: Parameters) -> object:
+    from hostside import membership
+
+    membership.join(given["container"], given["fqdn"], given["other"], given["join"])
+    return None
+
+
+def _leave(_directory: Path, given: Parameters) -> object:
+    from hostside import membership
+
+    membership.leave(given["container"], given["fqdn"], given["other"], given["leave"])
+    return None
+
+
 def _build(_directory: Path, given: Parameters) -> object:
     from hostside import image
 
@@ -151,6 +165,8 @@ VERBS: Mapping[str, Callable[[Path, Parameters], object]] = {
     "health-await": _await_healthy,
     "image-build": _build,
     "keeper": _keep,
+    "member-join": _join,
+    "member-leave": _leave,
     "port-attach": _attach,
     "port-detach": _detach,
     "ports-attach": _attach_all,

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -56,17 +56,19 @@ class Keeper:
         listed = {_name(summary): summary for summary in engine.containers(self._stack)}
         held = ovs.ports_by_container()
         jobs = [
-            self._pool.submit(self._guarded, name, self._started, name, summary["Labels"], held.get(name, []))
+            self._pool.submit(self._guarded, name, self._started, name, summary["Labels"], held.get(name, {}))
             for name, summary in listed.items()
             if summary["State"] == "running"
         ]
         for job in jobs:
             job.result()
         running = {name for name, summary in listed.items() if summary["State"] == "running"}
-        for name, owner in self._ports():
-            if owner not in running and not _runs(owner):
-                run(["ovs-vsctl", "--timeout=30", "--if-exists", "del-port", name])
-                log(f"{owner}: removed its stale port {name}")
+        mine = self._ports() if any(owner not in running for owner in held) else set()
+        for owner in held.keys() - running:
+            for name in mine.intersection(name for names in held[owner].values() for name in names):
+                if not _runs(owner):
+                    run(["ovs-vsctl", "--timeout=30", "--if-exists", "del-port", name])
+                    log(f"{owner}: removed its stale port {name}")
         self._records.keep_only(running | {name for name in self._records.names() - running if _runs(name)})
 
     def _follow(self) -> None:
@@ -97,7 +99,7 @@ class Keeper:
                 return
             self._records.remove(name)
             if "dockstack.bridge" in labels:
-                ports.detach(name, labels["dockstack.bridge"], self._locks)
+                ports.detach(name, self._locks)
             # Not in a worker: a hundred ends at once must not keep a start waiting.
             timer = threading.Timer(STOP_NOTICE_SECONDS, self._guarded, (name, self._restart_if_killed, name))
             timer.daemon = True
@@ -105,8 +107,8 @@ class Keeper:
         elif action == "destroy":
             self._stopped.pop(name, None)
 
-    def _started(self, name: str, labels: Mapping[str, str], held: Sequence[str] = ()) -> None:
-        """Give a container its port, unless one of the ports held is that already, and publish its address."""
+    def _started(self, name: str, labels: Mapping[str, str], held: ovs.Held | None = None) -> None:
+        """Give a container its ports, unless those that it holds are right already, and publish its address."""
         self._stopped.pop(name, None)
         done = "present" if held and ports.present(name, held) else ports.attach(name, self._locks)
         if done == "attached":
@@ -127,16 +129,13 @@ class Keeper:
             log(f"{name}: was killed, starting it again")
             engine.start(name)
 
-    def _ports(self) -> list[tuple[str, str]]:
-        """Return the names and containers of the ports on this stack's bridges."""
-        mine = set()
-        for bridge in ovs.bridges(self._stack):
-            mine.update(run(["ovs-vsctl", "--timeout=30", "list-ports", bridge]).split())
-        return [
-            (str(name), ids["container_id"])
-            for name, ids in ovs.rows("interface", "name,external_ids")
-            if name in mine and "container_id" in ids
-        ]
+    def _ports(self) -> set[str]:
+        """Return the names of the ports on this stack's bridges."""
+        return {
+            name
+            for bridge in ovs.bridges(self._stack)
+            for name in run(["ovs-vsctl", "--timeout=30", "list-ports", bridge]).split()
+        }
 
     def _sweep_regularly(self) -> None:
         while not self._ending.wait(SWEEP_SECONDS):

@@ -12,6 +12,9 @@ from hostside.process import CommandFailed, run
 STACK_KEY = "dockstack-stack"
 """Key in a bridge's external_ids that names the stack it belongs to."""
 
+Held = dict[str, list[str]]
+"""The ports that a container holds: interface inside to names on the bridges."""
+
 
 def rows(table: str, columns: str, *conditions: str) -> list[list[Any]]:
     """Return the chosen columns of a table's rows, maps as dictionaries."""
@@ -21,17 +24,22 @@ def rows(table: str, columns: str, *conditions: str) -> list[list[Any]]:
     return [[_plain(value) for value in row] for row in found["data"]]
 
 
-def ports_of(container: str) -> list[str]:
-    """Return the names of the ports that ovs-docker attached for a container."""
-    return [str(row[0]) for row in rows("interface", "name", f"external_ids:container_id={container}")]
+def ports_of(container: str) -> Held:
+    """Return the names of the ports that ovs-docker attached for a container, by the interface that they serve."""
+    return _by_container(f"external_ids:container_id={container}").get(container, {})
 
 
-def ports_by_container() -> dict[str, list[str]]:
+def ports_by_container() -> dict[str, Held]:
     """Return the names of the ports that ovs-docker attached, by container."""
-    found: dict[str, list[str]] = {}
-    for name, identifiers in rows("interface", "name,external_ids"):
-        if "container_id" in identifiers:
-            found.setdefault(identifiers["container_id"], []).append(str(name))
+    return _by_container()
+
+
+def _by_container(*conditions: str) -> dict[str, Held]:
+    found: dict[str, Held] = {}
+    for name, ids in rows("interface", "name,external_ids", *conditions):
+        if "container_id" in ids:
+            names = found.setdefault(ids["container_id"], {}).setdefault(ids.get("container_iface", ""), [])
+            names.append(str(name))
     return found
 
 

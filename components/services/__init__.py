@@ -59,6 +59,7 @@ def facts() -> dict[str, RoleFacts]:
             secrets={name: role.secret_aliases.get(name, ()) for name in sorted(role.secret_names(demands))},
             at_most=1 if role.single else None,
             serves_dns=role.name == dnsmasq.ROLE.name,
+            provider_port=role.provider_port,
         )
         for role in ROLES.values()
     }

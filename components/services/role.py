@@ -165,7 +165,9 @@ class Role:
     identities: tuple[Identity, ...] = ()
     membership: Membership | None = None
     provider_port: bool = False
-    """Whether its containers have a second port, eth1 without an address, on the provider bridge."""
+    """Whether its containers have a port without an address, eth1, on the provider bridge where the lab has one."""
+    tenant_port: bool = False
+    """Whether its containers have a port without an address, eth2, on the lab's bridge: for the tenants' networks."""
     checks: tuple[Check, ...] = ()
     check_seconds: float = 180
     packages: tuple[str, ...] = ()

@@ -40,7 +40,8 @@ def test_a_container_takes_what_it_does_not_say_from_the_defaults() -> None:
     assert (puppet.bridge, puppet.host, puppet.mtu, puppet.image) == ("br-lab", "local", 1500, None)
     assert puppet.dns == (IPv4Address("10.87.0.53"),)
     assert puppet.fqdn == "puppet1.dockstack.lab"
-    assert puppet.mac == "02:42:0a:57:00:0a"
+    assert puppet.mac() == "02:42:0a:57:00:0a"
+    assert puppet.mac(1) == "02:43:0a:57:00:0a"
 
 
 def test_a_value_of_its_own_takes_the_place_of_the_default() -> None:

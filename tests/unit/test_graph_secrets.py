@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from components import services
-from components.services.role import Role
+from components.services.role import Demands, Role
 from tests.unit.graph_recorder import (
     CONFIG,
     GENERATED,
@@ -30,7 +30,7 @@ def with_passwords(**passwords: str) -> Graph:
 
 
 def test_each_secret_that_is_not_given_is_generated_once(lab: Graph) -> None:
-    wanted = {name for role in ALL_ROLES for name in role.secret_names(("keystone",))} | {"enrolment"}
+    wanted = {name for role in ALL_ROLES for name in role.secret_names(Demands.of(ALL_ROLES))} | {"enrolment"}
     generated = [r.name.removeprefix("secret-") for r in lab if r.name.startswith("secret-")]
     assert sorted(generated) == sorted(wanted - set(CONFIG["common"]["passwords"]))
 
@@ -124,7 +124,7 @@ def test_a_container_is_given_the_secrets_of_its_role_and_no_others(lab: Graph, 
         assert not lab.verbs("register", fqdn=f"{role.name}1.dockstack.lab")
         return
     entry = lab.the("register", fqdn=f"{role.name}1.dockstack.lab")
-    assert set(data_of(entry, "secrets")) == set(role.secrets(("keystone",)))
+    assert set(data_of(entry, "secrets")) == set(role.secrets(Demands.of(ALL_ROLES)))
 
 
 def test_members_of_a_role_share_its_passwords() -> None:

@@ -344,21 +344,33 @@ LABELS = {
 
 
 def test_a_port_is_read_from_the_labels() -> None:
-    assert ports.Port.of("galera1", LABELS) == ports.Port(
-        container="galera1", stack="lab", bridge="br-lab", address="10.87.0.30/24", gateway="10.87.0.1",
-        mac="02:42:0a:57:00:1e", mtu=1450,
-    )  # fmt: skip
+    assert ports.Port.of("galera1", LABELS) == [
+        ports.Port(
+            container="galera1", stack="lab", interface="eth0", bridge="br-lab", address="10.87.0.30/24",
+            gateway="10.87.0.1", mac="02:42:0a:57:00:1e", mtu=1450,
+        )
+    ]  # fmt: skip
+
+
+def test_further_ports_are_read_from_the_labels_and_have_no_address() -> None:
+    more = "eth1|br-ext|02:43:0a:57:00:1e eth2|br-lab|02:44:0a:57:00:1e"
+    found = ports.Port.of("neutron1", {**LABELS, "dockstack.ports": more})
+    assert [(p.interface, p.bridge, p.mac, p.mtu) for p in found] == [
+        ("eth0", "br-lab", "02:42:0a:57:00:1e", 1450),
+        ("eth1", "br-ext", "02:43:0a:57:00:1e", 1450),
+        ("eth2", "br-lab", "02:44:0a:57:00:1e", 1450),
+    ]
+    assert [(p.address, p.gateway) for p in found[1:]] == [("", ""), ("", "")]
 
 
 def test_a_container_without_a_bridge_has_no_port() -> None:
-    assert ports.Port.of("lab-keeper", {"dockstack.stack": "lab"}) is None
+    assert ports.Port.of("lab-keeper", {"dockstack.stack": "lab"}) == []
 
 
 def test_a_container_that_asks_dhcp_has_a_port_without_address_and_gateway() -> None:
-    found = ports.Port.of(
+    (found,) = ports.Port.of(
         "any1", {"dockstack.stack": "l", "dockstack.bridge": "br-lab", "dockstack.mac": "02:42:0a:57:00:1e"}
     )
-    assert found is not None
     assert (found.address, found.gateway, found.mtu) == ("", "", 1500)
 
 

@@ -6,7 +6,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +91,10 @@ class World:
         self.attached.add(name)
         return "attached"
 
-    def present(self, name: str, names: Sequence[str]) -> bool:
-        return name in self.attached and list(names) == [f"{name}_l"]
+    def present(self, name: str, held: ovs.Held) -> bool:
+        return name in self.attached and held == {"eth0": [f"{name}_l"]}
 
-    def detach(self, name: str, _bridge: str, _locks: Path) -> None:
+    def detach(self, name: str, _locks: Path) -> None:
         self.calls.append(f"detach {name}")
         self.attached.discard(name)
 
@@ -106,7 +106,9 @@ class World:
     def rows(self, table: str, columns: str, *_conditions: str) -> list[list[Any]]:
         assert (table, columns) == ("interface", "name,external_ids")
         foreign: list[list[Any]] = [["other_l", {"container_id": "of-another-bridge"}], ["br-lab", {}]]
-        return [[f"{name}_l", {"container_id": name}] for name in sorted(self.attached)] + foreign
+        return [
+            [f"{name}_l", {"container_id": name, "container_iface": "eth0"}] for name in sorted(self.attached)
+        ] + foreign
 
     def command(self, arguments: list[str], **_options: Any) -> str:
         if "list-ports" in arguments:
