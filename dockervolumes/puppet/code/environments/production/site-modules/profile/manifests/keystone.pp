@@ -8,8 +8,10 @@
 # @param admin_password Password of the user admin; a new one is applied by the next run.
 # @param database_password Password of the database user keystone.
 # @param rabbit_password Password of the RabbitMQ user openstack.
-# @param identities Service users by name, with type, description and URL of the service where it has one.
-# @param identity_passwords Password by service user.
+# @param identities
+#   Users of the services by name, with the roles that each has in the project services. One with type and URL also has an
+#   entry in the catalogue. What an earlier run made for one that is no longer here is removed.
+# @param identity_passwords Password by identity.
 # @param processes Processes of the API.
 # @param threads Threads of each process.
 class profile::keystone (
@@ -21,7 +23,12 @@ class profile::keystone (
   Sensitive[String[1]] $admin_password,
   Sensitive[String[1]] $database_password,
   Sensitive[String[1]] $rabbit_password,
-  Hash[String[1], Hash[String[1], String]] $identities = {},
+  Hash[String[1], Struct[{
+    Optional['type']        => String[1],
+    Optional['description'] => String,
+    Optional['url']         => Stdlib::HTTPUrl,
+    Optional['roles']       => Array[String[1], 1],
+  }]] $identities = {},
   Sensitive[Hash[String[1], String[1]]] $identity_passwords = Sensitive({}),
   Integer[1] $processes = 2,
   Integer[1] $threads = 4,
@@ -106,6 +113,33 @@ class profile::keystone (
     logoutput => on_failure,
     timeout   => 120,
     require   => Anchor['keystone::service::end'],
+  }
+
+  keystone_tenant { 'services':
+    ensure      => present,
+    enabled     => true,
+    description => 'Users of the OpenStack services',
+    require     => Exec['wait for Keystone'],
+  }
+  $identities.each |$identity, $settings| {
+    $type = $settings['type']
+    keystone::resource::service_identity { $identity:
+      password            => $identity_passwords.unwrap[$identity],
+      # With service, a token of its own beside the user's is believed by the other services.
+      roles               => $settings.get('roles', ['admin', 'service']),
+      region              => $region,
+      configure_service   => $type =~ NotUndef,
+      configure_endpoint  => $type =~ NotUndef,
+      service_type        => $type,
+      service_description => $settings.get('description', ''),
+      public_url          => $settings['url'],
+      internal_url        => $settings['url'],
+      admin_url           => $settings['url'],
+      require             => Exec['wait for Keystone'],
+    }
+  }
+  keystone_leftovers { 'identities':
+    require => Exec['wait for Keystone'],
   }
 
   $quoted_password = regsubst($admin_password.unwrap, "'", "'\\\\''", 'G')
