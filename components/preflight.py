@@ -419,10 +419,9 @@ def _volume_backend(
         reason = f"volumes in LVM are made by the kernel's device-mapper, and {where} has none"
         yield Fault(key, reason, "Choose rbd, which needs nothing of the kernel, or a host with the module dm_mod.")
     elif environment.volume_backend == "lvm":
-        reason = (
-            f"the block devices that LVM makes while it runs can't be given to a container of {where},"
-            " which gets those that are there at its start"
-        )
+        # Docker's provider writes no device rules; and the kernel answers an iSCSI initiator in its first network
+        # namespace only, which no compute is in.
+        reason = f"LVM makes block devices while it runs, and a container of {where} has those from before its start"
         yield Fault(key, reason, "Choose rbd or nfs.")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
-from components.environment import Container
+from components.environment import Container, Environment
 from components.services import ceph
 from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
 from components.services.view import LabView
@@ -40,6 +42,13 @@ def _secrets(_demands: Demands) -> SecretNames:
     }
 
 
+def _variant(environment: Environment) -> Mapping[str, Any]:
+    """Return what the back end needs: an NFS server opens files by their handles, and its share is mounted."""
+    if environment.volume_backend != "nfs":
+        return {}
+    return {"capabilities": ("DAC_READ_SEARCH", "SYS_ADMIN"), "mounts_filesystems": True}
+
+
 def compute_hiera(view: LabView) -> Hiera:
     """Return what a compute has to know to give guests their volumes: parameters of ``profile::compute::volumes``."""
     return {
@@ -73,6 +82,7 @@ ROLE = Role(
     databases=("cinder",),
     checks=(Check(port=8776, path="/healthcheck"), Check(command=("/etc/dockstack/bin/cinder-ready",))),
     packages=("cinder-api", "cinder-scheduler", "cinder-volume"),
+    variant=_variant,
     hiera=_hiera,
     secrets=_secrets,
 )

@@ -15,7 +15,6 @@
 # @param ceph_monitors Addresses of Ceph's monitors, for back end rbd.
 # @param rbd_pool Pool of the volumes.
 # @param rbd_secret_uuid Name under which libvirt on the computes keeps the key of client.cinder.
-# @param size Size in GiB of what LVM and NFS keep the volumes in, a sparse file or a directory of the container's volume.
 # @param threads Threads of the API.
 class profile::cinder (
   Stdlib::Fqdn $vip_name,
@@ -24,7 +23,7 @@ class profile::cinder (
   Array[String[1]] $memcached_servers,
   Stdlib::Fqdn $database_host,
   Array[Stdlib::Fqdn, 1] $rabbit_hosts,
-  Enum['rbd', 'lvm', 'nfs'] $backend,
+  Enum['rbd', 'nfs'] $backend,
   Sensitive[String[1]] $identity_password,
   Sensitive[String[1]] $nova_password,
   Sensitive[String[1]] $database_password,
@@ -33,7 +32,6 @@ class profile::cinder (
   Array[Stdlib::IP::Address::V4::Nosubnet] $ceph_monitors = [],
   String[1] $rbd_pool = 'volumes',
   Optional[String[1]] $rbd_secret_uuid = undef,
-  Integer[1] $size = 20,
   Integer[1] $threads = 4,
 ) {
   $url = "http://${vip_name}:8776/"
