@@ -7,7 +7,19 @@ from dataclasses import replace
 
 from components.environment import Environment
 from components.rules import RoleFacts
-from components.services import ceph, cinder, dnsmasq, galera, haproxy, keeper, keystone, memcached, plain, puppet, rabbitmq
+from components.services import (
+    ceph,
+    cinder,
+    dnsmasq,
+    galera,
+    haproxy,
+    keeper,
+    keystone,
+    memcached,
+    plain,
+    puppet,
+    rabbitmq,
+)
 from components.services.role import Demands, Role, Stage
 
 ROLES: Mapping[str, Role] = {

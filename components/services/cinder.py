@@ -75,9 +75,7 @@ ROLE = Role(
     # One volume service owns the volumes; a second would need a lock manager to share them.
     single=True,
     data={"data": "/var/lib/cinder"},
-    identities=(
-        Identity(name="cinder", type="volumev3", description="Block storage", frontend="cinder", path="/v3"),
-    ),
+    identities=(Identity(name="cinder", type="volumev3", description="Block storage", frontend="cinder", path="/v3"),),
     frontends=(Frontend(name="cinder", port=8776, check_path="/healthcheck", url="/v3"),),
     databases=("cinder",),
     checks=(Check(port=8776, path="/healthcheck"), Check(command=("/etc/dockstack/bin/cinder-ready",))),

@@ -42,6 +42,8 @@ CONFIG: dict[str, Any] = {
         "rabbitmq1": {"role": "rabbitmq", "address": "10.87.0.40"},
         "memcached1": {"role": "memcached", "address": "10.87.0.45"},
         "keystone1": {"role": "keystone", "address": "10.87.0.50"},
+        "ceph1": {"role": "ceph", "address": "10.87.0.80"},
+        "cinder1": {"role": "cinder", "address": "10.87.0.81"},
         "plain1": {"role": "plain", "address": "10.87.0.60"},
     },
 }
@@ -230,7 +232,7 @@ def _recorded(text: str, preview: bool) -> Graph:
     checked, _ = environment.load(json.loads(text), stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
 
     def program() -> Mapping[str, Any]:
-        lab = Lab(checked, services.ROLES)
+        lab = Lab(checked, services.for_lab(checked))
         return {name: getattr(lab, name) for name in ("addresses", "endpoints", "openrc", "services")}
 
     return record(program, preview=preview)
