@@ -20,6 +20,8 @@ def test_the_endpoints_name_the_vip_for_what_haproxy_serves_and_the_container_fo
         "rabbitmq": "amqp://10.87.0.40:5672",
         "memcached": "memcached://10.87.0.45:11211",
         "keystone": "http://vip.dockstack.lab:5000/v3",
+        "ceph": "tcp://10.87.0.80:3300",
+        "cinder": "http://vip.dockstack.lab:8776/v3",
     }
 
 

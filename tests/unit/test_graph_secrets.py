@@ -139,7 +139,7 @@ def test_a_service_logs_in_with_the_password_that_its_database_was_made_with(lab
         for name in ("galera", "keystone", "rabbitmq")
     )
     passwords = galera["profile::galera::database_passwords"]
-    assert passwords == {"keystone": keystone["profile::keystone::database_password"]}
+    assert passwords["keystone"] == keystone["profile::keystone::database_password"]
     users = rabbitmq["profile::rabbitmq::user_passwords"]
     assert users == {"openstack": keystone["profile::keystone::rabbit_password"]}
 
