@@ -22,10 +22,11 @@ _SHARED = ("base",)
 
 
 @cache
-def code_digests(role: str) -> Mapping[str, str]:
+def code_digests(role: str, profiles: tuple[str, ...] = ()) -> Mapping[str, str]:
     """Return digests of the Puppet code that a role's catalog is compiled from: what all share, and the role's own.
 
-    In ``role/`` and ``profile/`` a role's own files are those named after it; whatever else is there is shared.
+    In ``role/`` and ``profile/`` a role's own files are those named after it, or after one of the other roles whose
+    profiles it includes parts of; whatever else is there is shared.
     """
     parts: dict[str, list[Path]] = {"shared": [], "role": []}
     roles = {path.stem for path in (ENVIRONMENT / "site-modules/role/manifests").glob("*.pp")} - set(_SHARED)
@@ -33,7 +34,7 @@ def code_digests(role: str) -> Mapping[str, str]:
         relative = path.relative_to(ENVIRONMENT)
         within = next((d for d in _OF_ONE_ROLE if str(relative).startswith(f"site-modules/{d}/")), None)
         name = relative.parts[3].split(".")[0] if within else ""
-        if name == role:
+        if name == role or name in profiles:
             parts["role"].append(path)
         elif name not in roles:
             parts["shared"].append(path)

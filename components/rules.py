@@ -17,7 +17,7 @@ from components.schema import is_container_name
 
 COMING_ROLES = frozenset(
     (
-        *("nova", "glance", "placement", "neutron", "dashboard", "compute"),
+        *("nova", "neutron", "dashboard", "compute"),
         *("cassandra", "config", "analytics", "control", "webui", "redis"),
     )
 )

@@ -134,7 +134,7 @@ class ServiceContainer(pulumi.ComponentResource):
             )  # fmt: skip
             gates.append(certificate.resource)
         reads = {
-            "code": code_digests(self.role.name),
+            "code": code_digests(self.role.name, self.role.profiles),
             "common": self._view.common_data(),
             "data": registration.data,
             "secrets": registration.fingerprint,

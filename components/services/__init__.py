@@ -12,10 +12,12 @@ from components.services import (
     cinder,
     dnsmasq,
     galera,
+    glance,
     haproxy,
     keeper,
     keystone,
     memcached,
+    placement,
     plain,
     puppet,
     rabbitmq,
@@ -34,6 +36,8 @@ ROLES: Mapping[str, Role] = {
         keystone,
         ceph,
         cinder,
+        glance,
+        placement,
         plain,
     )
 }

@@ -158,6 +158,8 @@ class Role:
     """Roles that have to be in the lab, and whose members reach a stage before this role's Puppet run starts."""
     wants: Mapping[str, Stage] = field(default_factory=dict)
     """The same for roles that a lab may do without."""
+    profiles: tuple[str, ...] = ()
+    """Roles whose profiles its own includes parts of: a change of theirs is one of its catalog."""
     provisioned: bool = True
     """Whether Puppet provisions it."""
     boots_alone: bool = False

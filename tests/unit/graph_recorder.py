@@ -44,7 +44,9 @@ CONFIG: dict[str, Any] = {
         "keystone1": {"role": "keystone", "address": "10.87.0.50"},
         "ceph1": {"role": "ceph", "address": "10.87.0.80"},
         "cinder1": {"role": "cinder", "address": "10.87.0.81"},
-        "plain1": {"role": "plain", "address": "10.87.0.60"},
+        "glance1": {"role": "glance", "address": "10.87.0.60"},
+        "placement1": {"role": "placement", "address": "10.87.0.65"},
+        "plain1": {"role": "plain", "address": "10.87.0.99"},
     },
 }
 """A lab with every role, one container each."""

@@ -22,6 +22,8 @@ def test_the_endpoints_name_the_vip_for_what_haproxy_serves_and_the_container_fo
         "keystone": "http://vip.dockstack.lab:5000/v3",
         "ceph": "tcp://10.87.0.80:3300",
         "cinder": "http://vip.dockstack.lab:8776/v3",
+        "glance": "http://vip.dockstack.lab:9292",
+        "placement": "http://vip.dockstack.lab:8778",
     }
 
 

@@ -140,6 +140,7 @@ def test_a_service_logs_in_with_the_password_that_its_database_was_made_with(lab
     )
     passwords = galera["profile::galera::database_passwords"]
     assert passwords["keystone"] == keystone["profile::keystone::database_password"]
+    assert len(set(passwords.values())) == len(passwords) > 1
     users = rabbitmq["profile::rabbitmq::user_passwords"]
     assert users == {"openstack": keystone["profile::keystone::rabbit_password"]}
 

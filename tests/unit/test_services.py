@@ -251,7 +251,7 @@ def test_a_roles_own_file_takes_the_place_of_the_default(tmp_path: Path, monkeyp
     monkeypatch.setattr(paths, "DOCKERVOLUMES", tmp_path)
     lab = view()
     files = volumes.render(lab, lab.members("plain")[0], services.ROLES["plain"])
-    assert files == {"motd": {"content": "of plain1 at 10.87.0.60\n", "mode": "644"}}
+    assert files == {"motd": {"content": "of plain1 at 10.87.0.99\n", "mode": "644"}}
 
 
 def test_the_puppet_server_gets_the_data_that_all_nodes_share() -> None:
@@ -311,9 +311,9 @@ def test_the_facts_for_the_configurations_check_are_those_of_the_roles() -> None
 def test_a_catalog_depends_on_the_code_of_its_own_role_and_on_what_all_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def digests(role: str) -> dict[str, str]:
+    def digests(role: str, *profiles: str) -> dict[str, str]:
         provisioning.code_digests.cache_clear()
-        return dict(provisioning.code_digests(role))
+        return dict(provisioning.code_digests(role, profiles))
 
     for path in (p for p in SITE.parent.rglob("*") if p.is_file()):
         copy = tmp_path / path.relative_to(SITE.parent)
@@ -321,10 +321,12 @@ def test_a_catalog_depends_on_the_code_of_its_own_role_and_on_what_all_share(
         copy.write_bytes(path.read_bytes())
     monkeypatch.setattr(provisioning, "ENVIRONMENT", tmp_path)
     before = {role: digests(role) for role in ("galera", "keystone")}
+    including = digests("keystone", "galera")
     with (tmp_path / "site-modules/profile/manifests/galera.pp").open("a") as own:
         own.write("# changed\n")
     assert digests("galera") != before["galera"]
     assert digests("keystone") == before["keystone"]
+    assert digests("keystone", "galera") != including
     with (tmp_path / "manifests/site.pp").open("a") as shared:
         shared.write("# changed\n")
     assert digests("keystone") != before["keystone"]

@@ -1,0 +1,42 @@
+"""Placement: what the computes have, and who uses it."""
+
+from __future__ import annotations
+
+from components.environment import Container
+from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
+from components.services.view import LabView
+
+PORT = 8778
+
+
+def _hiera(view: LabView, _container: Container) -> Hiera:
+    return {
+        "profile::placement::keystone_url": f"http://{view.vip_name}:5000",
+        "profile::placement::region": view.environment.region,
+        "profile::placement::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
+        "profile::placement::database_host": view.vip_name,
+    }
+
+
+def _secrets(_demands: Demands) -> SecretNames:
+    return {
+        "profile::placement::database_password": "placement_database",
+        "profile::placement::identity_password": "placement_identity",
+    }
+
+
+ROLE = Role(
+    name="placement",
+    memory_mib=200,
+    needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "keystone": Stage.HEALTHY},
+    wants={"memcached": Stage.HEALTHY},
+    frontends=(Frontend(name="placement", port=PORT, check_path="/"),),
+    identities=(
+        Identity(name="placement", type="placement", description="OpenStack Placement Service", frontend="placement"),
+    ),
+    databases=("placement",),
+    checks=(Check(port=PORT, path="/"),),
+    packages=("placement-api",),
+    hiera=_hiera,
+    secrets=_secrets,
+)

@@ -1,0 +1,4 @@
+# @summary The image service.
+class role::glance {
+  include profile::glance
+}

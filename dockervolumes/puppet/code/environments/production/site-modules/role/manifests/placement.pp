@@ -1,0 +1,4 @@
+# @summary The placement service.
+class role::placement {
+  include profile::placement
+}
