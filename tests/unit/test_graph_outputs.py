@@ -28,6 +28,7 @@ def test_the_endpoints_name_the_vip_for_what_haproxy_serves_and_the_container_fo
         "cinder": "http://vip.dockstack.lab:8776/v3",
         "glance": "http://vip.dockstack.lab:9292",
         "placement": "http://vip.dockstack.lab:8778",
+        "dashboard": "http://vip.dockstack.lab:80/horizon/",
     }
 
 
