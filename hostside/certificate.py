@@ -34,7 +34,7 @@ def issue(container: str, *, fqdn: str, server: str, role: str, secret: str) -> 
         containers.execute(container, ["sh", "-c", f"umask 077 && cat > {ATTRIBUTES}"], stdin=attributes)
         try:
             # Without the keep-alive limit the agent waits 30 s on its first connection before it asks again.
-            bootstrap = ["puppet", "ssl", "bootstrap", "--http_keepalive_timeout", "0", "--waitforcert", "2"]
+            bootstrap = ["puppet", "ssl", "bootstrap", "--color", "false", "--http_keepalive_timeout", "0", "--waitforcert", "2"]
             containers.execute(container, [*bootstrap, "--maxwaitforcert", "20"], timeout=180)
         finally:
             containers.execute(container, ["rm", "-f", ATTRIBUTES])
