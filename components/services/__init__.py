@@ -21,6 +21,7 @@ from components.services import (
     plain,
     puppet,
     rabbitmq,
+    tempest,
 )
 from components.services.role import Demands, Role, Stage
 
@@ -40,6 +41,7 @@ ROLES: Mapping[str, Role] = {
         neutron,
         compute,
         dashboard,
+        tempest,
         plain,
     )
 }
