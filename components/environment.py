@@ -22,6 +22,7 @@ from components.faults import ConfigurationFaults, Fault, Keys, Note, one_of, sh
 from components.rules import ContainerDraft, Draft, ProviderDraft, RoleFacts, VolumeDraft
 from components.schema import (
     TENANT_NETWORKS,
+    VOLUME_BACKENDS,
     CommonInput,
     ContainerInput,
     DefaultsInput,
@@ -162,6 +163,7 @@ class Environment(_Model):
     gateway: IPv4Address
     vip: IPv4Address
     dhcp: tuple[IPv4Address, IPv4Address] | None = None
+    volume_backend: str = VOLUME_BACKENDS[0]
     provider: Provider | None = None
     demo: bool = False
     tenant_networks: str = TENANT_NETWORKS[0]
@@ -320,6 +322,9 @@ class _Reader:
         defaults = self._defaults(config.get("containerDefaults"))
         draft = Draft(self.keys, self.roles, hosts)
         draft.domain, draft.vip = common.domain, common.vip
+        # One that can't be read is reported, and stands for none.
+        if "volumeBackend" not in self.bad_common:
+            draft.volume_backend = common.volume_backend or VOLUME_BACKENDS[0]
         draft.gateway, draft.prefix = defaults.gateway, defaults.mask
         if common.dhcp is not None:
             draft.dhcp_start, draft.dhcp_end = common.dhcp.start, common.dhcp.end
@@ -347,6 +352,7 @@ class _Reader:
     def _common(self, value: object) -> CommonInput:
         common, bad, faults = read(CommonInput, value, self.keys, "common")
         self.faults += faults
+        self.bad_common = bad
         if common.domain is None and "domain" not in bad:
             self._fault("is missing", "Give the lab's domain, e.g. dockstack.lab.", "common", "domain")
         if common.vip is None and "vip" not in bad:
@@ -557,6 +563,7 @@ class _Reader:
             dhcp=dhcp,
             demo=draft.demo,
             tenant_networks=common.tenant_networks or TENANT_NETWORKS[0],
+            volume_backend=common.volume_backend or VOLUME_BACKENDS[0],
             provider=draft.provider and Provider(**draft.provider._asdict()),
             passwords=passwords,
             hosts=hosts,

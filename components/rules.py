@@ -121,6 +121,7 @@ class Draft:
     vip: IPv4Address | None = None
     dhcp_start: IPv4Address | None = None
     dhcp_end: IPv4Address | None = None
+    volume_backend: str | None = None
     provider: ProviderDraft | None = None
     demo: bool = False
 
@@ -159,6 +160,7 @@ def check(draft: Draft) -> list[Fault]:
         _demo(draft),
         _names(draft),
         _roles(draft),
+        _volume_backend(draft),
         _addresses(draft, free),
         _segments(draft),
         _dns(draft),
@@ -346,6 +348,16 @@ def _roles(draft: Draft) -> Iterator[Fault]:
             what = f"role{'s' if len(missing) > 1 else ''} {' and '.join(sorted(missing))}"
             reason = f"role {role.name} needs {what}, and no container has {'them' if len(missing) > 1 else 'it'}"
             yield Fault(key, reason, f"Add a container of {what}.")
+
+
+def _volume_backend(draft: Draft) -> Iterator[Fault]:
+    """The back end rbd needs a Ceph; the others are the volume service's own."""
+    if draft.volume_backend != "rbd" or not draft.members("cinder"):
+        return
+    if not draft.members("ceph") and not draft.unsure_of("ceph"):
+        reason = "the volume back end rbd needs role ceph, and no container has it"
+        fix = "Add a container of role ceph, or choose lvm or nfs."
+        yield Fault(draft.keys.of("common", "volumeBackend"), reason, fix)
 
 
 def _free_addresses(draft: Draft) -> Iterator[IPv4Address]:
