@@ -1,4 +1,4 @@
-"""The networks of guests over VXLAN and VLAN: leases, metadata, routers and floating addresses, and from one to another.
+"""The networks of guests over VXLAN and VLAN: leases, metadata, routers and floating addresses, and between guests.
 
 What stands for a guest is a port of Neutron's that is plugged into the switch of a container, with a network namespace
 behind it that leaves its checksums to its card, as a guest does.
