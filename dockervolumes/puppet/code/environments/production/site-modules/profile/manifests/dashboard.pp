@@ -39,6 +39,10 @@ class profile::dashboard (
     vhost_extra_params      => {
       'access_log_file' => '/dev/stdout',
       'error_log_file'  => '/dev/stderr',
+      # Horizon's style sheets look for their fonts at /static, whatever path it is served at.
+      'aliases'         => ['/horizon/static', '/static'].map |$url| {
+        { 'alias' => $url, 'path' => '/var/lib/openstack-dashboard/static' }
+      },
     },
   }
 }
