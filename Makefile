@@ -9,7 +9,7 @@ activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
 shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine Dockerfiles dockervolumes) prepare/lib.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy token test lint bench chart
+.PHONY: help prepare lab preview up destroy token test tempest lint bench chart
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
@@ -18,6 +18,7 @@ help:
 	@echo 'make destroy   take the lab down'
 	@echo 'make token     a token from the lab'"'"'s Keystone'
 	@echo 'make test      lint, then every test; brings the lab up and down'
+	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
 	@echo 'make lint      ruff, mypy, shellcheck, gofmt'
 	@echo 'make bench     measure'
 	@echo 'make chart     update the lab, and draw what took how long'
@@ -49,6 +50,12 @@ token:
 test: lint
 	@prepare/browser
 	@$(activated) python3 -m pytest -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
+
+tempest:
+	@$(activated) container=$$(pulumi stack output --stack "$$STACK" --json services | python3 -c \
+		'import json, sys; print(next((n for n, s in json.load(sys.stdin).items() if s["role"] == "tempest"), ""))'); \
+	[[ -n $$container ]] || { echo "stack $$STACK has no container of role tempest: add one to its configuration" >&2; exit 1; }; \
+	docker exec --env TEMPEST_WORKERS "$$container" /etc/dockstack/bin/tempest-smoke $(TESTS)
 
 lint:
 	@$(activated) ruff check .

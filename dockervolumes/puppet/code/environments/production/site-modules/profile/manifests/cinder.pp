@@ -101,6 +101,15 @@ class profile::cinder (
     'uwsgi/logto':       ensure => absent;
     'uwsgi/plugins':     value => 'python3';
   }
+  cinder_config {
+    'DEFAULT/my_ip':      value => $address;
+    # What Debian's package brings along for a back end that no lab has.
+    'lvm/volume_driver':  ensure => absent;
+    'lvm/volume_group':   ensure => absent;
+    'lvm/iscsi_protocol': ensure => absent;
+    'lvm/iscsi_helper':   ensure => absent;
+  }
+
   include cinder::scheduler
   class { 'cinder::volume':
     backend_stats_polling_interval => 30,

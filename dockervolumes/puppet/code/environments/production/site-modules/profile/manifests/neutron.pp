@@ -8,9 +8,9 @@
 # @param identity_password Password of Neutron's own user.
 # @param metadata_secret What Neutron's proxy signs a guest's identity with for Nova.
 # @param nova_password Password of the user that tells Nova of changed ports; undef without a Nova.
-# @param tenant_networks What carries the tenants' networks.
+# @param tenant_networks What carries the networks that tenants make; an administrator's may be of either kind.
 # @param mtu What the lab's bridge carries.
-# @param vlans First and last VLAN of the tenants' networks.
+# @param vlans First and last VLAN of the physical network `tenant`, which is the lab's bridge.
 # @param processes Processes of the API.
 # @param threads Threads of each process.
 class profile::neutron (
@@ -75,10 +75,7 @@ class profile::neutron (
     mechanism_drivers    => ['openvswitch'],
     extension_drivers    => ['port_security'],
     flat_networks        => ['provider'],
-    network_vlan_ranges  => $tenant_networks ? {
-      'vlan'  => ["tenant:${vlans}"],
-      default => [],
-    },
+    network_vlan_ranges  => ["tenant:${vlans}"],
     vni_ranges           => ['1:65535'],
     path_mtu             => $mtu,
   }
