@@ -14,7 +14,7 @@ class profile::dashboard (
   Integer[1] $processes = 1,
   Integer[1] $threads = 4,
 ) {
-  # The catalog with the module's Apache takes the Puppet server 16 s to compile, all the rest a second.
+  # Not the package with Apache: the classes that set that up are most of what such a catalog takes to compile.
   Package <| title == 'horizon' |> {
     name => 'openstack-dashboard',
   }
