@@ -61,6 +61,7 @@ def create(
         restart="always",
         capabilities=docker.ContainerCapabilitiesArgs(adds=capabilities) if capabilities else None,
         devices=devices or None,
+        security_opts=["apparmor=unconfined"] if role.mounts_filesystems else None,
         sysctls=dict(role.sysctls) or None,
         labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())],
         log_opts={"max-size": "5m", "max-file": "2"},

@@ -30,6 +30,9 @@ STACK_TAG = "dockstack-stack"
 IMAGE_PREFIX = "dockstack/"
 TOOLS = ("docker", "ovs-vsctl", "ovs-docker", "ip", "nsenter", "ethtool", "python3")
 
+VOLUME_ROLES = frozenset({"cinder", "compute"})
+"""Roles whose containers work with the volumes themselves."""
+
 MIB_PER_IMAGE = 700
 """Disk that building one image takes, its parents' share included."""
 MIB_PER_CONTAINER = 150
@@ -59,6 +62,13 @@ root=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null)
 [ -d "$root" ] || root=/var/lib
 ask disk df -Pm "$root"
 ask memory cat /proc/meminfo
+say kernel
+lacks() { # NAME MODULE COMMAND...: a name that COMMAND doesn't find, and no module of that name to load.
+    name=$1 module=$2; shift 2
+    "$@" >/dev/null 2>&1 || modprobe --dry-run --quiet "$module" 2>/dev/null || echo "$name"
+}
+lacks device-mapper dm_mod grep -qw device-mapper /proc/misc
+lacks nfs nfsv4 grep -qw nfs4 /proc/filesystems
 say absent
 for path in PATHS; do [ -e "$path" ] || printf '%s\n' "$path"; done
 say end
@@ -84,8 +94,8 @@ class HostFacts:
     """What a container host has and lacks. Memory and disk are in MiB, None where they could not be read.
 
     `bridges` maps each Open vSwitch bridge to the stack that owns it, `containers` each name to that stack and
-    whether it runs; None stands for nobody of ours. `unreachable`, `docker_error` and `ovs_error` say why there is
-    no answer.
+    whether it runs; None stands for nobody of ours. `kernel_lacks` names what volumes could need of the kernel and
+    it has not. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
     """
 
     routes: tuple[Route, ...] = ()
@@ -97,6 +107,7 @@ class HostFacts:
     disk_free_mib: int | None = None
     missing_tools: tuple[str, ...] = ()
     absent_paths: frozenset[str] = frozenset()
+    kernel_lacks: frozenset[str] = frozenset()
     unreachable: str | None = None
     docker_error: str | None = None
     ovs_error: str | None = None
@@ -189,6 +200,7 @@ def _parse(output: str) -> HostFacts:
         disk_free_mib=_disk(sections["disk"]),
         missing_tools=tuple(sections["missing"].split()),
         absent_paths=frozenset(sections["absent"].splitlines()),
+        kernel_lacks=frozenset(sections["kernel"].split()),
         docker_error=errors.get("containers"),
         ovs_error=errors.get("bridges"),
     )
@@ -267,6 +279,7 @@ def check(environment: Environment, facts: Mapping[str, HostFacts], roles: Mappi
         faults += _routes_and_bridges(environment, host, found, containers, roles)
         faults += _container_names(environment, host, found, containers)
         faults += _sources(environment, host, found, containers, roles)
+        faults += _volume_backend(environment, host, found, containers)
         faults += _room(environment, key, found, containers, roles)
     return sorted(set(faults))
 
@@ -388,6 +401,28 @@ def _sources(
                 fault = mounted_already(key, volume.target, roles.get(container.role))
                 if fault is not None:
                     yield fault
+
+
+def _volume_backend(
+    environment: Environment, host: ContainerHost, found: HostFacts, containers: list[Container]
+) -> Iterator[Fault]:
+    """What keeps the volume service and the computes of a host from the back end that the lab has chosen."""
+    concerned = [c.name for c in containers if c.role in VOLUME_ROLES]
+    if not concerned:
+        return
+    key = environment.keys.of("common", "volumeBackend")
+    where = f"host {plain(host.name)} ({', '.join(plain(name) for name in concerned)})"
+    if environment.volume_backend == "nfs" and "nfs" in found.kernel_lacks:
+        reason = f"volumes on NFS are mounted by the kernel, and that of {where} has no NFS client"
+        yield Fault(key, reason, "Choose rbd, which needs nothing of the kernel, or a host with the module nfsv4.")
+    if environment.volume_backend == "lvm" and "device-mapper" in found.kernel_lacks:
+        reason = f"volumes in LVM are made by the kernel's device-mapper, and {where} has none"
+        yield Fault(key, reason, "Choose rbd, which needs nothing of the kernel, or a host with the module dm_mod.")
+    elif environment.volume_backend == "lvm":
+        # Docker's provider writes no device rules; and the kernel answers an iSCSI initiator in its first network
+        # namespace only, which no compute is in.
+        reason = f"LVM makes block devices while it runs, and a container of {where} has those from before its start"
+        yield Fault(key, reason, "Choose rbd or nfs.")
 
 
 def _room(

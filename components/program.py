@@ -23,7 +23,7 @@ def main() -> None:
         remains.claim(stack, note=True)
         remains.end_orphans()
         remains.clear_unrecorded(stack)
-    made = Lab(lab, services.ROLES)
+    made = Lab(lab, services.for_lab(lab))
     pulumi.export("addresses", made.addresses)
     pulumi.export("endpoints", made.endpoints)
     pulumi.export("openrc", made.openrc)

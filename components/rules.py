@@ -15,15 +15,11 @@ from typing import NamedTuple
 from components.faults import Fault, Keys, closest, one_of, plain, show, suggest
 from components.schema import is_container_name
 
-COMING_ROLES = frozenset(
-    (
-        *("nova", "cinder", "dashboard", "compute"),
-        *("cassandra", "config", "analytics", "control", "webui", "redis"),
-    )
-)
+COMING_ROLES = frozenset(("cassandra", "config", "analytics", "control", "webui", "redis"))
 """Roles of the 2015 system that have no module yet."""
 
-COMING_ALIASES = {"horizon": "dashboard", "openstack-dashboard": "dashboard", "novacompute": "compute"}
+DEMO_ROLES = frozenset({"glance", "neutron", "nova"})
+"""Roles that the demo makes something in."""
 
 _LONGEST_FQDN = 64
 """The common name of an X.509 certificate holds no more."""
@@ -125,7 +121,9 @@ class Draft:
     vip: IPv4Address | None = None
     dhcp_start: IPv4Address | None = None
     dhcp_end: IPv4Address | None = None
+    volume_backend: str | None = None
     provider: ProviderDraft | None = None
+    demo: bool = False
 
     @property
     def network(self) -> IPv4Network | None:
@@ -159,8 +157,10 @@ def check(draft: Draft) -> list[Fault]:
         _vip(draft),
         _dhcp(draft),
         _provider(draft),
+        _demo(draft),
         _names(draft),
         _roles(draft),
+        _volume_backend(draft),
         _addresses(draft, free),
         _segments(draft),
         _dns(draft),
@@ -180,7 +180,6 @@ def find_role(name: str, roles: Mapping[str, RoleFacts]) -> str | None:
     for role in roles.values():
         if name in role.aliases:
             return role.name
-    name = COMING_ALIASES.get(name, name)
     return name if name in COMING_ROLES else None
 
 
@@ -252,6 +251,12 @@ def _provider(draft: Draft) -> Iterator[Fault]:
     if taken is not None:
         reason = f"bridge {bridge} carries {taken.network} already"
         yield Fault(draft.keys.of("provider", "bridge"), reason, "Give each subnet a bridge of its own.")
+
+
+def _demo(draft: Draft) -> Iterator[Fault]:
+    if draft.demo and not any(draft.members(role) or draft.unsure_of(role) for role in DEMO_ROLES):
+        reason = f"there is nothing to make: no container has one of the roles {one_of(DEMO_ROLES)}"
+        yield Fault(draft.keys.of("demo"), reason, "Add these services, or write false.")
 
 
 def _in_pool(draft: Draft, address: IPv4Address) -> bool:
@@ -343,6 +348,16 @@ def _roles(draft: Draft) -> Iterator[Fault]:
             what = f"role{'s' if len(missing) > 1 else ''} {' and '.join(sorted(missing))}"
             reason = f"role {role.name} needs {what}, and no container has {'them' if len(missing) > 1 else 'it'}"
             yield Fault(key, reason, f"Add a container of {what}.")
+
+
+def _volume_backend(draft: Draft) -> Iterator[Fault]:
+    """The back end rbd needs a Ceph; the others are the volume service's own."""
+    if draft.volume_backend != "rbd" or not draft.members("cinder"):
+        return
+    if not draft.members("ceph") and not draft.unsure_of("ceph"):
+        reason = "the volume back end rbd needs role ceph, and no container has it"
+        fix = "Add a container of role ceph, or choose lvm or nfs."
+        yield Fault(draft.keys.of("common", "volumeBackend"), reason, fix)
 
 
 def _free_addresses(draft: Draft) -> Iterator[IPv4Address]:

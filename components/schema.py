@@ -31,6 +31,8 @@ LONGEST_INTERFACE_NAME = 15
 TENANT_NETWORKS = ("vxlan", "vlan")
 """What can carry the networks of tenants; the first unless a lab says otherwise."""
 _WIDEST, _NARROWEST = 8, 30
+VOLUME_BACKENDS = ("rbd", "lvm", "nfs")
+"""Where Cinder can keep volumes, the default first."""
 
 
 def _bad(reason: str, fix: str) -> PydanticCustomError:
@@ -159,6 +161,14 @@ def _bridge(value: object) -> str:
     return text
 
 
+def _volume_backend(value: object) -> str:
+    fix = f"Write {one_of(VOLUME_BACKENDS)}, or leave it out for {VOLUME_BACKENDS[0]}."
+    text = _text("a volume back end", fix)(value)
+    if text not in VOLUME_BACKENDS:
+        raise _bad(f"{show(value)} is no volume back end", f"{suggest(text, VOLUME_BACKENDS)}{fix}")
+    return text
+
+
 def _path(what: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
         fix = "Give an absolute path without `..`, colon or comma, e.g. /srv/lab/data."
@@ -201,6 +211,11 @@ def _boolean(value: object) -> bool:
     return value
 
 
+def parse_flag(value: object) -> bool:
+    """A value of the configuration's top level as a boolean; Pulumi hands these over as text."""
+    return _boolean({"true": True, "false": False}.get(value, value) if isinstance(value, str) else value)
+
+
 Address = Annotated[IPv4Address, PlainValidator(parse_address)]
 Network = Annotated[IPv4Network, PlainValidator(_network)]
 Mask = Annotated[int, PlainValidator(parse_mask)]
@@ -212,6 +227,7 @@ Boolean = Annotated[bool, PlainValidator(_boolean)]
 Region = Annotated[
     str, PlainValidator(_pattern(_REGION, "a region", "Use letters, digits, dots and hyphens, e.g. RegionOne."))
 ]
+VolumeBackend = Annotated[str, PlainValidator(_volume_backend)]
 Name = Annotated[str, PlainValidator(_text("a name", "Write a name as text."))]
 Source = Annotated[str, PlainValidator(_path("a path on the host"))]
 Target = Annotated[str, PlainValidator(_path("a path in the container"))]
@@ -258,6 +274,7 @@ class CommonInput(_Input):
     region: Region | None = None
     dhcp: DhcpInput | None = None
     tenant_networks: Annotated[str, PlainValidator(_tenant_networks)] | None = None
+    volume_backend: VolumeBackend | None = None
     passwords: Any = None
 
 

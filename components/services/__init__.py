@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from components.environment import Environment
 from components.rules import RoleFacts
 from components.services import (
+    ceph,
+    cinder,
+    compute,
+    dashboard,
     dnsmasq,
     galera,
     glance,
@@ -14,10 +20,12 @@ from components.services import (
     keystone,
     memcached,
     neutron,
+    nova,
     placement,
     plain,
     puppet,
     rabbitmq,
+    tempest,
 )
 from components.services.role import Demands, Role, Stage
 
@@ -31,9 +39,15 @@ ROLES: Mapping[str, Role] = {
         rabbitmq,
         memcached,
         keystone,
+        ceph,
+        cinder,
         glance,
         placement,
+        nova,
         neutron,
+        compute,
+        dashboard,
+        tempest,
         plain,
     )
 }
@@ -44,6 +58,11 @@ IMPLIED_NEEDS: Mapping[str, Stage] = {puppet.ROLE.name: Stage.HEALTHY, dnsmasq.R
 
 KEEPER = keeper.ROLE
 """The keeper is placed by the lab itself, once a host."""
+
+
+def for_lab(environment: Environment) -> Mapping[str, Role]:
+    """Return the roles as they are in a lab."""
+    return {name: replace(role, **role.variant(environment)) for name, role in ROLES.items()}
 
 
 def needs_of(role: Role) -> dict[str, Stage]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from components.environment import Container
+    from components.environment import Container, Environment
     from components.services.view import LabView
 
 
@@ -120,6 +120,11 @@ def no_data(_view: LabView, _container: Container) -> Hiera:
     return {}
 
 
+def no_variant(_environment: Environment) -> Mapping[str, Any]:
+    """Return the changes of a role that is the same in every lab."""
+    return {}
+
+
 def no_secrets(_demands: Demands) -> SecretNames:
     """Return the secrets of a role that has none."""
     return {}
@@ -142,6 +147,8 @@ class Role:
     """Devices of the host that it works with."""
     optional_devices: tuple[str, ...] = ()
     """Devices that it makes use of where the host has them."""
+    mounts_filesystems: bool = False
+    """Whether its programs mount file systems, which Docker's AppArmor profile forbids even those that are able to."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     """Docker volumes that outlive the container: short name to path inside."""
@@ -181,6 +188,8 @@ class Role:
     secrets: Callable[[Demands], SecretNames] = no_secrets
     """The secret parameters of its profile, given the demands of the lab."""
 
+    variant: Callable[[Environment], Mapping[str, Any]] = no_variant
+    """What the lab's configuration changes of the role: field to value."""
     secret_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names that its secrets had in a 2015-style environment file."""
 

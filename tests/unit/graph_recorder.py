@@ -42,9 +42,15 @@ CONFIG: dict[str, Any] = {
         "rabbitmq1": {"role": "rabbitmq", "address": "10.87.0.40"},
         "memcached1": {"role": "memcached", "address": "10.87.0.45"},
         "keystone1": {"role": "keystone", "address": "10.87.0.50"},
+        "ceph1": {"role": "ceph", "address": "10.87.0.70"},
+        "cinder1": {"role": "cinder", "address": "10.87.0.75"},
         "glance1": {"role": "glance", "address": "10.87.0.60"},
         "placement1": {"role": "placement", "address": "10.87.0.65"},
-        "neutron1": {"role": "neutron", "address": "10.87.0.70"},
+        "neutron1": {"role": "neutron", "address": "10.87.0.85"},
+        "nova1": {"role": "nova", "address": "10.87.0.80"},
+        "compute1": {"role": "compute", "address": "10.87.0.90"},
+        "dashboard1": {"role": "dashboard", "address": "10.87.0.95"},
+        "tempest1": {"role": "tempest", "address": "10.87.0.98"},
         "plain1": {"role": "plain", "address": "10.87.0.99"},
     },
 }
@@ -233,7 +239,7 @@ def _recorded(text: str, preview: bool) -> Graph:
     checked, _ = environment.load(json.loads(text), stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
 
     def program() -> Mapping[str, Any]:
-        lab = Lab(checked, services.ROLES)
+        lab = Lab(checked, services.for_lab(checked))
         return {name: getattr(lab, name) for name in ("addresses", "endpoints", "openrc", "services")}
 
     return record(program, preview=preview)

@@ -270,6 +270,8 @@ overlay                100000 40000     60000      40% /
 \x1ememory
 MemTotal:       24000000 kB
 MemAvailable:   20480000 kB
+\x1ekernel
+nfs
 \x1eabsent
 /srv/no where
 \x1eend
@@ -291,6 +293,7 @@ def test_the_answer_of_a_host_becomes_facts() -> None:
         disk_free_mib=60000,
         missing_tools=("ethtool",),
         absent_paths=frozenset({"/srv/no where"}),
+        kernel_lacks=frozenset({"nfs"}),
     )
 
 
@@ -327,9 +330,9 @@ def test_an_answer_cut_short_is_no_answer(answer: str) -> None:
 
 
 def test_garbage_inside_an_answer_is_survived() -> None:
-    names = ("missing", "routes", "links", "bridges", "containers", "images", "disk", "memory", "absent", "end")
+    names = ["missing", "routes", "links", "bridges", "containers", "images", "disk", "memory", "kernel", "absent"]
     for garbage in ("", "{}", "[1]", "null", '{"data":[[1]]}', "a b c d e", "MemAvailable: x kB", "|||"):
-        gather(lambda script, garbage=garbage: "".join(f"\x1e{name}\n{garbage}\n" for name in names))  # type: ignore[misc]
+        gather(lambda script, garbage=garbage: "".join(f"\x1e{name}\n{garbage}\n" for name in [*names, "end"]))  # type: ignore[misc]
 
 
 def test_each_host_with_containers_is_asked_once_about_its_own_volumes() -> None:

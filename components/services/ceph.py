@@ -1,0 +1,50 @@
+"""Ceph, all in user space: one monitor, one manager and one OSD in a container, for volumes on any host."""
+
+from __future__ import annotations
+
+import uuid
+
+from components.environment import Container
+from components.services.role import Check, Demands, Hiera, Role, SecretNames
+from components.services.view import LabView
+
+POOL = "volumes"
+SECRET = "ceph_cinder"
+"""Name of the secret that the key of client.cinder is made from."""
+
+
+def cluster_id(view: LabView) -> str:
+    """Return the cluster's id: the same whenever the lab is built, another for each lab."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"ceph.{view.environment.domain}"))
+
+
+def monitors(view: LabView) -> list[str]:
+    """Return the addresses of the monitors."""
+    return [str(member.address) for member in view.members("ceph")]
+
+
+def _hiera(view: LabView, container: Container) -> Hiera:
+    return {
+        "profile::ceph::address": str(container.address),
+        "profile::ceph::network": str(view.environment.network),
+        "profile::ceph::fsid": cluster_id(view),
+        "profile::ceph::volume_pool": POOL,
+    }
+
+
+def _secrets(_demands: Demands) -> SecretNames:
+    return {"profile::ceph::cinder_secret": SECRET}
+
+
+ROLE = Role(
+    name="ceph",
+    memory_mib=400,
+    data={"data": "/var/lib/ceph"},
+    # Every key but client.cinder's is made in the container: a second monitor would need them, and a quorum.
+    single=True,
+    endpoints={"ceph": "tcp://{address}:3300"},
+    checks=(Check(port=3300), Check(command=("/etc/dockstack/bin/ceph-settle", "check"))),
+    packages=("ceph-mon", "ceph-osd"),
+    hiera=_hiera,
+    secrets=_secrets,
+)

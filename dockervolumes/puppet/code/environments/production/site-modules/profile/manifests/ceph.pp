@@ -1,0 +1,83 @@
+# @summary Ceph with one monitor, one manager and one OSD, which keeps its data in a sparse file on the container's volume.
+#
+# @param address Address of the monitor.
+# @param network Subnet of the lab, the only one that the cluster serves.
+# @param fsid The cluster's id.
+# @param pools Pools for block devices, with their numbers of placement groups.
+# @param cinder_secret Secret that the key of client.cinder is made from.
+# @param volume_pool Pool that client.cinder may use.
+# @param size Size of the OSD in GiB; read once, when the OSD is made.
+class profile::ceph (
+  Stdlib::IP::Address::V4::Nosubnet $address,
+  Stdlib::IP::Address::V4::CIDR $network,
+  Pattern[/\A\h{8}(-\h{4}){3}-\h{12}\z/] $fsid,
+  Sensitive[String[1]] $cinder_secret,
+  Hash[String[1], Integer[1]] $pools = { 'volumes' => 8 },
+  String[1] $volume_pool = 'volumes',
+  Integer[2] $size = 20,
+) {
+  $services = ['ceph-mon', 'ceph-mgr', 'ceph-osd']
+  $key = dockstack::cephx_key('client.cinder', $cinder_secret)
+
+  file {
+    default:
+      ensure => file,
+      owner  => 'root',
+      group  => 'root';
+    '/etc/ceph/ceph.conf':
+      mode    => '0644',
+      content => epp('profile/ceph.conf.epp', {
+        'address' => $address,
+        'network' => $network,
+        'fsid'    => $fsid,
+        'size'    => $size,
+      }),
+      before  => Exec['ceph-bootstrap'],
+      notify  => Service[$services];
+    '/etc/ceph/settle.json':
+      mode      => '0600',
+      show_diff => false,
+      content   => Sensitive(stdlib::to_json({
+        'pools'   => $pools,
+        'clients' => {
+          'cinder' => {
+            'key'  => $key.unwrap,
+            'caps' => {
+              'mon' => 'profile rbd',
+              'mgr' => "profile rbd pool=${volume_pool}",
+              'osd' => "profile rbd pool=${volume_pool}",
+            },
+          },
+        },
+      })),
+      before    => Exec['ceph-settle'];
+    # Sockets of the daemons.
+    '/run/ceph':
+      ensure => directory,
+      owner  => 'ceph',
+      group  => 'ceph',
+      mode   => '0770',
+      before => Service[$services];
+  }
+
+  exec { 'ceph-bootstrap':
+    command   => '/etc/dockstack/bin/ceph-bootstrap',
+    creates   => '/var/lib/ceph/bootstrapped',
+    logoutput => on_failure,
+    timeout   => 120,
+    before    => Service[$services],
+  }
+
+  service { $services:
+    ensure => running,
+    enable => true,
+  }
+
+  exec { 'ceph-settle':
+    command   => '/etc/dockstack/bin/ceph-settle apply',
+    unless    => '/etc/dockstack/bin/ceph-settle check',
+    logoutput => on_failure,
+    timeout   => 300,
+    require   => Service[$services],
+  }
+}

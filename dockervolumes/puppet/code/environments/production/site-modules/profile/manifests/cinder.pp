@@ -1,0 +1,134 @@
+# @summary Cinder: the API behind uwsgi, the scheduler, and one volume service with the back end that the lab has chosen.
+#
+# @param vip_name Host name of the virtual address, where the other services are.
+# @param address Address of this container.
+# @param region Region of the endpoints.
+# @param memcached_servers Caches, `host:port`.
+# @param database_host Host name of the database.
+# @param rabbit_hosts Host names of the message brokers.
+# @param backend Where volumes are kept.
+# @param identity_password Password of the Keystone user cinder.
+# @param nova_password Password of the Keystone user nova, as whom Cinder tells Nova of grown volumes.
+# @param database_password Password of the database user cinder.
+# @param rabbit_password Password of the RabbitMQ user openstack.
+# @param ceph_secret Secret that the key of client.cinder is made from.
+# @param ceph_monitors Addresses of Ceph's monitors, for back end rbd.
+# @param rbd_pool Pool of the volumes.
+# @param rbd_secret_uuid Name under which libvirt on the computes keeps the key of client.cinder.
+# @param threads Threads of the API.
+class profile::cinder (
+  Stdlib::Fqdn $vip_name,
+  Stdlib::IP::Address::V4::Nosubnet $address,
+  String[1] $region,
+  Array[String[1]] $memcached_servers,
+  Stdlib::Fqdn $database_host,
+  Array[Stdlib::Fqdn, 1] $rabbit_hosts,
+  Enum['rbd', 'nfs'] $backend,
+  Sensitive[String[1]] $identity_password,
+  Sensitive[String[1]] $nova_password,
+  Sensitive[String[1]] $database_password,
+  Sensitive[String[1]] $rabbit_password,
+  Sensitive[String[1]] $ceph_secret,
+  Array[Stdlib::IP::Address::V4::Nosubnet] $ceph_monitors = [],
+  String[1] $rbd_pool = 'volumes',
+  Optional[String[1]] $rbd_secret_uuid = undef,
+  Integer[1] $threads = 4,
+) {
+  $url = "http://${vip_name}:8776/"
+  $identity_url = "http://${vip_name}:5000"
+
+  class { 'cinder::logging':
+    log_dir    => $facts['os_service_default'],
+    use_stderr => true,
+  }
+  dockstack::database { 'cinder':
+    password => $database_password,
+    group    => 'cinder',
+  }
+  class { 'cinder::db':
+    database_connection              => dockstack::database_url('cinder', $database_host),
+    database_connection_recycle_time => 600,
+  }
+  class { 'cinder':
+    default_transport_url => os_transport_url({
+      'transport' => 'rabbit',
+      'hosts'     => $rabbit_hosts,
+      'port'      => 5672,
+      'username'  => 'openstack',
+      'password'  => $rabbit_password.unwrap,
+    }),
+    lock_path             => '/var/lib/cinder/lock',
+  }
+  class { 'cinder::keystone::authtoken':
+    password                     => $identity_password.unwrap,
+    auth_url                     => $identity_url,
+    www_authenticate_uri         => $identity_url,
+    region_name                  => $region,
+    memcached_servers            => $memcached_servers,
+    service_token_roles          => ['service'],
+    # Only Nova may take a volume from a guest: it says so with a token of its own beside the user's.
+    service_token_roles_required => true,
+    service_type                 => 'block-storage',
+  }
+  class { 'cinder::keystone::service_user':
+    password                => $identity_password.unwrap,
+    auth_url                => $identity_url,
+    region_name             => $region,
+    send_service_user_token => true,
+  }
+  class { 'cinder::nova':
+    password    => $nova_password.unwrap,
+    auth_url    => $identity_url,
+    region_name => $region,
+  }
+  class { 'cinder::glance':
+    glance_api_servers => "http://${vip_name}:9292",
+  }
+
+  class { 'cinder::api':
+    public_endpoint              => $url,
+    osapi_volume_base_url        => $url,
+    enable_proxy_headers_parsing => true,
+    service_workers              => 1,
+  }
+  class { 'cinder::wsgi::uwsgi':
+    processes => 1,
+    threads   => $threads,
+  }
+  # supervisord rotates what the program prints.
+  cinder_api_uwsgi_config {
+    'uwsgi/http-socket': value => ':8776';
+    'uwsgi/logto':       ensure => absent;
+    'uwsgi/plugins':     value => 'python3';
+  }
+  cinder_config {
+    'DEFAULT/my_ip':      value => $address;
+    # What Debian's package brings along for a back end that no lab has.
+    'lvm/volume_driver':  ensure => absent;
+    'lvm/volume_group':   ensure => absent;
+    'lvm/iscsi_protocol': ensure => absent;
+    'lvm/iscsi_helper':   ensure => absent;
+  }
+
+  include cinder::scheduler
+  class { 'cinder::volume':
+    backend_stats_polling_interval => 30,
+  }
+  class { 'cinder::backends':
+    enabled_backends => [$backend],
+  }
+  contain "profile::cinder::${backend}"
+
+  file { '/etc/cinder/ready.json':
+    ensure    => file,
+    owner     => 'root',
+    group     => 'root',
+    mode      => '0600',
+    show_diff => false,
+    content   => Sensitive(stdlib::to_json({
+      'identity_url' => $identity_url,
+      'password'     => $identity_password.unwrap,
+    })),
+    require   => Anchor['cinder::install::end'],
+  }
+}

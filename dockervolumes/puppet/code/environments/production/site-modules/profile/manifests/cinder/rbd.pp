@@ -1,0 +1,18 @@
+# @summary Volumes as block devices in the lab's Ceph, which guests reach without a device on their host.
+class profile::cinder::rbd {
+  class { 'dockstack::ceph::client':
+    monitors => $profile::cinder::ceph_monitors,
+    user     => 'cinder',
+    secret   => $profile::cinder::ceph_secret,
+    group    => 'cinder',
+    require  => Anchor['cinder::install::end'],
+    notify   => Anchor['cinder::service::begin'],
+  }
+  cinder::backend::rbd { 'rbd':
+    rbd_pool                  => $profile::cinder::rbd_pool,
+    rbd_user                  => 'cinder',
+    rbd_secret_uuid           => $profile::cinder::rbd_secret_uuid,
+    rados_connect_timeout     => 10,
+    rbd_exclusive_cinder_pool => true,
+  }
+}
