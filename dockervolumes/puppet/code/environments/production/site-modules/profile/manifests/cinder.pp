@@ -57,6 +57,8 @@ class profile::cinder (
       'username'  => 'openstack',
       'password'  => $rabbit_password.unwrap,
     }),
+    # Volumes belong to the service of this name, whatever the container's is.
+    host                  => 'cinder',
     lock_path             => '/var/lib/cinder/lock',
   }
   class { 'cinder::keystone::authtoken':
