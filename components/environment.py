@@ -15,11 +15,13 @@ from types import MappingProxyType
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from components import legacy, rules
 from components.faults import ConfigurationFaults, Fault, Keys, Note, one_of, show, suggest
 from components.rules import ContainerDraft, Draft, ProviderDraft, RoleFacts, VolumeDraft
 from components.schema import (
+    TENANT_NETWORKS,
     VOLUME_BACKENDS,
     CommonInput,
     ContainerInput,
@@ -31,6 +33,7 @@ from components.schema import (
     is_key,
     kind,
     odd_key,
+    parse_flag,
     password_fault,
     read,
     unknown_key,
@@ -52,7 +55,7 @@ __all__ = [
 ]
 
 CONFIGURATION_KEYS = frozenset(
-    {"common", "containerHosts", "containerDefaults", "containers", "environment", "provider"}
+    {"common", "containerHosts", "containerDefaults", "containers", "demo", "environment", "provider"}
 )
 DEFAULT_REGION = "RegionOne"
 DEFAULT_MTU = 1500
@@ -162,6 +165,8 @@ class Environment(_Model):
     dhcp: tuple[IPv4Address, IPv4Address] | None = None
     volume_backend: str = VOLUME_BACKENDS[0]
     provider: Provider | None = None
+    demo: bool = False
+    tenant_networks: str = TENANT_NETWORKS[0]
     passwords: FrozenMap[str] = Field(default_factory=lambda: MappingProxyType({}), repr=False)
     hosts: FrozenMap[ContainerHost]
     containers: tuple[Container, ...]
@@ -262,7 +267,7 @@ def _survey_file(
     keys, path = Keys(), config["environment"]
     faults = _top_level(config, keys)
     for key in sorted(CONFIGURATION_KEYS - {"environment"}):
-        if config.get(key) not in (None, {}):
+        if config.get(key) not in (None, {}, False, "false"):
             reason = "is given beside dockstack:environment, which names a file for all of this"
             faults.append(Fault(keys.of(key), reason, "Leave one of the two out."))
     place = keys.of("environment")
@@ -324,6 +329,7 @@ class _Reader:
         if common.dhcp is not None:
             draft.dhcp_start, draft.dhcp_end = common.dhcp.start, common.dhcp.end
         draft.provider = self._provider(config.get("provider"))
+        draft.demo = self._demo(config.get("demo"))
         inputs = self._containers(config.get("containers"), draft, defaults)
         self.faults += rules.check(draft)
         containers = [self._container(c, inputs[c.name], draft) for c in draft.containers]
@@ -360,7 +366,7 @@ class _Reader:
     def _provider(self, value: object) -> ProviderDraft | None:
         given, bad, faults = read(ProviderInput, value, self.keys, "provider")
         self.faults += faults
-        if value is None:
+        if not value:
             return None
         for name, fix in (
             ("bridge", "Name the bridge, e.g. br-ext."),
@@ -372,6 +378,14 @@ class _Reader:
         if given.bridge is None or given.network is None or given.gateway is None:
             return None
         return ProviderDraft(given.bridge, given.network, given.gateway)
+
+    def _demo(self, value: object) -> bool:
+        try:
+            return value is not None and parse_flag(value)
+        except PydanticCustomError as error:
+            detail = error.context or {}
+            self._fault(detail["reason"], detail["fix"], "demo")
+            return False
 
     def _passwords(self, given: object) -> dict[str, str]:
         known = frozenset(name for role in self.roles.values() for name in role.secrets)
@@ -547,6 +561,8 @@ class _Reader:
             gateway=gateway,
             vip=draft.vip or gateway,
             dhcp=dhcp,
+            demo=draft.demo,
+            tenant_networks=common.tenant_networks or TENANT_NETWORKS[0],
             volume_backend=common.volume_backend or VOLUME_BACKENDS[0],
             provider=draft.provider and Provider(**draft.provider._asdict()),
             passwords=passwords,

@@ -8,13 +8,14 @@ from typing import Any
 
 import pulumi
 
-from components import keeper, volumes
+from components import demo, keeper, volumes
 from components.access import ADMIN_SECRET, Access
 from components.bridge import Bridge
 from components.container_host import ContainerHost
 from components.environment import Container, Environment, Hooks
 from components.image import ForeignImage, Image, images_for, is_directory
 from components.plain_container import PlainContainers
+from components.rules import DEMO_ROLES
 from components.secrets import LabSecrets, secret_names
 from components.service_container import ServiceContainer
 from components.services import KEEPER, needs_of
@@ -66,6 +67,7 @@ class Lab(pulumi.ComponentResource):
         self.addresses = {c.name: str(c.address) for c in environment.containers}
         self.endpoints = self._endpoints()
         self.openrc = self._publish()
+        self._show()
         self.services = {c.name: self._describe(c) for c in environment.containers}
         self.register_outputs({"addresses": self.addresses, "endpoints": self.endpoints})
 
@@ -161,6 +163,16 @@ class Lab(pulumi.ComponentResource):
         ready = [self._made[c.name].stages[Stage.HEALTHY] for c in self._view.members("keystone")]
         access = Access(local[0], self._view, self._secrets, pulumi.ResourceOptions(parent=self, depends_on=ready))
         return access.resource.id.apply(lambda _: access.openrc)
+
+    def _show(self) -> None:
+        """Declare the demo, where there is a service that it, or what was left of it, can be in."""
+        if not demo.possible(self._view):
+            return
+        host = self._hosts[self._view.members("keystone")[0].host]
+        image = self._image(host, demo.IMAGE_DIRECTORY) if self._environment.demo else None
+        services = [self._made[c.name] for role in ("keystone", *sorted(DEMO_ROLES)) for c in self._view.members(role)]
+        ready = [service.stages.get(Stage.HEALTHY, service.stages[Stage.ATTACHED]) for service in services]
+        demo.Demo(host, self._view, image, self._secrets, pulumi.ResourceOptions(parent=self, depends_on=ready))
 
     def _describe(self, container: Container) -> dict[str, Any]:
         role = self._view.roles[container.role]

@@ -336,7 +336,7 @@ class _Reader:
             scalar = isinstance(node, yaml.ScalarNode) and node.tag != "tag:yaml.org,2002:null"
             passwords[new] = node.value if scalar else self._value(node)
             self.keys.moved["common", "passwords", new] = path
-        for name in ("domain", "vip", "region", "dhcp"):
+        for name in ("domain", "vip", "region", "dhcp", "tenantNetworks"):
             if name in common:
                 result[name] = self._value(common[name])
         if result.get("domain") is None and "domain" in defaults:
@@ -348,7 +348,7 @@ class _Reader:
         mask = self._value(common["vip_mask"]) if "vip_mask" in common else None
         if mask is not None and mask != self._value(defaults.get("mask", common["vip_mask"])):
             self._note("left out: the VIP has the lab's mask", "common", "vip_mask")
-        known = {"passwords", "domain", "vip", "region", "dhcp", "vip_mask", *_SETTINGS, *_FIXED}
+        known = {"passwords", "domain", "vip", "region", "dhcp", "tenantNetworks", "vip_mask", *_SETTINGS, *_FIXED}
         readable = {name: node for name, node in common.items() if not _SECRET.fullmatch(name) or name in known}
         self._unknown(readable, frozenset(known), "common")
         self.config["common"] = {**result, "passwords": passwords}

@@ -15,15 +15,11 @@ from typing import NamedTuple
 from components.faults import Fault, Keys, closest, one_of, plain, show, suggest
 from components.schema import is_container_name
 
-COMING_ROLES = frozenset(
-    (
-        *("nova", "neutron", "dashboard", "compute"),
-        *("cassandra", "config", "analytics", "control", "webui", "redis"),
-    )
-)
+COMING_ROLES = frozenset(("cassandra", "config", "analytics", "control", "webui", "redis"))
 """Roles of the 2015 system that have no module yet."""
 
-COMING_ALIASES = {"horizon": "dashboard", "openstack-dashboard": "dashboard", "novacompute": "compute"}
+DEMO_ROLES = frozenset({"glance", "neutron", "nova"})
+"""Roles that the demo makes something in."""
 
 _LONGEST_FQDN = 64
 """The common name of an X.509 certificate holds no more."""
@@ -127,6 +123,7 @@ class Draft:
     dhcp_end: IPv4Address | None = None
     volume_backend: str | None = None
     provider: ProviderDraft | None = None
+    demo: bool = False
 
     @property
     def network(self) -> IPv4Network | None:
@@ -160,6 +157,7 @@ def check(draft: Draft) -> list[Fault]:
         _vip(draft),
         _dhcp(draft),
         _provider(draft),
+        _demo(draft),
         _names(draft),
         _roles(draft),
         _volume_backend(draft),
@@ -182,7 +180,6 @@ def find_role(name: str, roles: Mapping[str, RoleFacts]) -> str | None:
     for role in roles.values():
         if name in role.aliases:
             return role.name
-    name = COMING_ALIASES.get(name, name)
     return name if name in COMING_ROLES else None
 
 
@@ -254,6 +251,12 @@ def _provider(draft: Draft) -> Iterator[Fault]:
     if taken is not None:
         reason = f"bridge {bridge} carries {taken.network} already"
         yield Fault(draft.keys.of("provider", "bridge"), reason, "Give each subnet a bridge of its own.")
+
+
+def _demo(draft: Draft) -> Iterator[Fault]:
+    if draft.demo and not any(draft.members(role) or draft.unsure_of(role) for role in DEMO_ROLES):
+        reason = f"there is nothing to make: no container has one of the roles {one_of(DEMO_ROLES)}"
+        yield Fault(draft.keys.of("demo"), reason, "Add these services, or write false.")
 
 
 def _in_pool(draft: Draft, address: IPv4Address) -> bool:

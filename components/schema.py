@@ -28,6 +28,8 @@ _SSH_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _HOST_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( .*)?")
 _PATH = re.compile(r"/[^\x00-\x1f\x7f:,]*")
 LONGEST_INTERFACE_NAME = 15
+TENANT_NETWORKS = ("vxlan", "vlan")
+"""What can carry the networks of tenants; the first unless a lab says otherwise."""
 _WIDEST, _NARROWEST = 8, 30
 VOLUME_BACKENDS = ("rbd", "lvm", "nfs")
 """Where Cinder can keep volumes, the default first."""
@@ -209,6 +211,11 @@ def _boolean(value: object) -> bool:
     return value
 
 
+def parse_flag(value: object) -> bool:
+    """A value of the configuration's top level as a boolean; Pulumi hands these over as text."""
+    return _boolean({"true": True, "false": False}.get(value, value) if isinstance(value, str) else value)
+
+
 Address = Annotated[IPv4Address, PlainValidator(parse_address)]
 Network = Annotated[IPv4Network, PlainValidator(_network)]
 Mask = Annotated[int, PlainValidator(parse_mask)]
@@ -251,6 +258,14 @@ class DhcpInput(_Input):
     end: Address | None = None
 
 
+def _tenant_networks(value: object) -> str:
+    fix = f"Write {one_of(TENANT_NETWORKS)}."
+    text = _text("a kind of network", fix)(value)
+    if text not in TENANT_NETWORKS:
+        raise _bad(f"{show(value)} is no kind of tenant network", fix)
+    return text
+
+
 class CommonInput(_Input):
     """`dockstack:common`: what belongs to the lab as a whole."""
 
@@ -258,6 +273,7 @@ class CommonInput(_Input):
     vip: Address | None = None
     region: Region | None = None
     dhcp: DhcpInput | None = None
+    tenant_networks: Annotated[str, PlainValidator(_tenant_networks)] | None = None
     volume_backend: VolumeBackend | None = None
     passwords: Any = None
 

@@ -27,7 +27,7 @@ Files = Mapping[str, Mapping[str, str]]
 
 
 def render(view: LabView, container: Container, role: Role) -> Files:
-    """Render a container's files: ``dockervolumes/default``, and ``dockervolumes/<role>`` on top.
+    """Render a container's files: ``dockervolumes/default``, what the role shares, and ``dockervolumes/<role>`` on top.
 
     Returns:
         Relative path to ``{"content", "mode"}``.
@@ -50,7 +50,7 @@ def render_shared(view: LabView, role: Role) -> Files:
 
 def _render(role: Role, variables: Mapping[str, Any], skip: str) -> dict[str, dict[str, str]]:
     files: dict[str, dict[str, str]] = {}
-    for directory in ("default", role.name):
+    for directory in ("default", *role.shares, role.name):
         root = paths.DOCKERVOLUMES / directory
         for path in sorted(p for p in root.rglob("*") if p.is_file()):
             name = str(path.relative_to(root))

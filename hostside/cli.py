@@ -137,6 +137,13 @@ def _unpublish(_directory: Path, given: Parameters) -> object:
     return None
 
 
+def _demo(directory: Path, given: Parameters) -> object:
+    from hostside import demo
+
+    demo.apply(directory, given["container"], given["image"], Path(given["key"]), given["wanted"], given["login"])
+    return None
+
+
 def _keep(directory: Path, given: Parameters) -> object:
     from hostside.keeper import Keeper
 
@@ -160,6 +167,7 @@ VERBS: Mapping[str, Callable[[Path, Parameters], object]] = {
     "bridge-down": _bridge_down,
     "bridge-up": _bridge_up,
     "certificate-issue": _issue,
+    "demo": _demo,
     "files-remove": _remove,
     "files-write": _write,
     "health-await": _await_healthy,

@@ -93,6 +93,12 @@ def start(container: str) -> None:
     call("POST", f"/containers/{urllib.parse.quote(container)}/start")
 
 
+def stop(container: str, seconds: int) -> None:
+    """Stop a container, by force after some seconds; one that is stopped or gone is left as it is."""
+    path = f"/containers/{urllib.parse.quote(container)}/stop"
+    call("POST", path, {"t": str(seconds)}, timeout=seconds + 30)
+
+
 def events(stack: str) -> Iterator[dict[str, Any]]:
     """Follow the start, stop and end of a stack's containers.
 

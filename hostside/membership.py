@@ -10,6 +10,7 @@ from hostside.errors import StepError
 from hostside.process import CommandFailed
 
 SECONDS = 180.0
+STOP_SECONDS = 10
 
 
 def join(container: str, fqdn: str, other: str, command: Sequence[str]) -> None:
@@ -32,7 +33,7 @@ def join(container: str, fqdn: str, other: str, command: Sequence[str]) -> None:
 
 
 def leave(container: str, fqdn: str, other: str, command: Sequence[str]) -> None:
-    """Run the command that makes a container a member no more.
+    """Run the command that makes a container a member no more, after its programs, which would say that they are there.
 
     Where the other container doesn't run, or not all of its programs do, there is nobody to tell: that is said, and
     the removal goes on.
@@ -43,6 +44,8 @@ def leave(container: str, fqdn: str, other: str, command: Sequence[str]) -> None
     found = engine.inspect(other)
     if found is None or not found["State"]["Running"]:
         return
+    # On another host than this one, it isn't found and goes on: the programs' last words may then come too late.
+    engine.stop(container, STOP_SECONDS)
     try:
         containers.execute(other, [*command, container, fqdn], timeout=SECONDS)
     except CommandFailed as error:

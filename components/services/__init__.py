@@ -10,6 +10,8 @@ from components.rules import RoleFacts
 from components.services import (
     ceph,
     cinder,
+    compute,
+    dashboard,
     dnsmasq,
     galera,
     glance,
@@ -17,10 +19,13 @@ from components.services import (
     keeper,
     keystone,
     memcached,
+    neutron,
+    nova,
     placement,
     plain,
     puppet,
     rabbitmq,
+    tempest,
 )
 from components.services.role import Demands, Role, Stage
 
@@ -38,6 +43,11 @@ ROLES: Mapping[str, Role] = {
         cinder,
         glance,
         placement,
+        nova,
+        neutron,
+        compute,
+        dashboard,
+        tempest,
         plain,
     )
 }

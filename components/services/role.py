@@ -152,6 +152,8 @@ class Role:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     """Docker volumes that outlive the container: short name to path inside."""
+    shares: tuple[str, ...] = ()
+    """Directories below dockervolumes/ that it has in common with other roles."""
     mounts: Mapping[str, str] = field(default_factory=dict)
     """Directories of the stack on the host, by relative path, mounted read-only: path to path inside."""
     needs: Mapping[str, Stage] = field(default_factory=dict)

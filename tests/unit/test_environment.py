@@ -10,6 +10,7 @@ import pydantic
 import pytest
 import yaml
 
+from components import services
 from components.environment import Container, Environment, Hooks, Ssh, decode, load
 from components.rules import cycles
 from tests.unit.environment_cases import DATA, LAB, ROLES, lab, look
@@ -156,6 +157,6 @@ def test_one_shortest_cycle_is_named_for_each_knot() -> None:
 def test_the_default_lab_of_the_repository_is_sound() -> None:
     text = (Path(__file__).parents[2] / "Pulumi.lab.yaml").read_text(encoding="utf-8")
     config = {key.removeprefix("dockstack:"): value for key, value in yaml.safe_load(text)["config"].items()}
-    environment, notes = load(config, stack="lab", roles=ROLES, base_dir=DATA)
+    environment, notes = load(config, stack="lab", roles=services.facts(), base_dir=DATA)
     assert notes == []
-    assert {c.role for c in environment.containers} == set(ROLES) - {"plain"}
+    assert {c.role for c in environment.containers} == set(services.ROLES) - {"plain"}

@@ -50,7 +50,8 @@ def test_a_container_is_never_privileged_and_has_the_capabilities_that_its_role_
 
 
 def test_only_the_roles_that_shape_a_network_get_capabilities(lab: Graph) -> None:
-    assert {name for name in NAMES if capabilities(lab.container(name))} == {"dnsmasq1", "haproxy1"}
+    shaping = {"dnsmasq1", "haproxy1", "neutron1", "compute1", "tempest1"}
+    assert {name for name in NAMES if capabilities(lab.container(name))} == shaping
 
 
 def test_only_the_keeper_sees_the_docker_socket(lab: Graph) -> None:
@@ -67,7 +68,8 @@ def test_only_the_keeper_sees_the_docker_socket(lab: Graph) -> None:
 def test_a_containers_labels_tell_the_keeper_everything_about_its_port(lab: Graph, name: str) -> None:
     address = CONFIG["containers"][name]["address"]
     last = int(address.split(".")[3])
-    assert labels(lab.container(name)) == {
+    further = {"dockstack.ports": f"eth2|br-lab|02:44:0a:57:00:{last:02x}"} if name in ("neutron1", "compute1") else {}
+    assert labels(lab.container(name)) == further | {
         "dockstack.stack": "lab",
         "dockstack.role": CONFIG["containers"][name]["role"],
         "dockstack.fqdn": f"{name}.dockstack.lab",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components import services
+from components.services.role import Stage
 from tests.unit.graph_recorder import (
     CONFIG,
     CONTAINER,
@@ -91,9 +92,12 @@ def test_a_port_needs_its_container_and_nothing_of_another(lab: Graph, name: str
 def test_a_puppet_run_waits_for_the_health_of_exactly_what_its_role_needs(lab: Graph, name: str) -> None:
     role = services.ROLES[CONFIG["containers"][name]["role"]]
     # The Puppet server and dnsmasq run before Puppet: their own runs wait for both, and for their own programs.
-    wanted = {MEMBERS[need] for need in services.needs_of(role)} | WORKING_BEFORE_PUPPET
-    through = {MEMBERS[n] for need in role.needs for n in services.needs_of(services.ROLES[need])}
-    assert awaited_health(lab, of(lab, "provision", name)) == wanted | through
+    wanted, waiting = set(WORKING_BEFORE_PUPPET), [role]
+    while waiting:
+        needed = {need for need, stage in services.needs_of(waiting.pop()).items() if stage is Stage.HEALTHY}
+        waiting += [services.ROLES[need] for need in needed if MEMBERS[need] not in wanted]
+        wanted |= {MEMBERS[need] for need in needed}
+    assert awaited_health(lab, of(lab, "provision", name)) == wanted
 
 
 @pytest.mark.parametrize("name", PROVISIONED)

@@ -20,10 +20,15 @@ def test_the_endpoints_name_the_vip_for_what_haproxy_serves_and_the_container_fo
         "rabbitmq": "amqp://10.87.0.40:5672",
         "memcached": "memcached://10.87.0.45:11211",
         "keystone": "http://vip.dockstack.lab:5000/v3",
-        "ceph": "tcp://10.87.0.80:3300",
+        "neutron": "http://vip.dockstack.lab:9696",
+        "nova": "http://vip.dockstack.lab:8774/v2.1",
+        "nova-metadata": "http://vip.dockstack.lab:8775",
+        "novncproxy": "http://vip.dockstack.lab:6080",
+        "ceph": "tcp://10.87.0.70:3300",
         "cinder": "http://vip.dockstack.lab:8776/v3",
         "glance": "http://vip.dockstack.lab:9292",
         "placement": "http://vip.dockstack.lab:8778",
+        "dashboard": "http://vip.dockstack.lab:80/horizon/",
     }
 
 

@@ -46,12 +46,26 @@ def split(text: str, separator: str) -> list[str]:
     return [part.strip() for part in [*parts, text[start:]] if part.strip()]
 
 
-def parameters(role: str) -> dict[str, bool]:
-    """Return the parameters of a role's profile class: name, and whether it has a default."""
-    text = (SITE / f"profile/manifests/{role}.pp").read_text()
-    text = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
-    found = re.search(rf"class profile::{role}\s*(.)", text)
-    assert found, f"profile/manifests/{role}.pp declares no class profile::{role}"
+def manifest(profile: str) -> str:
+    """Return the code of a profile class without its comments."""
+    text = (SITE / f"profile/manifests/{profile.replace('::', '/')}.pp").read_text()
+    return re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
+
+
+def profiles(role: str) -> list[str]:
+    """Return the profile classes of a role: its own, and those that are included on the way."""
+    found = [role]
+    for profile in found:
+        included = re.findall(r"^\s*include profile::(\S+)$", manifest(profile), re.MULTILINE)
+        found += [name for name in included if name not in found]
+    return found
+
+
+def parameters(profile: str) -> dict[str, bool]:
+    """Return the parameters of a profile class: name, and whether it has a default."""
+    text = manifest(profile)
+    found = re.search(rf"class profile::{profile}\s*(.)", text)
+    assert found, f"the manifest of profile::{profile} declares no such class"
     if found[1] != "(":
         return {}
     depth, end = 0, found.start(1)
@@ -68,10 +82,19 @@ def parameters(role: str) -> dict[str, bool]:
     return result
 
 
+def keys(role: str) -> dict[str, bool]:
+    """Return the Hiera keys that a role's profile classes read, and whether they can do without."""
+    found = {profile: parameters(profile) for profile in profiles(role)}
+    return {f"profile::{profile}::{name}": default for profile in found for name, default in found[profile].items()}
+
+
 def sensitive(role: str) -> set[str]:
-    """Return the parameters whose type is Sensitive."""
-    text = (SITE / f"profile/manifests/{role}.pp").read_text()
-    return {name for name in parameters(role) if re.search(rf"^\s*Sensitive\[.*\]\s+\${name}\b", text, re.MULTILINE)}
+    """Return the Hiera keys of parameters whose type is Sensitive."""
+    found: set[str] = set()
+    for profile in profiles(role):
+        names = re.findall(r"^\s*(?:Optional\[)?Sensitive\[.*\]\s+\$(\w+)", manifest(profile), re.MULTILINE)
+        found.update(f"profile::{profile}::{name}" for name in names)
+    return found
 
 
 def given(role: Role) -> tuple[set[str], set[str]]:
@@ -91,7 +114,7 @@ def test_the_signature_of_a_class_is_read_as_puppet_reads_it() -> None:
         "frontends": True, "peers": True,
     }  # fmt: skip
     assert parameters("puppet") == {}
-    assert sensitive("haproxy") == {"vrrp_password"}
+    assert sensitive("haproxy") == {"profile::haproxy::vrrp_password"}
 
 
 @pytest.mark.parametrize("role", ALL, ids=by_name)
@@ -115,21 +138,20 @@ def test_a_role_that_puppet_provisions_has_a_role_class_that_includes_profiles_o
 def test_hiera_keys_are_parameters_of_the_roles_profile(role: Role) -> None:
     public, secret = given(role)
     assert not public & secret
-    known = {f"profile::{role.name}::{name}" for name in parameters(role.name)}
-    assert public | secret <= known
+    assert public | secret <= set(keys(role.name))
 
 
 @pytest.mark.parametrize("role", PROVISIONED, ids=by_name)
 def test_every_parameter_without_a_default_is_given(role: Role) -> None:
     public, secret = given(role)
-    wanted = {f"profile::{role.name}::{name}" for name, default in parameters(role.name).items() if not default}
-    assert wanted <= public | secret
+    assert {key for key, default in keys(role.name).items() if not default} <= public | secret
 
 
 @pytest.mark.parametrize("role", PROVISIONED, ids=by_name)
 def test_exactly_the_sensitive_parameters_are_given_as_secrets(role: Role) -> None:
     _, secret = given(role)
-    assert {key.rpartition("::")[2] for key in secret} == sensitive(role.name)
+    assert secret <= sensitive(role.name)
+    assert {key for key in sensitive(role.name) if not keys(role.name)[key]} <= secret
 
 
 @pytest.mark.parametrize("role", PROVISIONED, ids=by_name)
@@ -161,7 +183,7 @@ def test_a_check_inside_uses_only_programs_that_are_mounted(role: Role) -> None:
     for check in role.checks:
         mounted = [word.removeprefix("/etc/dockstack/") for word in check.command if word.startswith("/etc/dockstack/")]
         for program in mounted:
-            found = [paths.DOCKERVOLUMES / directory / program for directory in (role.name, "default")]
+            found = [paths.DOCKERVOLUMES / directory / program for directory in (role.name, *role.shares, "default")]
             assert any(path.is_file() and path.stat().st_mode & 0o111 for path in found), program
 
 
@@ -229,7 +251,7 @@ def test_what_a_program_file_starts_is_mounted_where_it_says(role: Role) -> None
 @pytest.mark.parametrize("role", ALL, ids=by_name)
 def test_every_file_below_dockervolumes_belongs_to_a_role(role: Role) -> None:
     directories = {path.name for path in paths.DOCKERVOLUMES.iterdir() if path.is_dir()}
-    assert directories <= {role.name for role in ALL} | {"default"}
+    assert directories <= {name for role in ALL for name in (role.name, *role.shares)} | {"default"}
 
 
 def test_a_template_that_names_what_there_is_not_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,8 @@ class profile::haproxy (
       'log'     => 'global',
       'option'  => ['dontlognull', 'redispatch'],
       'retries' => '3',
-      'timeout' => ['http-request 10s', 'queue 1m', 'connect 5s', 'client 5m', 'server 5m', 'check 5s'],
+      # A tunnel is a guest's screen, which nothing may happen on for a while.
+      'timeout' => ['http-request 10s', 'queue 1m', 'connect 5s', 'client 5m', 'server 5m', 'tunnel 1h', 'check 5s'],
     },
   }
 

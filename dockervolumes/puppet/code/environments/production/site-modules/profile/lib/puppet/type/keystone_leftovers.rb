@@ -8,17 +8,32 @@ Puppet::Type.newtype(:keystone_leftovers) do
     desc 'Any name.'
   end
 
-  # Generated when its turn has come, for before that there may be no Keystone to ask.
-  def eval_generate
-    [:keystone_endpoint, :keystone_service, :keystone_user].flat_map { |name| leftovers(Puppet::Type.type(name)) }
+  newproperty(:ensure) do
+    desc 'That there are none.'
+    newvalue(:absent) { @resource.leftovers.each { |leftover| leftover.provider.destroy } }
+    defaultto :absent
+
+    def retrieve
+      @found = @resource.leftovers.map(&:ref)
+      @found.empty? ? :absent : :present
+    end
+
+    def change_to_s(_present, _wanted)
+      "removed #{@found.join(', ')}"
+    end
+  end
+
+  # As resources of their types, none of which is in the catalog.
+  def leftovers
+    [:keystone_endpoint, :keystone_service, :keystone_user].flat_map { |name| leftovers_of(Puppet::Type.type(name)) }
   end
 
   private
 
-  def leftovers(type)
+  def leftovers_of(type)
     named = catalog.resources.select { |resource| resource.is_a?(type) }.map(&:uniqueness_key)
     type.provider(:api).managed
-        .map { |parameters| type.new(parameters.merge(title: title_of(parameters), ensure: :absent, provider: :api)) }
+        .map { |parameters| type.new(parameters.merge(title: title_of(parameters), provider: :api)) }
         .reject { |resource| named.include?(resource.uniqueness_key) }
   end
 

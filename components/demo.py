@@ -1,0 +1,128 @@
+"""The demo: something to boot in a lab that has just come up, as far as its services allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import pulumi
+
+from components.access import ADMIN_SECRET
+from components.container_host import ContainerHost
+from components.image import ForeignImage, Image
+from components.rules import DEMO_ROLES
+from components.secrets import LabSecrets
+from components.services.view import LabView
+
+IMAGE_DIRECTORY = "guest"
+"""Directory below Dockerfiles/ of the image that holds the guest's disk and the program that makes the demo."""
+
+PHYSICAL_NETWORK = "provider"
+"""Neutron's name for what is behind the provider bridge."""
+
+FLAVORS = (
+    {"name": "tiny", "vcpus": 1, "ram": 160, "disk": 1},
+    {"name": "small", "vcpus": 1, "ram": 256, "disk": 1},
+)
+TENANT_NETWORK = IPv4Network("192.168.77.0/24")
+
+
+class Demo:
+    """Image, flavors, networks, router, security group and key of the demo, in the project admin.
+
+    One resource, whether the demo is on or off: the demo that a lab no longer asks for is taken out of OpenStack by an
+    update, which fails with OpenStack's words while a guest uses it. A destroyed lab takes its demo with it.
+    """
+
+    def __init__(
+        self,
+        host: ContainerHost,
+        view: LabView,
+        image: Image | ForeignImage | None,
+        secrets: LabSecrets,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Declare the demo.
+
+        Args:
+            host: the host of the first Keystone container, in whose network the program runs.
+            view: the lab.
+            image: the image of :data:`IMAGE_DIRECTORY` on that host; None when the demo is off.
+            secrets: the lab's secrets.
+            opts: options of the resource; it depends on the services of :data:`~components.rules.DEMO_ROLES`.
+        """
+        self.key = f"{host.directory}/demo-key"
+        self.resource = host.verb(
+            "demo",
+            "demo",
+            {
+                "container": view.members("keystone")[0].name,
+                "image": image.id if image else "",
+                "key": self.key,
+                "wanted": wanted(view, image.tag) if image else {},
+                "login": {
+                    "auth_url": f"http://{view.vip_name}:5000/v3",
+                    "username": "admin",
+                    "password": secrets.value(ADMIN_SECRET),
+                    "project_name": "admin",
+                    "user_domain_name": "Default",
+                    "project_domain_name": "Default",
+                    "region_name": view.environment.region,
+                },
+            },
+            show=True,
+            opts=opts,
+        )
+
+
+def possible(view: LabView) -> bool:
+    """Say whether a lab has a service that the demo, or what was left of it, can be in."""
+    return bool(view.members("keystone")) and any(view.members(role) for role in DEMO_ROLES)
+
+
+def wanted(view: LabView, disk: str) -> dict[str, Any]:
+    """Return what the demo consists of in a lab.
+
+    Args:
+        view: the lab.
+        disk: name of the image with the guest's disk; another name is another disk.
+    """
+    found: dict[str, Any] = {}
+    if view.members("glance"):
+        found["image"] = {"name": "guest", "disk": disk, "min_disk": 0, "min_ram": 128}
+    if view.members("nova"):
+        found["flavors"] = list(FLAVORS)
+        found["key"] = {"name": "demo-key"}
+    if view.members("neutron"):
+        found["security_group"] = {"name": "demo"}
+        found["network"] = {
+            "name": "demo",
+            "cidr": str(TENANT_NETWORK),
+            "dns": [str(member.address) for member in view.members("dnsmasq")],
+        }
+        provider = view.environment.provider
+        if provider:
+            found["provider"] = {
+                "name": "provider",
+                "physical_network": PHYSICAL_NETWORK,
+                "cidr": str(provider.network),
+                "gateway": str(provider.gateway),
+                "pools": [
+                    {"start": str(first), "end": str(last)} for first, last in pools(provider.network, provider.gateway)
+                ],
+            }
+            found["router"] = {"name": "demo", "inside": "demo", "outside": "provider"}
+    return found
+
+
+def pools(network: IPv4Network, gateway: IPv4Address) -> Sequence[tuple[IPv4Address, IPv4Address]]:
+    """Return the upper half of a network without its gateway and its broadcast address, as ranges.
+
+    The lower half is left to whatever else is on the provider network.
+    """
+    first, last = network[network.num_addresses // 2], network[-2]
+    if not first <= gateway <= last:
+        return [(first, last)]
+    ranges = [(first, gateway - 1), (gateway + 1, last)]
+    return [(start, end) for start, end in ranges if start <= end]

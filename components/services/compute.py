@@ -1,0 +1,54 @@
+"""A compute: nova-compute, libvirt and the guests themselves, which run in the container."""
+
+from __future__ import annotations
+
+from components.environment import Container
+from components.services import cinder, network, nova
+from components.services.role import Check, Demands, Hiera, Membership, Role, SecretNames, Stage
+from components.services.view import LabView
+
+
+def _hiera(view: LabView, container: Container) -> Hiera:
+    return {
+        **nova.common_hiera(view, container),
+        **network.agent_data(view, container, {}),
+        **(cinder.compute_hiera(view) if view.members(cinder.ROLE.name) else {}),
+        "profile::compute::address": str(container.address),
+    }
+
+
+def _secrets(demands: Demands) -> SecretNames:
+    volumes = cinder.COMPUTE_SECRETS if set(cinder.ROLE.identities) <= set(demands.identities) else {}
+    return {**nova.common_secrets(), **network.AGENT_SECRETS, **volumes}
+
+
+ROLE = Role(
+    name="compute",
+    aliases=("novacompute", "nova-compute"),
+    memory_mib=700,
+    shares=(network.SHARED_FILES,),
+    profiles=("nova", "neutron"),
+    # The same that its Neutron agent needs: nova-compute's helper processes set for themselves no others.
+    capabilities=network.CAPABILITIES,
+    devices=network.DEVICES,
+    # Where the host has none, guests are emulated.
+    optional_devices=("/dev/kvm",),
+    sysctls=network.SYSCTLS,
+    tenant_port=True,
+    # Its switch's start makes /proc/sys/net writable, and Nova mounts the shares of volumes on NFS.
+    mounts_filesystems=True,
+    # Guests' disks, and what Nova knows the host again by.
+    data={"state": "/var/lib/nova"},
+    needs={"keystone": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "nova": Stage.ATTACHED, "neutron": Stage.ATTACHED},
+    wants={"memcached": Stage.HEALTHY},
+    checks=(Check(command=("/etc/dockstack/bin/compute-ready",)),),
+    check_seconds=300,
+    packages=("nova-compute", "libvirt-daemon", "qemu-system-x86", "openvswitch-switch"),
+    membership=Membership(
+        role="nova",
+        join=("/etc/dockstack/bin/compute-membership", "join"),
+        leave=("/etc/dockstack/bin/compute-membership", "leave"),
+    ),
+    hiera=_hiera,
+    secrets=_secrets,
+)

@@ -1,0 +1,37 @@
+"""Horizon: the dashboard, at the VIP. It keeps nothing: sessions are in memcached, everything else in the services."""
+
+from __future__ import annotations
+
+from components.environment import Container
+from components.services.role import Check, Demands, Frontend, Hiera, Role, SecretNames, Stage
+from components.services.view import LabView
+
+
+def _hiera(view: LabView, container: Container) -> Hiera:
+    return {
+        "profile::dashboard::keystone_url": f"http://{view.vip_name}:5000/v3",
+        "profile::dashboard::memcached_hosts": [m.fqdn for m in view.members("memcached")],
+        # The names that people, haproxy's check and our own call it by; Horizon refuses others.
+        "profile::dashboard::hosts": [
+            *(view.vip_name, str(view.environment.vip)),
+            *(container.fqdn, str(container.address), "localhost"),
+        ],
+    }
+
+
+def _secrets(_demands: Demands) -> SecretNames:
+    return {"profile::dashboard::session_secret": "dashboard_session"}
+
+
+ROLE = Role(
+    name="dashboard",
+    aliases=("horizon", "openstack-dashboard"),
+    memory_mib=200,
+    needs={"haproxy": Stage.HEALTHY, "keystone": Stage.HEALTHY, "memcached": Stage.HEALTHY},
+    # Without a session it answers with a way to the login page, and that takes it next to nothing.
+    frontends=(Frontend(name="dashboard", port=80, check_path="/horizon/", url="/horizon/"),),
+    checks=(Check(port=80, path="/horizon/auth/login/"),),
+    packages=("openstack-dashboard",),
+    hiera=_hiera,
+    secrets=_secrets,
+)

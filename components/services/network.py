@@ -1,0 +1,50 @@
+"""Roles that carry the traffic of guests: each has an Open vSwitch of its own, and Neutron's agent for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+
+from components.environment import Container
+from components.services.role import Hiera
+from components.services.view import LabView
+
+SHARED_FILES = "openvswitch"
+"""Directory below dockervolumes/."""
+TENANT_BRIDGE, PROVIDER_BRIDGE = "br-phy", "br-ex"
+"""Bridges inside the container, of the ports eth2 and eth1."""
+CAPABILITIES = ("NET_ADMIN", "SYS_ADMIN", "DAC_READ_SEARCH", "SYS_PTRACE")
+"""Interfaces, bridges and firewalls; network namespaces, and the mounts that keep them; and the rest of what the
+helper processes of Neutron's agents set for themselves, and end without."""
+DEVICES = ("/dev/net/tun",)
+"""Open vSwitch's own interfaces, where the kernel has no datapath."""
+SYSCTLS: Mapping[str, str] = {"net.ipv4.conf.all.arp_ignore": "1"}
+"""The kernel must not answer at a bridge's port for an address that the bridge has."""
+AGENT_SECRETS: Mapping[str, str] = {"profile::neutron::agent::rabbit_password": "rabbitmq_openstack"}
+
+_TUNNEL_NETWORK = int(IPv4Address("198.18.0.0"))
+
+
+def tunnel_address(container: Container) -> IPv4Address:
+    """Return the address of a container's tunnels.
+
+    Its network is one for laboratories (RFC 2544), which nothing routes to: only the lab's bridge carries it. The
+    container's own address stays on eth0; its last two bytes are the tunnel address's as well.
+    """
+    return IPv4Address(_TUNNEL_NETWORK + (int(container.address) & 0xFFFF))
+
+
+def agent_data(view: LabView, container: Container, mappings: Mapping[str, str]) -> Hiera:
+    """Return the parameters of ``profile::neutron::agent``.
+
+    Args:
+        view: the lab.
+        container: the container that the agent is in.
+        mappings: physical networks to bridges, besides the tenants'.
+    """
+    return {
+        "profile::neutron::agent::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
+        "profile::neutron::agent::tunnel_address": str(tunnel_address(container)),
+        "profile::neutron::agent::mtu": container.mtu,
+        "profile::neutron::agent::bridge_mappings": {"tenant": TENANT_BRIDGE, **mappings},
+    }

@@ -1,0 +1,55 @@
+"""Neutron: the networks of guests, with routers, DHCP and metadata in the same container."""
+
+from __future__ import annotations
+
+from components.environment import Container
+from components.services import network
+from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
+from components.services.view import LabView
+
+METADATA_SECRET = "metadata_secret"
+"""Name of what Nova knows a guest by that Neutron asks for."""
+
+
+def _hiera(view: LabView, container: Container) -> Hiera:
+    return {
+        **network.agent_data(view, container, {"provider": network.PROVIDER_BRIDGE}),
+        "profile::neutron::vip_name": view.vip_name,
+        "profile::neutron::region": view.environment.region,
+        "profile::neutron::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
+        "profile::neutron::database_host": view.vip_name,
+        "profile::neutron::tenant_networks": view.environment.tenant_networks,
+        "profile::neutron::mtu": container.mtu,
+    }
+
+
+def _secrets(demands: Demands) -> SecretNames:
+    nova = next((identity.secret for identity in demands.identities if identity.name == "nova"), None)
+    return {
+        **network.AGENT_SECRETS,
+        **({"profile::neutron::nova_password": nova} if nova else {}),
+        "profile::neutron::database_password": "neutron_database",
+        "profile::neutron::identity_password": "neutron_identity",
+        "profile::neutron::metadata_secret": METADATA_SECRET,
+    }
+
+
+ROLE = Role(
+    name="neutron",
+    memory_mib=1100,
+    shares=(network.SHARED_FILES,),
+    capabilities=network.CAPABILITIES,
+    devices=network.DEVICES,
+    sysctls=network.SYSCTLS,
+    tenant_port=True,
+    provider_port=True,
+    needs={"keystone": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "haproxy": Stage.HEALTHY},
+    wants={"memcached": Stage.HEALTHY},
+    frontends=(Frontend(name="neutron", port=9696, check_path="/"),),
+    databases=("neutron",),
+    identities=(Identity(name="neutron", type="network", description="OpenStack Networking", frontend="neutron"),),
+    checks=(Check(port=9696, path="/"),),
+    packages=("neutron-api", "neutron-l3-agent", "openvswitch-switch"),
+    hiera=_hiera,
+    secrets=_secrets,
+)

@@ -1,0 +1,59 @@
+"""Nova's control plane: compute API, metadata API, conductor, scheduler, and the proxy of the guests' screens."""
+
+from __future__ import annotations
+
+from components.environment import Container
+from components.services import neutron
+from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
+from components.services.view import LabView
+
+
+def common_hiera(view: LabView, container: Container) -> Hiera:
+    """Return the parameters that Nova's programs share, wherever they run."""
+    return {
+        "profile::nova::common::address": str(container.address),
+        "profile::nova::common::vip_name": view.vip_name,
+        "profile::nova::common::region": view.environment.region,
+        "profile::nova::common::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
+        "profile::nova::common::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
+    }
+
+
+def common_secrets() -> SecretNames:
+    """Return the secrets that Nova's programs share, wherever they run."""
+    return {
+        "profile::nova::common::identity_password": "nova_identity",
+        "profile::nova::common::rabbit_password": "rabbitmq_openstack",
+    }
+
+
+def _hiera(view: LabView, container: Container) -> Hiera:
+    return {**common_hiera(view, container), "profile::nova::database_host": view.vip_name}
+
+
+def _secrets(_demands: Demands) -> SecretNames:
+    return {
+        **common_secrets(),
+        "profile::nova::database_passwords": {name: f"{name}_database" for name in ROLE.databases},
+        "profile::nova::metadata_secret": neutron.METADATA_SECRET,
+    }
+
+
+ROLE = Role(
+    name="nova",
+    memory_mib=850,
+    needs={"keystone": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "placement": Stage.ATTACHED},
+    wants={"memcached": Stage.HEALTHY},
+    frontends=(
+        Frontend(name="nova", port=8774, check_path="/", url="/v2.1"),
+        Frontend(name="nova-metadata", port=8775, check_path="/"),
+        Frontend(name="novncproxy", port=6080, check_path="/vnc_lite.html"),
+    ),
+    identities=(Identity(name="nova", type="compute", description="OpenStack Compute", frontend="nova", path="/v2.1"),),
+    databases=("nova", "nova_api", "nova_cell0"),
+    checks=(Check(port=8774, path="/"), Check(port=8775, path="/"), Check(port=6080, path="/vnc_lite.html")),
+    secret_aliases={"nova_identity": ("nova_password",)},
+    packages=("nova-api", "nova-conductor", "nova-scheduler", "nova-consoleproxy"),
+    hiera=_hiera,
+    secrets=_secrets,
+)

@@ -1,0 +1,119 @@
+# @summary Neutron: its API, its workers, and the agents for routers, DHCP and metadata.
+#
+# @param vip_name Host name of the virtual address, where the other services are.
+# @param region Region of the endpoints.
+# @param memcached_servers Caches, `host:port`.
+# @param database_host Host name of the database.
+# @param database_password Password of the database user neutron.
+# @param identity_password Password of Neutron's own user.
+# @param metadata_secret What Neutron's proxy signs a guest's identity with for Nova.
+# @param nova_password Password of the user that tells Nova of changed ports; undef without a Nova.
+# @param tenant_networks What carries the networks that tenants make; an administrator's may be of either kind.
+# @param mtu What the lab's bridge carries.
+# @param vlans First and last VLAN of the physical network `tenant`, which is the lab's bridge.
+# @param processes Processes of the API.
+# @param threads Threads of each process.
+class profile::neutron (
+  Stdlib::Fqdn $vip_name,
+  String[1] $region,
+  Array[String[1], 1] $memcached_servers,
+  Stdlib::Fqdn $database_host,
+  Sensitive[String[1]] $database_password,
+  Sensitive[String[1]] $identity_password,
+  Sensitive[String[1]] $metadata_secret,
+  Enum['vxlan', 'vlan'] $tenant_networks,
+  Integer[576] $mtu,
+  Optional[Sensitive[String[1]]] $nova_password = undef,
+  Pattern[/\A\d+:\d+\z/] $vlans = '1000:1999',
+  Integer[1] $processes = 1,
+  Integer[1] $threads = 4,
+) {
+  $keystone = "http://${vip_name}:5000/v3"
+
+  include profile::neutron::agent
+
+  dockstack::database { 'neutron':
+    password => $database_password,
+    group    => 'neutron',
+  }
+  class { 'neutron::db':
+    database_connection              => dockstack::database_url('neutron', $database_host),
+    database_connection_recycle_time => 600,
+  }
+  class { 'neutron::keystone::authtoken':
+    auth_url                     => $keystone,
+    www_authenticate_uri         => $keystone,
+    password                     => $identity_password.unwrap,
+    memcached_servers            => $memcached_servers,
+    region_name                  => $region,
+    service_token_roles_required => true,
+  }
+  class { 'neutron::server':
+    # The exec below does it, whenever the database turns out to need it.
+    sync_db                      => false,
+    service_name                 => false,
+    api_workers                  => 1,
+    rpc_workers                  => 1,
+    rpc_state_report_workers     => 0,
+    enable_proxy_headers_parsing => true,
+  }
+  if $nova_password {
+    class { 'neutron::server::notifications::nova':
+      auth_url    => $keystone,
+      password    => $nova_password.unwrap,
+      region_name => $region,
+    }
+  } else {
+    neutron_config {
+      'DEFAULT/notify_nova_on_port_status_changes': value => false;
+      'DEFAULT/notify_nova_on_port_data_changes':   value => false;
+    }
+  }
+  class { 'neutron::plugins::ml2':
+    type_drivers         => ['flat', 'vlan', 'vxlan'],
+    tenant_network_types => [$tenant_networks],
+    mechanism_drivers    => ['openvswitch'],
+    extension_drivers    => ['port_security'],
+    flat_networks        => ['provider'],
+    network_vlan_ranges  => ["tenant:${vlans}"],
+    vni_ranges           => ['1:65535'],
+    path_mtu             => $mtu,
+  }
+  class { 'neutron::wsgi::uwsgi':
+    processes => $processes,
+    threads   => $threads,
+  }
+  # supervisord rotates what the program prints.
+  neutron_api_uwsgi_config {
+    'uwsgi/http-socket':      value => ':9696';
+    'uwsgi/logto':            ensure => absent;
+    'uwsgi/apparmor-profile': ensure => absent;
+    'uwsgi/plugins':          value => 'python3';
+  }
+
+  class { 'neutron::agents::l3': }
+  class { 'neutron::agents::dhcp':
+    enable_isolated_metadata => true,
+  }
+  # An interface of the switch's own that was moved into a namespace is dead once the switch has been started again. One end of a pair
+  # stays alive. Knowing the datapath, the agents turn off what it can't do.
+  neutron_config {
+    'DEFAULT/ovs_use_veth': value => true;
+    'ovs/datapath_type':    value => $facts['openvswitch_datapath'];
+  }
+  class { 'neutron::agents::metadata':
+    shared_secret    => $metadata_secret.unwrap,
+    metadata_host    => $vip_name,
+    metadata_workers => 0,
+  }
+
+  exec { 'neutron database':
+    command   => '/usr/bin/neutron-db-manage --config-file /etc/neutron/neutron.conf --config-file /etc/neutron/plugins/ml2/ml2_conf.ini upgrade heads',
+    unless    => '/etc/dockstack/bin/neutron-database-current',
+    user      => 'neutron',
+    logoutput => on_failure,
+    timeout   => 300,
+    require   => Anchor['neutron::dbsync::begin'],
+    before    => Anchor['neutron::dbsync::end'],
+  }
+}

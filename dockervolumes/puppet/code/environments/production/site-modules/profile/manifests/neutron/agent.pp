@@ -1,0 +1,42 @@
+# @summary Neutron's agent for the Open vSwitch of this container, and what all of Neutron's programs read.
+#
+# The bridges br-phy and br-ex and their ports are kept by the program network-links.
+#
+# @param rabbit_hosts Host names of the message brokers.
+# @param rabbit_password Password of the RabbitMQ user openstack.
+# @param tunnel_address Address of the tunnels' end, on br-phy.
+# @param mtu What the lab's bridge carries.
+# @param bridge_mappings Bridge by physical network.
+class profile::neutron::agent (
+  Array[Stdlib::Fqdn, 1] $rabbit_hosts,
+  Sensitive[String[1]] $rabbit_password,
+  Stdlib::IP::Address::V4::Nosubnet $tunnel_address,
+  Integer[576] $mtu,
+  Hash[String[1], String[1]] $bridge_mappings,
+) {
+  class { 'neutron::logging':
+    log_dir    => $facts['os_service_default'],
+    use_stderr => true,
+  }
+  class { 'neutron':
+    core_plugin           => 'ml2',
+    service_plugins       => ['router'],
+    global_physnet_mtu    => $mtu,
+    default_transport_url => os_transport_url({
+      'transport' => 'rabbit',
+      'hosts'     => $rabbit_hosts,
+      'port'      => 5672,
+      'username'  => 'openstack',
+      'password'  => $rabbit_password.unwrap,
+    }),
+  }
+
+  class { 'neutron::agents::ml2::ovs':
+    bridge_mappings => $bridge_mappings,
+    tunnel_types    => ['vxlan'],
+    local_ip        => $tunnel_address,
+    firewall_driver => 'openvswitch',
+    datapath_type   => $facts['openvswitch_datapath'],
+    manage_vswitch  => false,
+  }
+}

@@ -1,0 +1,92 @@
+# @summary What Nova's programs share, wherever they run: messages, identity and the services that Nova asks.
+#
+# Nova asks placement, Neutron and Cinder as its own user, which may do there what their own users may.
+#
+# @param address Address of the container.
+# @param vip_name Host name of the virtual address.
+# @param region Region of the endpoints.
+# @param memcached_servers Caches for tokens, `host:port`.
+# @param rabbit_hosts Host names of the message brokers.
+# @param identity_password Password of the Keystone user nova.
+# @param rabbit_password Password of the RabbitMQ user openstack.
+class profile::nova::common (
+  Stdlib::IP::Address::V4::Nosubnet $address,
+  Stdlib::Fqdn $vip_name,
+  String[1] $region,
+  Array[String[1]] $memcached_servers,
+  Array[Stdlib::Fqdn, 1] $rabbit_hosts,
+  Sensitive[String[1]] $identity_password,
+  Sensitive[String[1]] $rabbit_password,
+) {
+  $auth_url = "http://${vip_name}:5000"
+  $password = $identity_password.unwrap
+
+  class { 'nova::logging':
+    log_dir    => $facts['os_service_default'],
+    use_stderr => true,
+  }
+  class { 'nova':
+    default_transport_url => os_transport_url({
+      'transport' => 'rabbit',
+      'hosts'     => $rabbit_hosts,
+      'port'      => 5672,
+      'username'  => 'openstack',
+      'password'  => $rabbit_password.unwrap,
+    }),
+    my_ip                 => $address,
+    lock_path             => '/var/lib/nova/lock',
+    # All computes of one machine see all of its memory and disk.
+    cpu_allocation_ratio  => 16,
+    ram_allocation_ratio  => 1.5,
+    disk_allocation_ratio => 2.0,
+  }
+  file { '/var/lib/nova/lock':
+    ensure  => directory,
+    owner   => 'nova',
+    group   => 'nova',
+    mode    => '0755',
+    require => Anchor['nova::install::end'],
+    before  => Anchor['nova::config::end'],
+  }
+
+  class { 'nova::keystone::authtoken':
+    password                     => $password,
+    auth_url                     => $auth_url,
+    www_authenticate_uri         => $auth_url,
+    region_name                  => $region,
+    memcached_servers            => $memcached_servers,
+    service_token_roles          => ['service'],
+    service_token_roles_required => true,
+  }
+  # Cinder detaches a volume for a service only, and a user's token may end while a guest is built.
+  class { 'nova::keystone::service_user':
+    password                => $password,
+    auth_url                => $auth_url,
+    region_name             => $region,
+    send_service_user_token => true,
+  }
+  class { 'nova::placement':
+    password    => $password,
+    username    => 'nova',
+    auth_url    => $auth_url,
+    region_name => $region,
+  }
+  class { 'nova::network::neutron':
+    password             => $password,
+    username             => 'nova',
+    auth_url             => $auth_url,
+    region_name          => $region,
+    vif_plugging_timeout => 120,
+  }
+  class { 'nova::cinder':
+    password       => $password,
+    username       => 'nova',
+    auth_url       => $auth_url,
+    os_region_name => $region,
+  }
+  class { 'nova::glance':
+  }
+  nova_config {
+    'glance/region_name': value => $region;
+  }
+}

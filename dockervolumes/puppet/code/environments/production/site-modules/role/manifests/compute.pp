@@ -1,0 +1,4 @@
+# @summary A compute.
+class role::compute {
+  include profile::compute
+}

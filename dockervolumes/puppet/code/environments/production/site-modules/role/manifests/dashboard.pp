@@ -1,0 +1,4 @@
+# @summary The dashboard.
+class role::dashboard {
+  include profile::dashboard
+}

@@ -1,0 +1,4 @@
+# @summary The networks of guests.
+class role::neutron {
+  include profile::neutron
+}

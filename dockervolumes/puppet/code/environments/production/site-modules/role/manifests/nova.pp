@@ -1,0 +1,4 @@
+# @summary Nova's control plane.
+class role::nova {
+  include profile::nova
+}

@@ -1,0 +1,177 @@
+"""The lab's OpenStack as its administrator sees it from the host, for the tests of guests."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import openstack
+import pytest
+
+from tests.lab.harness import eventually, run
+
+BOOT_SECONDS = 300
+Cloud = Any
+"""openstacksdk's connection, whose calls have no types."""
+
+
+def environment(openrc: str) -> dict[str, str]:
+    """Return the environment that a shell has after reading an openrc file."""
+    shown = run("env", "-i", "sh", "-c", f". {openrc} && env").stdout
+    settings = dict(line.split("=", 1) for line in shown.splitlines() if line.startswith("OS_"))
+    return {**os.environ, **settings, "no_proxy": "*"}
+
+
+def connect(openrc: str) -> Cloud:
+    """Connect to the cloud of an openrc file."""
+    os.environ["no_proxy"] = "*"
+    shell = environment(openrc)
+    settings: dict[str, Any] = {k.removeprefix("OS_").lower(): v for k, v in shell.items() if k.startswith("OS_")}
+    return openstack.connect(load_yaml_config=False, load_envvars=False, **settings)
+
+
+def has(cloud: Cloud, service: str) -> bool:
+    """Return whether the catalogue has a service of that type."""
+    return service in {entry["type"] for entry in cloud.service_catalog}
+
+
+class Guest:
+    """A running guest, with a key of its own to log in by."""
+
+    def __init__(self, cloud: Cloud, server: Any, key: Path) -> None:
+        """Take the server as the API describes it, and the private key whose public half it was given."""
+        self.cloud, self.server, self.key = cloud, server, key
+        self.floating = ""
+
+    def console(self) -> str:
+        """Return what it has written on its serial console."""
+        return str(self.cloud.compute.get_server_console_output(self.server.id)["output"])
+
+    def await_console(self, text: str, seconds: float = BOOT_SECONDS) -> str:
+        """Wait until its console shows a text, and return the console."""
+        eventually(f"{text!r} on the console of {self.server.name}", lambda: text in self.console(), seconds, 2)
+        return self.console()
+
+    def address(self) -> str:
+        """Return its address in the tenant's network."""
+        ports = list(self.cloud.network.ports(device_id=self.server.id))
+        return str(ports[0].fixed_ips[0]["ip_address"])
+
+    def ssh(self, command: str, check: bool = True) -> str:
+        """Run a command in the guest, through its floating address."""
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=10", "LogLevel=ERROR")
+        flags = [flag for option in options for flag in ("-o", option)]
+        return run("ssh", *flags, "-i", str(self.key), f"root@{self.floating}", command, check=check).stdout
+
+    def await_ssh(self, seconds: float = 120) -> None:
+        """Wait until it can be logged in to."""
+        eventually(f"{self.server.name} lets one in", lambda: "in" in self.ssh("echo in", check=False), seconds, 2)
+
+
+@contextmanager
+def guest(cloud: Cloud, name: str, directory: Path, *, floating: bool, **options: Any) -> Iterator[Guest]:
+    """Boot the demonstration's guest, and take it away afterwards with all that it was given."""
+    key = directory / name
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+    with ExitStack() as undo:
+        cloud.compute.create_keypair(name=name, public_key=key.with_suffix(".pub").read_text())
+        undo.callback(cloud.compute.delete_keypair, name, ignore_missing=True)
+        server = cloud.compute.create_server(
+            name=name,
+            image_id=cloud.image.find_image("guest", ignore_missing=False).id,
+            flavor_id=cloud.compute.find_flavor("tiny", ignore_missing=False).id,
+            networks=[{"uuid": cloud.network.find_network("demo", ignore_missing=False).id}],
+            security_groups=[{"name": "demo"}],
+            key_name=name,
+            **options,
+        )
+        undo.callback(remove_server, cloud, server.id)
+        server = cloud.compute.wait_for_server(server, wait=BOOT_SECONDS, interval=1)
+        made = Guest(cloud, server, key)
+        if floating:
+            outside = cloud.network.find_network("provider", ignore_missing=False)
+            port = next(iter(cloud.network.ports(device_id=server.id)))
+            address = cloud.network.create_ip(floating_network_id=outside.id, port_id=port.id)
+            undo.callback(cloud.network.delete_ip, address.id)
+            made.floating = address.floating_ip_address
+        yield made
+
+
+def remove_server(cloud: Cloud, server: str) -> None:
+    """Delete a guest and wait until it is gone."""
+    cloud.compute.delete_server(server, ignore_missing=True)
+    eventually(f"guest {server} is gone", lambda: cloud.compute.find_server(server) is None, 120, 1)
+
+
+@contextmanager
+def volume(cloud: Cloud, name: str) -> Iterator[Any]:
+    """Make a volume of 1 GB, and delete it afterwards."""
+    made = cloud.block_storage.create_volume(name=name, size=1)
+    try:
+        cloud.block_storage.wait_for_status(made, "available", failures=["error"], interval=1, wait=120)
+        yield made
+    finally:
+        cloud.block_storage.wait_for_status(made, "available", interval=1, wait=120)
+        cloud.block_storage.delete_volume(made)
+        cloud.block_storage.wait_for_delete(made, interval=1, wait=120)
+
+
+@contextmanager
+def attached(cloud: Cloud, machine: Guest, disk: Any) -> Iterator[str]:
+    """Attach a volume to a guest, give the name of the device that it becomes there, and detach it."""
+    before = set(machine.ssh("ls /dev/vd?").split())
+    cloud.compute.create_volume_attachment(machine.server.id, volume_id=disk.id)
+    cloud.block_storage.wait_for_status(disk, "in-use", failures=["error"], interval=1, wait=120)
+    found: list[str] = []
+
+    def appeared() -> bool:
+        found[:] = sorted(set(machine.ssh("ls /dev/vd?").split()) - before)
+        return bool(found)
+
+    try:
+        eventually(f"the volume appears in {machine.server.name}", appeared, 60, 1)
+        yield found[0]
+    finally:
+        cloud.compute.delete_volume_attachment(machine.server.id, disk.id)
+        cloud.block_storage.wait_for_status(disk, "available", interval=1, wait=120)
+
+
+def screen(url: str) -> tuple[str, bytes]:
+    """Open the screen that a noVNC URL leads to as its page does.
+
+    Returns:
+        The status line of the answer to the upgrade, and the first bytes that the screen's server then sends.
+    """
+    parts = urlsplit(url)
+    path = parse_qs(parts.query)["path"][0]
+    host = f"{parts.hostname}:{parts.port}"
+    request = (
+        f"GET /{path.lstrip('/')} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n"
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\nSec-WebSocket-Protocol: binary\r\n\r\n"
+    )
+    with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
+        connection.sendall(request.encode())
+        received = b""
+        deadline = time.monotonic() + 30
+        while b"RFB " not in received and time.monotonic() < deadline:
+            piece = connection.recv(4096)
+            if not piece:
+                break
+            received += piece
+    head, _, frames = received.partition(b"\r\n\r\n")
+    return head.split(b"\r\n")[0].decode(), frames
+
+
+def needs(cloud: Cloud, *services: str) -> None:
+    """Skip a test whose services this lab does without."""
+    lacking = [service for service in services if not has(cloud, service)]
+    if lacking:
+        pytest.skip(f"this lab has no {', '.join(lacking)}")

@@ -1,0 +1,101 @@
+"""Computes come and go by configuration, and OpenStack keeps nothing of one that has gone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.lab import cloud as clouds
+from tests.lab.cloud import Cloud
+from tests.lab.conftest import Lab
+from tests.lab.harness import PROJECT, inside, run, started_at
+
+pytestmark = pytest.mark.lab
+
+LIMIT_SECONDS = 1200
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A compute beside those of the configuration."""
+
+    name: str
+    fqdn: str
+
+
+@contextmanager
+def one_more(lab: Lab, directory: Path) -> Iterator[Extra]:
+    """Update the lab to a configuration with one more compute, and back."""
+    model = lab.of_role("compute")
+    name = f"{model.rstrip('0123456789')}9"
+    settings = yaml.safe_load((PROJECT / f"Pulumi.{lab.stack}.yaml").read_text())
+    containers = settings["config"]["dockstack:containers"]
+    network = lab.addresses[model].rpartition(".")[0]
+    free = next(f"{network}.{n}" for n in range(199, 99, -1) if f"{network}.{n}" not in lab.addresses.values())
+    containers[name] = {**containers[model], "address": free}
+    changed = directory / f"Pulumi.{lab.stack}.yaml"
+    changed.write_text(yaml.safe_dump(settings))
+    # The stack's own file stays as it is.
+    env = {
+        **os.environ,
+        "PULUMI_OPTION_CONFIG_FILE": str(changed),
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+    }
+    update = ("pulumi", "up", "--stack", lab.stack, "--yes", "--skip-preview", "--non-interactive")
+    try:
+        run(*update, env=env, timeout=LIMIT_SECONDS)
+        yield Extra(name, f"{name}.{settings['config']['dockstack:common']['domain']}")
+    finally:
+        run(*update, timeout=LIMIT_SECONDS)
+
+
+def traces(lab: Lab, cloud: Cloud, host: Extra) -> dict[str, list[Any]]:
+    """Return all that OpenStack knows of a compute, by kind."""
+    names = {host.name, host.fqdn}
+    mapped = "SELECT host FROM nova_api.host_mappings"
+    nodes = "SELECT host FROM nova.compute_nodes WHERE deleted = 0"
+    galera = lab.of_role("galera")
+    found = {
+        "services": [each.host for each in cloud.compute.services()],
+        "hypervisors": [each.name for each in cloud.compute.hypervisors()],
+        "providers": [each.name for each in cloud.placement.resource_providers()],
+        "mappings": inside(galera, "mariadb", "--batch", "--skip-column-names", "--execute", mapped).split(),
+        "nodes": inside(galera, "mariadb", "--batch", "--skip-column-names", "--execute", nodes).split(),
+        "agents": [each.host for each in cloud.network.agents()] if clouds.has(cloud, "network") else [],
+    }
+    return {kind: sorted(names.intersection(each)) for kind, each in found.items() if names.intersection(each)}
+
+
+def test_a_compute_comes_takes_a_guest_and_leaves_nothing_behind(lab: Lab, tmp_path: Path) -> None:
+    cloud = clouds.connect(lab.openrc)
+    before = started_at(lab.stack)
+    with one_more(lab, tmp_path) as extra:
+        known = traces(lab, cloud, extra)
+        assert {"services", "hypervisors", "providers", "mappings", "nodes"} <= set(known)
+        server = cloud.compute.create_server(
+            name="test-on-the-new-one",
+            image_id=cloud.image.find_image("guest", ignore_missing=False).id,
+            flavor_id=cloud.compute.find_flavor("tiny", ignore_missing=False).id,
+            networks=[{"uuid": cloud.network.find_network("demo", ignore_missing=False).id}],
+            # Nobody has to map the host first, or guests could not be put there.
+            availability_zone=f"nova:{extra.name}",
+        )
+        server = cloud.compute.wait_for_server(server, wait=clouds.BOOT_SECONDS, interval=1)
+        assert server.compute_host == extra.name
+        assert _allocations(cloud, server.id)
+    assert traces(lab, cloud, extra) == {}
+    assert cloud.compute.find_server(server.id) is None
+    assert not _allocations(cloud, server.id)
+    assert not list(cloud.network.ports(device_id=server.id))
+    assert started_at(lab.stack) == before
+
+
+def _allocations(cloud: Cloud, consumer: str) -> dict[str, Any]:
+    return dict(cloud.placement.get(f"/allocations/{consumer}").json()["allocations"])

@@ -1,0 +1,137 @@
+"""A guest: it boots, is reached, shows its screen, keeps bytes on a volume; and what a user does wrong is said."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab import cloud as clouds
+from tests.lab.cloud import Cloud, Guest
+from tests.lab.conftest import Lab
+from tests.lab.harness import eventually, run
+
+pytestmark = pytest.mark.lab
+
+MIB = 8
+
+
+@pytest.fixture(scope="module")
+def cloud(lab: Lab) -> Cloud:
+    """Connect to the lab's OpenStack."""
+    connection = clouds.connect(lab.openrc)
+    clouds.needs(connection, "compute", "image", "network")
+    return connection
+
+
+@pytest.fixture(scope="module")
+def guest(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+    """Boot one guest with a floating address for all these tests."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    with clouds.guest(cloud, name, tmp_path_factory.mktemp("keys"), floating=True) as booted:
+        yield booted
+
+
+def test_the_guest_runs_on_a_compute_of_the_lab(lab: Lab, guest: Guest) -> None:
+    assert guest.server.status == "ACTIVE"
+    assert lab.services[guest.server.compute_host]["role"] == "compute"
+
+
+def test_the_console_log_shows_address_and_metadata(guest: Guest) -> None:
+    log = guest.await_console(f"instance {guest.server.id}")
+    assert f"name {guest.server.name}" in log
+    assert f"address {guest.address()}" in log
+
+
+def test_the_floating_address_is_pinged_from_the_host(guest: Guest) -> None:
+    guest.await_console("guest: ready")
+
+    def answers() -> bool:
+        return run("ping", "-c", "1", "-W", "2", guest.floating, check=False).returncode == 0
+
+    eventually(f"{guest.floating} answers", answers, 60, 1)
+
+
+def test_the_guest_is_logged_in_to_by_its_key_and_has_its_own_name(guest: Guest) -> None:
+    guest.await_ssh()
+    assert guest.ssh("hostname").strip() == guest.server.name
+
+
+def test_the_screen_is_shown_through_the_vip(lab: Lab, cloud: Cloud, guest: Guest) -> None:
+    console = cloud.compute.create_console(guest.server.id, console_type="novnc")
+    url = str(console["url"])
+    assert url.startswith(lab.endpoints["novncproxy"])
+    page = run("curl", "--silent", "--noproxy", "*", "--fail", "--max-time", "20", url).stdout
+    assert "noVNC" in page
+    status, said = clouds.screen(url)
+    assert " 101 " in f"{status} "
+    assert b"RFB 003.008\n" in said
+
+
+def test_a_screen_is_not_shown_without_its_token(lab: Lab) -> None:
+    status, said = clouds.screen(f"{lab.endpoints['novncproxy']}/vnc_auto.html?path=%3Ftoken%3D{uuid.uuid4()}")
+    assert b"RFB" not in said, status
+
+
+def test_a_volume_keeps_its_bytes_from_one_guest_to_the_next(cloud: Cloud, guest: Guest, tmp_path: Path) -> None:
+    clouds.needs(cloud, "block-storage")
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    guest.await_ssh()
+    with clouds.volume(cloud, name) as disk, clouds.guest(cloud, name, tmp_path, floating=True) as other:
+        with clouds.attached(cloud, guest, disk) as device:
+            copy = f"dd if=/dev/urandom bs=1M count={MIB} of=/tmp/bytes && dd if=/tmp/bytes bs=1M of={device} && sync"
+            guest.ssh(f"{copy} && rm -f /tmp/bytes")
+            written = _sum(guest, device)
+        other.await_ssh(clouds.BOOT_SECONDS)
+        with clouds.attached(cloud, other, disk) as device:
+            assert _sum(other, device) == written
+
+
+def _sum(machine: Guest, device: str) -> str:
+    # Past the cache: what the volume holds, not what the kernel remembers.
+    machine.ssh("sync && echo 3 > /proc/sys/vm/drop_caches")
+    found = machine.ssh(f"dd if={device} bs=1M count={MIB} 2>/dev/null | sha256sum").split()
+    assert len(found[0]) == 64
+    return found[0]
+
+
+def test_a_flavor_that_there_is_not_is_named(lab: Lab, cloud: Cloud) -> None:
+    said = _refused(lab, "--flavor", "no-such-flavor", "--image", "guest", "--network", "demo")
+    assert "no-such-flavor" in said and "Traceback" not in said
+
+
+def test_an_image_that_there_is_not_is_named(lab: Lab, cloud: Cloud) -> None:
+    said = _refused(lab, "--flavor", "tiny", "--image", "no-such-image", "--network", "demo")
+    assert "no-such-image" in said and "Traceback" not in said
+
+
+def _refused(lab: Lab, *arguments: str) -> str:
+    command = ("openstack", "server", "create", *arguments, "test-refused")
+    done = run(*command, check=False, env=clouds.environment(lab.openrc))
+    assert done.returncode != 0
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def huge(cloud: Cloud) -> Iterator[Any]:
+    """Make a flavor that no host has the memory for."""
+    flavor = cloud.compute.create_flavor(name=f"test-{uuid.uuid4().hex[:8]}", ram=4 * 1024 * 1024, vcpus=1, disk=0)
+    yield flavor
+    cloud.compute.delete_flavor(flavor)
+
+
+def test_a_guest_too_big_for_every_host_says_so(cloud: Cloud, huge: Any) -> None:
+    server = cloud.compute.create_server(
+        name=huge.name,
+        flavor_id=huge.id,
+        image_id=cloud.image.find_image("guest", ignore_missing=False).id,
+        networks=[{"uuid": cloud.network.find_network("demo", ignore_missing=False).id}],
+    )
+    try:
+        eventually("it is given up", lambda: cloud.compute.get_server(server.id).status == "ERROR", 60, 1)
+        assert "No valid host was found" in cloud.compute.get_server(server.id).fault["message"]
+    finally:
+        clouds.remove_server(cloud, server.id)
