@@ -67,6 +67,8 @@ class profile::neutron (
     neutron_config {
       'DEFAULT/notify_nova_on_port_status_changes': value => false;
       'DEFAULT/notify_nova_on_port_data_changes':   value => false;
+      # Debian's, without anything to log in with: no network could be deleted.
+      'nova/auth_type':                             ensure => absent;
     }
   }
   class { 'neutron::plugins::ml2':
