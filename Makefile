@@ -9,7 +9,7 @@ activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
 shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine Dockerfiles dockervolumes) prepare/lib.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy token test tempest lint bench
+.PHONY: help prepare lab preview up destroy token test tempest lint bench chart
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
@@ -21,6 +21,7 @@ help:
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
 	@echo 'make lint      ruff, mypy, shellcheck, gofmt'
 	@echo 'make bench     measure'
+	@echo 'make chart     update the lab, and draw what took how long'
 	@echo 'make prepare   install and start what the lab needs, without bringing it up'
 	@echo
 	@echo 'For plain pulumi, openstack and pytest in this shell:  . ./activate'
@@ -47,6 +48,7 @@ token:
 	@$(activated) openrc=$$(pulumi stack output --stack "$$STACK" openrc); source "$$openrc"; openstack token issue
 
 test: lint
+	@prepare/browser
 	@$(activated) python3 -m pytest -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
 
 tempest:
@@ -65,3 +67,6 @@ lint:
 
 bench:
 	@$(activated) python3 -m tests.bench
+
+chart:
+	@$(activated) python3 -m tests.bench.chart
