@@ -9,7 +9,7 @@ activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
 shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine Dockerfiles dockervolumes) prepare/lib.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy token test lint bench
+.PHONY: help prepare lab preview up destroy token test tempest lint bench chart
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
@@ -18,8 +18,10 @@ help:
 	@echo 'make destroy   take the lab down'
 	@echo 'make token     a token from the lab'"'"'s Keystone'
 	@echo 'make test      lint, then every test; brings the lab up and down'
+	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
 	@echo 'make lint      ruff, mypy, shellcheck, gofmt'
 	@echo 'make bench     measure'
+	@echo 'make chart     update the lab, and draw what took how long'
 	@echo 'make prepare   install and start what the lab needs, without bringing it up'
 	@echo
 	@echo 'For plain pulumi, openstack and pytest in this shell:  . ./activate'
@@ -46,7 +48,14 @@ token:
 	@$(activated) openrc=$$(pulumi stack output --stack "$$STACK" openrc); source "$$openrc"; openstack token issue
 
 test: lint
+	@prepare/browser
 	@$(activated) python3 -m pytest -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
+
+tempest:
+	@$(activated) container=$$(pulumi stack output --stack "$$STACK" --json services | python3 -c \
+		'import json, sys; print(next((n for n, s in json.load(sys.stdin).items() if s["role"] == "tempest"), ""))'); \
+	[[ -n $$container ]] || { echo "stack $$STACK has no container of role tempest: add one to its configuration" >&2; exit 1; }; \
+	docker exec --env TEMPEST_WORKERS "$$container" /etc/dockstack/bin/tempest-smoke $(TESTS)
 
 lint:
 	@$(activated) ruff check .
@@ -58,3 +67,6 @@ lint:
 
 bench:
 	@$(activated) python3 -m tests.bench
+
+chart:
+	@$(activated) python3 -m tests.bench.chart

@@ -9,10 +9,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from components import paths
+from hostside.demo import RECORD
 
 TOKEN_SECONDS = 60.0
 
@@ -37,14 +39,46 @@ def main(stack: str) -> int:
         except OSError as error:
             print(f"\nKeystone issued no token through the VIP: {error}", file=sys.stderr)
             return 1
+        print("\n".join(dashboard(outputs)))
     print(f"""
 Next:
   . ./activate                              # pulumi, openstack and the rest for this shell
   . {openrc or "OPENRC"} && openstack token issue   # or: make token
-  pulumi preview | pulumi up | pulumi destroy   # after an edit of Pulumi.{stack}.yaml
+  pulumi preview | pulumi up | pulumi destroy   # after an edit of Pulumi.{stack}.yaml{"".join(guest(stack))}
 Images (dockstack/*) and the engine ({paths.HOME}) outlive `pulumi destroy`; to remove them as well:
   docker image rm $(docker image ls -q 'dockstack/*'); rm -rf {paths.HOME}""")
     return 0
+
+
+def dashboard(outputs: Mapping[str, Any]) -> list[str]:
+    """Return how to log in to the dashboard, in a lab that has one."""
+    url = outputs["endpoints"].get("dashboard")
+    if not url:
+        return []
+    return ["", f"Horizon: {url}, user admin; its password:", f"  grep OS_PASSWORD {outputs['openrc']}"]
+
+
+def guest(stack: str) -> list[str]:
+    """Return how to boot a guest and how to reach it, as far as what the demo has made allows."""
+    record = Path(paths.stack_directory(stack)) / RECORD
+    made = json.loads(record.read_text())["made"][-1] if record.exists() else {}
+    if not {"image", "flavors", "network"} <= made.keys():
+        return []
+    options = {
+        "--image": made["image"]["name"],
+        "--flavor": made["flavors"][0]["name"],
+        "--network": made["network"]["name"],
+        **({"--security-group": made["security_group"]["name"]} if "security_group" in made else {}),
+        **({"--key-name": made["key"]["name"]} if "key" in made else {}),
+    }
+    lines = [f"openstack server create {' '.join(f'{key} {value}' for key, value in options.items())} --wait guest1"]
+    if "router" in made:
+        outside = made["router"]["outside"]
+        lines += [
+            f"address=$(openstack floating ip create -f value -c floating_ip_address {outside})",
+            "openstack server add floating ip guest1 $address && ping $address",
+        ]
+    return [f"\n  {line}" for line in lines]
 
 
 def _table(title: str, rows: dict[str, str]) -> None:

@@ -55,7 +55,8 @@ class LabSecrets:
         return pulumi.Output.secret(
             pulumi.Output.all(
                 **{
-                    key: pulumi.Output.all(**{k: self.value(v) for k, v in name.items()})
+                    # Of nothing, Pulumi makes a list.
+                    key: pulumi.Output.all(**{k: self.value(v) for k, v in name.items()}).apply(dict)
                     if isinstance(name, Mapping)
                     else self.value(name)
                     for key, name in names.items()

@@ -34,8 +34,8 @@ def issue(container: str, *, fqdn: str, server: str, role: str, secret: str) -> 
         containers.execute(container, ["sh", "-c", f"umask 077 && cat > {ATTRIBUTES}"], stdin=attributes)
         try:
             # Without the keep-alive limit the agent waits 30 s on its first connection before it asks again.
-            bootstrap = ["puppet", "ssl", "bootstrap", "--http_keepalive_timeout", "0", "--waitforcert", "2"]
-            containers.execute(container, [*bootstrap, "--maxwaitforcert", "20"], timeout=180)
+            patience = ["--http_keepalive_timeout", "0", "--waitforcert", "2", "--maxwaitforcert", "20"]
+            containers.execute(container, ["puppet", "ssl", "bootstrap", "--color", "false", *patience], timeout=180)
         finally:
             containers.execute(container, ["rm", "-f", ATTRIBUTES])
     except CommandFailed as error:

@@ -25,6 +25,7 @@ from components.services import (
     plain,
     puppet,
     rabbitmq,
+    tempest,
 )
 from components.services.role import Demands, Role, Stage
 
@@ -46,6 +47,7 @@ ROLES: Mapping[str, Role] = {
         neutron,
         compute,
         dashboard,
+        tempest,
         plain,
     )
 }

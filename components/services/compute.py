@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
-from components.services import network, nova
+from components.services import cinder, network, nova
 from components.services.role import Check, Demands, Hiera, Membership, Role, SecretNames, Stage
 from components.services.view import LabView
 
@@ -12,12 +12,14 @@ def _hiera(view: LabView, container: Container) -> Hiera:
     return {
         **nova.common_hiera(view, container),
         **network.agent_data(view, container, {}),
+        **(cinder.compute_hiera(view) if view.members(cinder.ROLE.name) else {}),
         "profile::compute::address": str(container.address),
     }
 
 
-def _secrets(_demands: Demands) -> SecretNames:
-    return {**nova.common_secrets(), **network.AGENT_SECRETS}
+def _secrets(demands: Demands) -> SecretNames:
+    volumes = cinder.COMPUTE_SECRETS if set(cinder.ROLE.identities) <= set(demands.identities) else {}
+    return {**nova.common_secrets(), **network.AGENT_SECRETS, **volumes}
 
 
 ROLE = Role(
@@ -33,6 +35,8 @@ ROLE = Role(
     optional_devices=("/dev/kvm",),
     sysctls=network.SYSCTLS,
     tenant_port=True,
+    # Its switch's start makes /proc/sys/net writable, and Nova mounts the shares of volumes on NFS.
+    mounts_filesystems=True,
     # Guests' disks, and what Nova knows the host again by.
     data={"state": "/var/lib/nova"},
     needs={"keystone": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "nova": Stage.ATTACHED, "neutron": Stage.ATTACHED},

@@ -42,11 +42,9 @@ def agent_data(view: LabView, container: Container, mappings: Mapping[str, str])
         container: the container that the agent is in.
         mappings: physical networks to bridges, besides the tenants'.
     """
-    tenant = {"tenant": TENANT_BRIDGE} if view.environment.tenant_networks == "vlan" else {}
     return {
         "profile::neutron::agent::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
-        "profile::neutron::agent::tenant_networks": view.environment.tenant_networks,
         "profile::neutron::agent::tunnel_address": str(tunnel_address(container)),
         "profile::neutron::agent::mtu": container.mtu,
-        "profile::neutron::agent::bridge_mappings": {**mappings, **tenant},
+        "profile::neutron::agent::bridge_mappings": {"tenant": TENANT_BRIDGE, **mappings},
     }

@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from tests.bench import lab, wiring
+from tests.bench import chart, lab, memory, wiring
 from tests.bench.contenders import Contender, Dockstack
 from tests.bench.figures import Figures, machine, say, table, write
 from tests.bench.ground import Ground, NotWired
+from tests.lab.harness import ARTIFACTS
 
 GROWTH = (50, 100, 200)
+LAB_HEADINGS = ["stack", "step", "seconds", ""]
 EXPLANATION = """\
 Seconds: median (least-most) of the rounds. Ours/this: how many times as long Dockstack took in the same round, so less
 than 1 is faster. All have the same image, first process, mount and health check. Beyond what the others do, Dockstack
@@ -53,9 +55,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure(asked: argparse.Namespace, ground: Ground, directory: Path) -> dict[str, object]:
-    if asked.lab or asked.small_lab:
-        figures = lab.measure(asked.stack) if asked.lab else lab.measure_small(ground, directory)
-        print(table(["stack", "step", "seconds", ""], figures.rows("")))
+    if asked.lab:
+        return _lab(asked.stack)
+    if asked.small_lab:
+        figures = lab.measure_small(ground, directory)
+        print(table(LAB_HEADINGS, figures.rows("")))
         return {"lab": figures.record("")}
     taking_part = wiring.contenders(ground, directory)
     if asked.growth:
@@ -65,6 +69,16 @@ def _measure(asked: argparse.Namespace, ground: Ground, directory: Path) -> dict
     print(table(["contender", "step", "seconds", "ours/this"], figures.rows(Dockstack.name)))
     print(EXPLANATION)
     return {"containers": asked.containers, "wiring": figures.record(Dockstack.name)}
+
+
+def _lab(stack: str) -> dict[str, object]:
+    figures, recording = lab.measure(stack)
+    print(table(LAB_HEADINGS, figures.rows("")) + "\n")
+    held = memory.measure(stack)
+    print(table(["container", "MiB"], memory.rows(held)) + "\n")
+    drawing = ARTIFACTS / f"up-{stack}.svg"
+    chart.write(recording, stack, drawing)
+    return {"lab": figures.record(""), "memory_mib": held, "chart": str(drawing)}
 
 
 def _growth(ground: Ground, ours: Contender, rounds: int) -> dict[str, object]:
@@ -84,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument(
-        "--lab", action="store_true", help="measure a stack that is up instead: TAKES IT DOWN and up again"
+        "--lab",
+        action="store_true",
+        help="measure a stack that is up instead, with its memory and a chart: TAKES IT DOWN and up again",
     )
     kinds.add_argument("--small-lab", action="store_true", help="measure a throwaway lab with a Puppet server instead")
     kinds.add_argument("--growth", action="store_true", help=f"measure Dockstack alone at {GROWTH} containers instead")

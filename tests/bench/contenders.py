@@ -89,61 +89,11 @@ class Dockstack:
         shutil.rmtree(self._directory, ignore_errors=True)
 
 
-class ComposeAndLoop:
-    """docker-compose makes all containers at once, then a loop gives each its port."""
+class ByHand:
+    """Ways that wire the containers in a loop, on a bridge that they lay themselves.
 
-    name = "compose + loop"
-
-    def __init__(self, ground: Ground, likeness: Likeness, directory: Path, command: Sequence[str]) -> None:
-        """Take the ground, what a container is, an empty directory, and the command that compose is."""
-        self._ground, self._likeness, self._directory, self._command = ground, likeness, directory, command
-        self._wanted: Sequence[Wanted] = ()
-
-    def prepare(self, wanted: Sequence[Wanted]) -> None:
-        """Write the compose file."""
-        self._wanted = wanted
-        self._directory.mkdir()
-        services = {
-            each.name: {**self._likeness.compose(), "container_name": each.name, "hostname": each.name}
-            for each in wanted
-        }
-        (self._directory / "docker-compose.yml").write_text(yaml.safe_dump({"version": "2.4", "services": services}))
-
-    def up(self) -> object:
-        """Lay the bridge, let compose make the containers, attach them one by one."""
-        self._ground.lay()
-        self._compose("up", "--detach")
-        for each in self._wanted:
-            add_port(self._ground, each)
-        return None
-
-    def between(self) -> Steps:
-        """Return nothing: there is no preview, and a second loop would refuse."""
-        return []
-
-    def down(self) -> object:
-        """Detach the containers one by one, let compose remove them, remove the bridge."""
-        for each in self._wanted:
-            del_ports(self._ground, each)
-        self._compose("down", "--timeout", "10")
-        self._ground.lift()
-        return None
-
-    def clean(self) -> None:
-        """Remove the compose file."""
-        shutil.rmtree(self._directory, ignore_errors=True)
-
-    def _compose(self, *arguments: str) -> None:
-        # With fewer slots than services, docker-compose 1.29 hangs.
-        limit = str(max(64, 2 * len(self._wanted)))
-        environment: Mapping[str, str] = {**os.environ, "COMPOSE_PARALLEL_LIMIT": limit, "COMPOSE_HTTP_TIMEOUT": "300"}
-        run(*self._command, "--project-name", self._ground.name, *arguments, cwd=self._directory, env=environment)
-
-
-class OneByOne:
-    """The algorithm of 2015: run a container, give it its port, go on to the next."""
-
-    name = "one by one (2015)"
+    They say how the containers are made and removed: all of them before and after the loop, or each within it.
+    """
 
     def __init__(self, ground: Ground, likeness: Likeness) -> None:
         """Take the ground and what a container is."""
@@ -155,28 +105,91 @@ class OneByOne:
         self._wanted = wanted
 
     def up(self) -> object:
-        """Lay the bridge; run and attach the containers one by one."""
+        """Lay the bridge; make and attach the containers."""
         self._ground.lay()
+        self._make_all()
         for each in self._wanted:
-            names = ["--name", each.name, "--hostname", each.name]
-            run("docker", "run", "--detach", *names, *self._likeness.run_options())
+            self._make(each)
             add_port(self._ground, each)
         return None
 
     def between(self) -> Steps:
-        """Return nothing: there is no preview, and a second run would refuse."""
+        """Return nothing: there is no preview, and a second loop would refuse."""
         return []
 
     def down(self) -> object:
-        """Detach and remove the containers one by one, remove the bridge."""
+        """Detach and remove the containers, remove the bridge."""
         for each in self._wanted:
             del_ports(self._ground, each)
-            run("docker", "rm", "--force", each.name)
+            self._remove(each)
+        self._remove_all()
         self._ground.lift()
         return None
 
     def clean(self) -> None:
         """Do nothing: all that there is lies on the ground."""
+
+    def _make_all(self) -> None:
+        """Make all containers before the first is attached."""
+
+    def _make(self, wanted: Wanted) -> None:
+        """Make a container before it is attached."""
+
+    def _remove(self, wanted: Wanted) -> None:
+        """Remove a container that has been detached."""
+
+    def _remove_all(self) -> None:
+        """Remove all containers, the last one detached."""
+
+
+class ComposeAndLoop(ByHand):
+    """docker-compose makes all containers at once, then a loop gives each its port."""
+
+    name = "compose + loop"
+
+    def __init__(self, ground: Ground, likeness: Likeness, directory: Path, command: Sequence[str]) -> None:
+        """Take the ground, what a container is, an empty directory, and the command that compose is."""
+        super().__init__(ground, likeness)
+        self._directory, self._command = directory, command
+
+    def prepare(self, wanted: Sequence[Wanted]) -> None:
+        """Write the compose file."""
+        super().prepare(wanted)
+        self._directory.mkdir()
+        services = {
+            each.name: {**self._likeness.compose(), "container_name": each.name, "hostname": each.name}
+            for each in wanted
+        }
+        (self._directory / "docker-compose.yml").write_text(yaml.safe_dump({"version": "2.4", "services": services}))
+
+    def clean(self) -> None:
+        """Remove the compose file."""
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _make_all(self) -> None:
+        self._compose("up", "--detach")
+
+    def _remove_all(self) -> None:
+        self._compose("down", "--timeout", "10")
+
+    def _compose(self, *arguments: str) -> None:
+        # With fewer slots than services, docker-compose 1.29 hangs.
+        limit = str(max(64, 2 * len(self._wanted)))
+        environment: Mapping[str, str] = {**os.environ, "COMPOSE_PARALLEL_LIMIT": limit, "COMPOSE_HTTP_TIMEOUT": "300"}
+        run(*self._command, "--project-name", self._ground.name, *arguments, cwd=self._directory, env=environment)
+
+
+class OneByOne(ByHand):
+    """The algorithm of 2015: run a container, give it its port, go on to the next."""
+
+    name = "one by one (2015)"
+
+    def _make(self, wanted: Wanted) -> None:
+        names = ["--name", wanted.name, "--hostname", wanted.name]
+        run("docker", "run", "--detach", *names, *self._likeness.run_options())
+
+    def _remove(self, wanted: Wanted) -> None:
+        run("docker", "rm", "--force", wanted.name)
 
 
 def configuration(

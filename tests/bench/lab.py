@@ -7,14 +7,18 @@ from pathlib import Path
 from tests.bench.contenders import configuration
 from tests.bench.figures import Figures
 from tests.bench.ground import Ground
+from tests.bench.recording import Recording, record
 from tests.lab.harness import PROJECT, Stack, run
 
 SMALL = {1: "dnsmasq", 2: "puppet", 3: "memcached"}
 """Roles of the throwaway lab by the numbers of its containers."""
 
 
-def measure(stack: str) -> Figures:
+def measure(stack: str) -> tuple[Figures, Recording]:
     """Measure a stack of the checkout that is up; it is taken down, comes up again, and is up at the end.
+
+    Returns:
+        The figures, and the recording of its coming up.
 
     Raises:
         AssertionError: when a command fails, or finds something to do where it should not.
@@ -33,8 +37,9 @@ def measure(stack: str) -> Figures:
         pulumi("cancel", "--yes")
         pulumi("up", *quiet)
         raise
-    figures.take(stack, "up, images built", lambda: pulumi("up", *quiet))
-    return figures
+    recordings: list[Recording] = []
+    figures.take(stack, "up, images built", lambda: recordings.append(record(stack)))
+    return figures, recordings[0]
 
 
 def measure_small(ground: Ground, directory: Path) -> Figures:

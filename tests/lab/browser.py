@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,10 +13,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.lab.harness import PROJECT
+from tests.lab.harness import ARTIFACTS
 
-ARTIFACTS = Path(os.environ.get("DOCKSTACK_ARTIFACTS", PROJECT / "build" / "artifacts"))
-"""Where pictures are kept."""
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 FLAGS = (
     "--headless",

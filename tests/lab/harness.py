@@ -17,6 +17,8 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("DOCKSTACK_HOME", "/var/lib/dockstack"))
+ARTIFACTS = Path(os.environ.get("DOCKSTACK_ARTIFACTS", PROJECT / "build" / "artifacts"))
+"""Where pictures and charts are kept, for people to look at."""
 PROGRAM = ("__main__.py", "Pulumi.yaml", "components", "hostside", "Dockerfiles", "dockervolumes")
 
 

@@ -50,6 +50,7 @@ CONFIG: dict[str, Any] = {
         "nova1": {"role": "nova", "address": "10.87.0.80"},
         "compute1": {"role": "compute", "address": "10.87.0.90"},
         "dashboard1": {"role": "dashboard", "address": "10.87.0.95"},
+        "tempest1": {"role": "tempest", "address": "10.87.0.98"},
         "plain1": {"role": "plain", "address": "10.87.0.99"},
     },
 }

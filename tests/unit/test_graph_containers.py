@@ -50,7 +50,7 @@ def test_a_container_is_never_privileged_and_has_the_capabilities_that_its_role_
 
 
 def test_only_the_roles_that_shape_a_network_get_capabilities(lab: Graph) -> None:
-    shaping = {"dnsmasq1", "haproxy1", "neutron1", "compute1"}
+    shaping = {"dnsmasq1", "haproxy1", "neutron1", "compute1", "tempest1"}
     assert {name for name in NAMES if capabilities(lab.container(name))} == shaping
 
 

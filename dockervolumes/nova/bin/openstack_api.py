@@ -10,6 +10,13 @@ CONFIGURATION = "/etc/nova/nova.conf"
 TIMEOUT_SECONDS = 60
 
 
+def settings(section: str) -> configparser.SectionProxy:
+    """Returns a section of nova.conf."""
+    configuration = configparser.RawConfigParser(strict=False)
+    configuration.read(CONFIGURATION)
+    return configuration[section]
+
+
 class Refused(Exception):
     """A service's answer that isn't a success."""
 
@@ -22,19 +29,17 @@ class Cloud:
     """The services of the catalogue, asked with the credentials in nova.conf."""
 
     def __init__(self) -> None:
-        configuration = configparser.RawConfigParser(strict=False)
-        configuration.read(CONFIGURATION)
-        settings = configuration["keystone_authtoken"]
+        own = settings("keystone_authtoken")
         user = {
-            "name": settings["username"],
-            "domain": {"name": settings["user_domain_name"]},
-            "password": settings["password"],
+            "name": own["username"],
+            "domain": {"name": own["user_domain_name"]},
+            "password": own["password"],
         }
-        project = {"name": settings["project_name"], "domain": {"name": settings["project_domain_name"]}}
+        project = {"name": own["project_name"], "domain": {"name": own["project_domain_name"]}}
         identity = {"methods": ["password"], "password": {"user": user}}
         body = {"auth": {"identity": identity, "scope": {"project": project}}}
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        request = self._request("POST", f"{settings['auth_url'].rstrip('/')}/v3/auth/tokens", body, {})
+        request = self._request("POST", f"{own['auth_url'].rstrip('/')}/v3/auth/tokens", body, {})
         with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
             self._token = answer.headers["X-Subject-Token"]
             catalog = json.load(answer)["token"]["catalog"]
@@ -42,7 +47,7 @@ class Cloud:
             service["type"]: endpoint["url"].rstrip("/")
             for service in catalog
             for endpoint in service["endpoints"]
-            if endpoint["interface"] == "internal" and endpoint["region_id"] == settings["region_name"]
+            if endpoint["interface"] == "internal" and endpoint["region_id"] == own["region_name"]
         }
 
     def ask(self, method: str, service: str, path: str, body: object = None, version: str = "") -> Any:

@@ -43,7 +43,9 @@ class profile::cinder (
   }
   dockstack::database { 'cinder':
     password => $database_password,
-    group    => 'cinder',
+    require  => Anchor['cinder::install::end'],
+    before   => Anchor['cinder::dbsync::begin'],
+    notify   => Anchor['cinder::service::begin'],
   }
   class { 'cinder::db':
     database_connection              => dockstack::database_url('cinder', $database_host),
@@ -57,6 +59,8 @@ class profile::cinder (
       'username'  => 'openstack',
       'password'  => $rabbit_password.unwrap,
     }),
+    # Volumes belong to the service of this name, whatever the container's is.
+    host                  => 'cinder',
     lock_path             => '/var/lib/cinder/lock',
   }
   class { 'cinder::keystone::authtoken':
@@ -97,10 +101,21 @@ class profile::cinder (
   }
   # supervisord rotates what the program prints.
   cinder_api_uwsgi_config {
-    'uwsgi/http-socket': value => ':8776';
-    'uwsgi/logto':       ensure => absent;
-    'uwsgi/plugins':     value => 'python3';
+    'uwsgi/http-socket':             value => ':8776';
+    'uwsgi/logto':                   ensure => absent;
+    'uwsgi/plugins':                 value => 'python3';
+    # A check that gives up while the API starts is no error of the API's.
+    'uwsgi/disable-write-exception': value => true;
   }
+  cinder_config {
+    'DEFAULT/my_ip':      value => $address;
+    # What Debian's package brings along for a back end that no lab has.
+    'lvm/volume_driver':  ensure => absent;
+    'lvm/volume_group':   ensure => absent;
+    'lvm/iscsi_protocol': ensure => absent;
+    'lvm/iscsi_helper':   ensure => absent;
+  }
+
   include cinder::scheduler
   class { 'cinder::volume':
     backend_stats_polling_interval => 30,

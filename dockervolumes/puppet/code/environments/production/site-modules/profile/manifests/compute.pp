@@ -10,6 +10,10 @@ class profile::compute (
 ) {
   include profile::neutron::agent
   include profile::nova::common
+  # A lab without volumes says nothing of them.
+  if lookup('profile::compute::volumes::backend', { 'default_value' => undef }) {
+    include profile::compute::volumes
+  }
 
   $virt_type = $facts['dockstack_kvm'] ? {
     true    => 'kvm',

@@ -8,9 +8,9 @@
 # @param identity_password Password of Neutron's own user.
 # @param metadata_secret What Neutron's proxy signs a guest's identity with for Nova.
 # @param nova_password Password of the user that tells Nova of changed ports; undef without a Nova.
-# @param tenant_networks What carries the tenants' networks.
+# @param tenant_networks What carries the networks that tenants make; an administrator's may be of either kind.
 # @param mtu What the lab's bridge carries.
-# @param vlans First and last VLAN of the tenants' networks.
+# @param vlans First and last VLAN of the physical network `tenant`, which is the lab's bridge.
 # @param processes Processes of the API.
 # @param threads Threads of each process.
 class profile::neutron (
@@ -67,6 +67,8 @@ class profile::neutron (
     neutron_config {
       'DEFAULT/notify_nova_on_port_status_changes': value => false;
       'DEFAULT/notify_nova_on_port_data_changes':   value => false;
+      # Debian's, without anything to log in with: no network could be deleted.
+      'nova/auth_type':                             ensure => absent;
     }
   }
   class { 'neutron::plugins::ml2':
@@ -75,10 +77,7 @@ class profile::neutron (
     mechanism_drivers    => ['openvswitch'],
     extension_drivers    => ['port_security'],
     flat_networks        => ['provider'],
-    network_vlan_ranges  => $tenant_networks ? {
-      'vlan'  => ["tenant:${vlans}"],
-      default => [],
-    },
+    network_vlan_ranges  => ["tenant:${vlans}"],
     vni_ranges           => ['1:65535'],
     path_mtu             => $mtu,
   }
@@ -100,9 +99,15 @@ class profile::neutron (
   }
   # An interface of the switch's own that was moved into a namespace is dead once the switch has been started again. One end of a pair
   # stays alive. Knowing the datapath, the agents turn off what it can't do.
-  neutron_config {
-    'DEFAULT/ovs_use_veth': value => true;
-    'ovs/datapath_type':    value => $facts['openvswitch_datapath'];
+  neutron_config { 'ovs/datapath_type':
+    value => $facts['openvswitch_datapath'],
+  }
+  # Debian's file for the agent of routers says the contrary, so that it has to be in the agents' own files.
+  neutron_l3_agent_config { 'DEFAULT/ovs_use_veth':
+    value => true,
+  }
+  neutron_dhcp_agent_config { 'DEFAULT/ovs_use_veth':
+    value => true,
   }
   class { 'neutron::agents::metadata':
     shared_secret    => $metadata_secret.unwrap,

@@ -4,14 +4,12 @@
 #
 # @param rabbit_hosts Host names of the message brokers.
 # @param rabbit_password Password of the RabbitMQ user openstack.
-# @param tenant_networks What carries the tenants' networks.
 # @param tunnel_address Address of the tunnels' end, on br-phy.
 # @param mtu What the lab's bridge carries.
 # @param bridge_mappings Bridge by physical network.
 class profile::neutron::agent (
   Array[Stdlib::Fqdn, 1] $rabbit_hosts,
   Sensitive[String[1]] $rabbit_password,
-  Enum['vxlan', 'vlan'] $tenant_networks,
   Stdlib::IP::Address::V4::Nosubnet $tunnel_address,
   Integer[576] $mtu,
   Hash[String[1], String[1]] $bridge_mappings,
@@ -33,13 +31,9 @@ class profile::neutron::agent (
     }),
   }
 
-  $tunnel_types = $tenant_networks ? {
-    'vxlan' => ['vxlan'],
-    default => [],
-  }
   class { 'neutron::agents::ml2::ovs':
     bridge_mappings => $bridge_mappings,
-    tunnel_types    => $tunnel_types,
+    tunnel_types    => ['vxlan'],
     local_ip        => $tunnel_address,
     firewall_driver => 'openvswitch',
     datapath_type   => $facts['openvswitch_datapath'],

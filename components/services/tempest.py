@@ -1,0 +1,48 @@
+"""Tempest: tests of the lab's services from a container beside them, run by ``make tempest``."""
+
+from __future__ import annotations
+
+from components.environment import Container
+from components.services.role import Check, Demands, Hiera, Role, SecretNames, Stage
+from components.services.view import LabView
+
+
+def _hiera(view: LabView, container: Container) -> Hiera:
+    dashboard = [f for role, f in view.frontends if role.name == "dashboard"]
+    address = _provider_address(view, container)
+    return {
+        "profile::tempest::vip_name": view.vip_name,
+        "profile::tempest::region": view.environment.region,
+        "profile::tempest::computes": len(view.members("compute")),
+        **({"profile::tempest::dashboard_url": view.endpoint(dashboard[0])} if dashboard else {}),
+        **({"profile::tempest::provider_address": address} if address else {}),
+    }
+
+
+def _provider_address(view: LabView, container: Container) -> str:
+    """Return an address of the provider network that the demo's pool leaves free: from its lower half, downwards."""
+    provider = view.environment.provider
+    if provider is None or not view.members("neutron"):
+        return ""
+    last = provider.network.num_addresses // 2 - 1
+    free = (a for n in range(last, 0, -1) if (a := provider.network[n]) != provider.gateway)
+    mine = view.members("tempest").index(container)
+    return f"{[next(free) for _ in range(mine + 1)][-1]}/{provider.network.prefixlen}"
+
+
+def _secrets(_demands: Demands) -> SecretNames:
+    return {"profile::tempest::admin_password": "keystone_admin"}
+
+
+ROLE = Role(
+    name="tempest",
+    memory_mib=30,
+    # It gives itself an address on the provider network, where the guests' floating addresses are.
+    capabilities=("NET_ADMIN",),
+    provider_port=True,
+    needs={"keystone": Stage.HEALTHY, "haproxy": Stage.HEALTHY},
+    checks=(Check(command=("/etc/dockstack/bin/tempest-smoke", "--check")),),
+    packages=("tempest", "neutron-tempest-plugin"),
+    hiera=_hiera,
+    secrets=_secrets,
+)

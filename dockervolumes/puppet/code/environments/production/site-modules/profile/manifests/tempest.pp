@@ -1,0 +1,32 @@
+# @summary What the runs of Tempest have to know of the lab; they find out the rest.
+#
+# @param vip_name Host name of the virtual address.
+# @param region Region of the endpoints.
+# @param admin_password Password of the user admin, who makes the projects and users of the tests.
+# @param computes How many computes the lab has.
+# @param dashboard_url Where the dashboard is, for a lab that has one.
+# @param provider_address Address with prefix on the provider network, for a lab that has one.
+class profile::tempest (
+  Stdlib::Fqdn $vip_name,
+  String[1] $region,
+  Sensitive[String[1]] $admin_password,
+  Integer[0] $computes = 0,
+  Optional[Stdlib::HTTPUrl] $dashboard_url = undef,
+  Optional[Stdlib::IP::Address::V4::CIDR] $provider_address = undef,
+) {
+  file { '/etc/tempest/lab.json':
+    ensure    => file,
+    owner     => 'root',
+    group     => 'root',
+    mode      => '0600',
+    show_diff => false,
+    content   => Sensitive(stdlib::to_json({
+      'auth_url'         => "http://${vip_name}:5000/v3",
+      'password'         => $admin_password.unwrap,
+      'region'           => $region,
+      'computes'         => $computes,
+      'dashboard_url'    => $dashboard_url,
+      'provider_address' => $provider_address,
+    })),
+  }
+}

@@ -1,0 +1,4 @@
+# @summary Tempest, which tests the lab's services.
+class role::tempest {
+  include profile::tempest
+}

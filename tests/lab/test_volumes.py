@@ -1,0 +1,180 @@
+"""Volumes without a guest: made, copied, grown and deleted through the API, kept in Ceph, and there after restarts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.lab.cloud import Cloud, connect, environment, volume
+from tests.lab.conftest import Lab
+from tests.lab.harness import eventually, inside, run
+
+pytestmark = pytest.mark.lab
+
+OLD, NEW = "what was written first", "what was written after that"
+
+
+@pytest.fixture(scope="module")
+def cloud(lab: Lab) -> Cloud:
+    if "cinder" not in lab.endpoints:
+        pytest.skip("this lab has no volumes")
+    return connect(lab.openrc)
+
+
+@pytest.fixture
+def undo(cloud: Cloud) -> Iterator[list[Any]]:
+    """Volumes and snapshots to delete afterwards, the last one first."""
+    made: list[Any] = []
+    yield made
+    for each in reversed(made):
+        kind = "snapshot" if hasattr(each, "volume_id") else "volume"
+        getattr(cloud.block_storage, f"delete_{kind}")(each, ignore_missing=True)
+        cloud.block_storage.wait_for_delete(each, interval=1, wait=120)
+
+
+def made_from(cloud: Cloud, undo: list[Any], name: str, **source: Any) -> Any:
+    """Make a volume from something else, to be deleted afterwards."""
+    made = cloud.block_storage.create_volume(name=name, **source)
+    undo.append(made)
+    return cloud.block_storage.wait_for_status(made, "available", failures=["error"], interval=1, wait=120)
+
+
+def in_ceph(lab: Lab, code: str) -> str:
+    """Run Python in the volume service's container, with the pool open as `pool` under the name that QEMU uses too."""
+    opening = (
+        "import rados, rbd\n"
+        "cluster = rados.Rados(conffile='/etc/ceph/ceph.conf', name='client.cinder',"
+        " conf={'client_mount_timeout': '30', 'keyring': '/etc/ceph/ceph.client.cinder.keyring'})\n"
+        "cluster.connect(timeout=30)\npool = cluster.open_ioctx('volumes')\n"
+    )
+    return inside(lab.of_role("cinder"), "python3", "-", stdin=opening + code).strip()
+
+
+def write(lab: Lab, disk: Any, text: str) -> None:
+    """Write at the beginning of a volume."""
+    in_ceph(lab, f"with rbd.Image(pool, 'volume-{disk.id}') as image:\n    image.write({text.encode()!r}, 0)\n")
+
+
+def read(lab: Lab, disk: Any, count: int) -> str:
+    """Read the beginning of a volume."""
+    code = f"with rbd.Image(pool, 'volume-{disk.id}') as image:\n    print(image.read(0, {count}).decode())\n"
+    return in_ceph(lab, code)
+
+
+def kept(lab: Lab) -> set[str]:
+    """Return what Ceph keeps in the pool, the deleted included."""
+    code = "print([*rbd.RBD().list(pool), *(found['name'] for found in rbd.RBD().trash_list(pool))])"
+    return {str(name) for name in json.loads(in_ceph(lab, code).replace("'", '"'))}
+
+
+def openstack(lab: Lab, *arguments: str, check: bool = True) -> Any:
+    """Run the command that users run."""
+    return run("openstack", *arguments, check=check, env=environment(lab.openrc))
+
+
+@pytest.fixture
+def in_rbd(lab: Lab) -> None:
+    """Only volumes in Ceph can be looked into from here."""
+    if not any(service["role"] == "ceph" for service in lab.services.values()):
+        pytest.skip("this lab keeps its volumes elsewhere")
+
+
+def test_every_volume_service_is_up(cloud: Cloud) -> None:
+    states = {service.binary: service.state for service in cloud.block_storage.services()}
+    assert states == {"cinder-scheduler": "up", "cinder-volume": "up"}
+
+
+@pytest.mark.usefixtures("in_rbd")
+def test_a_snapshot_keeps_what_was_there_and_a_clone_what_is(lab: Lab, cloud: Cloud, undo: list[Any]) -> None:
+    with volume(cloud, "original") as original:
+        write(lab, original, OLD)
+        shot = cloud.block_storage.create_snapshot(name="shot", volume_id=original.id)
+        undo.append(shot)
+        cloud.block_storage.wait_for_status(shot, "available", failures=["error"], interval=1, wait=120)
+        write(lab, original, NEW)
+
+        restored = made_from(cloud, undo, "restored", size=1, snapshot_id=shot.id)
+        assert read(lab, restored, len(OLD)) == OLD
+        clone = made_from(cloud, undo, "clone", size=1, source_volume_id=original.id)
+        assert read(lab, clone, len(NEW)) == NEW
+
+        write(lab, clone, OLD)
+        assert read(lab, original, len(NEW)) == NEW
+
+        while undo:
+            each = undo.pop()
+            delete = cloud.block_storage.delete_snapshot if each is shot else cloud.block_storage.delete_volume
+            delete(each)
+            cloud.block_storage.wait_for_delete(each, interval=1, wait=120)
+
+
+@pytest.mark.usefixtures("in_rbd")
+def test_a_clone_outlives_its_source_and_nothing_stays_when_it_goes_too(lab: Lab, cloud: Cloud) -> None:
+    before = kept(lab)
+    source = cloud.block_storage.create_volume(name="source", size=1)
+    cloud.block_storage.wait_for_status(source, "available", failures=["error"], interval=1, wait=120)
+    write(lab, source, OLD)
+    clone = cloud.block_storage.create_volume(name="clone", size=1, source_volume_id=source.id)
+    cloud.block_storage.wait_for_status(clone, "available", failures=["error"], interval=1, wait=120)
+    cloud.block_storage.delete_volume(source)
+    cloud.block_storage.wait_for_delete(source, interval=1, wait=120)
+    assert read(lab, clone, len(OLD)) == OLD
+    cloud.block_storage.delete_volume(clone)
+    cloud.block_storage.wait_for_delete(clone, interval=1, wait=120)
+    eventually("the pool is as it was", lambda: kept(lab) == before, 60, 1)
+
+
+@pytest.mark.usefixtures("in_rbd")
+def test_a_grown_volume_keeps_its_content(lab: Lab, cloud: Cloud) -> None:
+    with volume(cloud, "growing") as disk:
+        write(lab, disk, OLD)
+        cloud.block_storage.extend_volume(disk, 2)
+        eventually("the volume has grown", lambda: cloud.block_storage.get_volume(disk.id).size == 2, 60, 1)
+        assert in_ceph(lab, f"print(rbd.Image(pool, 'volume-{disk.id}').size())") == str(2 * 1024**3)
+        assert read(lab, disk, len(OLD)) == OLD
+
+
+def test_a_user_who_asks_for_too_much_gets_cinders_own_words(lab: Lab, cloud: Cloud) -> None:
+    refused = openstack(lab, "volume", "create", "--size", "5000", "huge", check=False)
+    assert refused.returncode != 0
+    assert "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota" in (
+        refused.stderr
+    )
+    assert "Traceback" not in refused.stderr
+
+    with volume(cloud, "small") as disk:
+        shrunk = openstack(lab, "volume", "set", "--size", "1", disk.id, check=False)
+        assert shrunk.returncode != 0
+        assert "New size for extend must be greater than current size" in shrunk.stderr
+        assert "Traceback" not in shrunk.stderr
+
+
+def test_volumes_and_their_service_come_back_after_restarts(lab: Lab, cloud: Cloud) -> None:
+    restarted = [name for name, service in lab.services.items() if service["role"] in ("ceph", "cinder")]
+    with volume(cloud, "lasting") as disk:
+        in_pool = "ceph" in {lab.services[name]["role"] for name in restarted}
+        if in_pool:
+            write(lab, disk, OLD)
+        run("docker", "restart", *restarted)
+        lab.settled()
+        eventually("every service is up", lambda: all(s.state == "up" for s in cloud.block_storage.services()), 120, 1)
+        with volume(cloud, "after-restart"):
+            pass
+        if in_pool:
+            assert read(lab, disk, len(OLD)) == OLD
+
+
+@pytest.mark.usefixtures("in_rbd")
+def test_the_key_of_the_volumes_opens_nothing_else(lab: Lab) -> None:
+    tried = in_ceph(
+        lab,
+        "import json\n"
+        "def said(**command):\n    return cluster.mon_command(json.dumps(command), b'')[0]\n"
+        "print(said(prefix='auth get', entity='client.admin'), said(prefix='osd pool create', pool='mine', pg_num=1))",
+    )
+    assert tried == "-13 -13"
+    keyring = inside(lab.of_role("cinder"), "stat", "-c", "%U:%G %a", "/etc/ceph/ceph.client.cinder.keyring")
+    assert keyring.strip() == "root:cinder 640"

@@ -1,0 +1,62 @@
+"""What is said when a lab is up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components import closing, paths
+from hostside.demo import RECORD
+
+MADE = {
+    "image": {"name": "guest"},
+    "flavors": [{"name": "tiny"}, {"name": "small"}],
+    "network": {"name": "demo"},
+    "security_group": {"name": "demo"},
+    "key": {"name": "demo-key"},
+    "router": {"name": "demo", "inside": "demo", "outside": "provider"},
+}
+
+
+@pytest.fixture
+def record(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(paths, "stack_directory", lambda stack: tmp_path / stack)
+    (tmp_path / "lab").mkdir()
+    return tmp_path / "lab" / RECORD
+
+
+def test_the_dashboards_address_user_and_password_are_told() -> None:
+    told = closing.dashboard({"endpoints": {"dashboard": "http://vip.lab/horizon/"}, "openrc": "/somewhere/openrc"})
+    assert told == [
+        "",
+        "Horizon: http://vip.lab/horizon/, user admin; its password:",
+        "  grep OS_PASSWORD /somewhere/openrc",
+    ]
+
+
+def test_a_lab_without_dashboard_has_no_way_into_it() -> None:
+    assert closing.dashboard({"endpoints": {"keystone": "http://vip.lab:5000/v3"}, "openrc": "/somewhere/openrc"}) == []
+
+
+def test_a_guest_is_booted_from_what_the_demo_made_last(record: Path) -> None:
+    record.write_text(json.dumps({"image": "sha256:1", "made": [{}, MADE]}))
+    create, address, ping = closing.guest("lab")
+    assert create.strip() == (
+        "openstack server create --image guest --flavor tiny --network demo --security-group demo "
+        "--key-name demo-key --wait guest1"
+    )
+    assert address.endswith("floating_ip_address provider)")
+    assert "ping" in ping
+
+
+def test_without_a_router_nothing_is_said_of_floating_addresses(record: Path) -> None:
+    record.write_text(json.dumps({"image": "sha256:1", "made": [{k: v for k, v in MADE.items() if k != "router"}]}))
+    assert len(closing.guest("lab")) == 1
+
+
+def test_without_a_demo_nothing_is_said_of_guests(record: Path) -> None:
+    assert closing.guest("lab") == []
+    record.write_text(json.dumps({"image": "sha256:1", "made": [{"image": {"name": "guest"}}]}))
+    assert closing.guest("lab") == []

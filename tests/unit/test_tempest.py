@@ -1,0 +1,93 @@
+"""The role tempest: what its program is told, what it makes of that, and what it counts."""
+
+from __future__ import annotations
+
+import re
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from components import environment, paths, services
+from components.services.view import LabView
+from tests.unit.graph_recorder import config
+
+VOLUMES = paths.DOCKERVOLUMES / "tempest"
+
+
+def hiera(given: dict[str, Any]) -> dict[str, object]:
+    checked, _ = environment.load(given, stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
+    view = LabView(checked, services.ROLES)
+    role = services.ROLES["tempest"]
+    return dict(role.hiera(view, view.members("tempest")[0]))
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    loader = SourceFileLoader("tempest_smoke", str(VOLUMES / "bin/tempest-smoke"))
+    spec = spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def test_every_test_that_is_not_run_has_its_reason() -> None:
+    lines = [line for line in (VOLUMES / "tempest/exclude").read_text().splitlines() if not line.startswith("#")]
+    for line in lines:
+        pattern, _, reason = line.partition("#")
+        assert re.compile(pattern.strip()) and reason.strip(), line
+
+
+@pytest.mark.parametrize(
+    ("network", "gateway", "address"),
+    [
+        ("10.87.1.0/24", "10.87.1.1", "10.87.1.127/24"),
+        ("10.87.1.0/24", "10.87.1.127", "10.87.1.126/24"),
+        ("10.87.1.0/29", "10.87.1.6", "10.87.1.3/29"),
+    ],
+)
+def test_its_address_on_the_provider_network_is_outside_the_demos_pool(
+    network: str, gateway: str, address: str
+) -> None:
+    told = hiera({**config(), "provider": {"bridge": "br-ext", "network": network, "gateway": gateway}})
+    assert told["profile::tempest::provider_address"] == address
+
+
+def test_a_lab_without_a_provider_network_gives_it_no_address_there() -> None:
+    given = {key: value for key, value in config().items() if key != "provider"}
+    assert "profile::tempest::provider_address" not in hiera(given)
+
+
+def test_only_services_of_the_catalogue_are_tested(program: Any) -> None:
+    settings = {
+        "auth_url": "http://vip/v3", "password": "p", "region": "R", "computes": 0, "dashboard_url": None,
+        "provider_address": None,
+    }  # fmt: skip
+    lab = SimpleNamespace(settings=settings, has=lambda kind: kind == "identity", volume_type="")
+    made = program.configuration(lab)
+    assert not any(made["service_available"].values())
+    assert "compute" not in made and "volume" not in made
+
+
+def test_the_table_counts_by_service_and_a_failure_fails_the_run(
+    program: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "exclude").write_text("# what this is\ntempest\\.x  # no x\n")
+    monkeypatch.setattr(program, "EXCLUDE", str(tmp_path / "exclude"))
+    passed = ("tempest.api.identity.v3.test_a.A.test_a[id-1,smoke]", "success", 2.0, "")
+    skipped = ("setUpClass (tempest.scenario.test_b.B)", "skip", 0.0, "no b")
+    failed = ("tempest.api.identity.v3.test_a.A.test_c[id-2]", "fail", 1.0, "")
+    assert program.report([passed, skipped], 3.0) == 0
+    assert program.report([skipped], 3.0) == 1
+    capsys.readouterr()
+    assert program.report([passed, skipped, failed], 4.0) == 1
+    said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "| tempest.api.identity | 1 | 1 | 0 | 3 |" in said
+    assert "| tempest.scenario | 0 | 0 | 1 | 0 |" in said
+    assert "skipped 1: no b" in said and "not run: tempest\\.x # no x" in said
+    assert f"failed: {failed[0]}" in said
