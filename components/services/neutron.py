@@ -40,6 +40,8 @@ ROLE = Role(
     shares=(network.SHARED_FILES,),
     capabilities=network.CAPABILITIES,
     devices=network.DEVICES,
+    # Network namespaces are mounts, and its switch's start makes /proc/sys/net writable.
+    mounts_filesystems=True,
     sysctls=network.SYSCTLS,
     tenant_port=True,
     provider_port=True,

@@ -111,7 +111,7 @@ class Ground:
             assert made.binding_vif_type == "ovs", f"no agent in {container} binds its ports"
             probe.plug()
             active = f"port {made.id} is active"
-            eventually(active, lambda: self.cloud.network.get_port(made.id).status == "ACTIVE", 60, 1)
+            eventually(active, lambda: self.cloud.network.get_port(made.id).status == "ACTIVE", 120, 1)
             probe.lease()
             yield probe
         finally:
@@ -225,7 +225,7 @@ def test_metadata_are_asked_for_at_the_usual_address(lab: Lab, ground: Ground, h
         def answer() -> str:
             return probe.run(*ask, check=False)[-3:]
 
-        eventually("metadata are answered", lambda: answer() not in ("", "000"), 60, 1)
+        eventually("metadata are answered", lambda: answer() not in ("", "000"), 120, 1)
         # Nova knows of no guest with this port; without Nova, there is nobody to ask behind the proxy.
         roles = {service["role"] for service in lab.services.values()}
         assert answer() in (("404",) if "nova" in roles else ("500", "502", "503"))

@@ -31,6 +31,11 @@ def test_the_subnet_comes_from_the_gateway_and_the_mask() -> None:
     assert environment.region == "RegionOne"
 
 
+def test_tenants_networks_are_carried_by_vxlan_unless_a_lab_says_otherwise() -> None:
+    assert _load().tenant_networks == "vxlan"
+    assert _load({"common": {"tenantNetworks": "vlan"}}).tenant_networks == "vlan"
+
+
 @pytest.mark.parametrize("mask", [24, "24", "/24", "255.255.255.0"])
 def test_a_mask_may_be_a_prefix_length_or_a_netmask(mask: object) -> None:
     assert _load({"containerDefaults": {"mask": mask}}).container("puppet1").prefix == 24

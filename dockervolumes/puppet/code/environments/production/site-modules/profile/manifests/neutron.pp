@@ -67,6 +67,8 @@ class profile::neutron (
     neutron_config {
       'DEFAULT/notify_nova_on_port_status_changes': value => false;
       'DEFAULT/notify_nova_on_port_data_changes':   value => false;
+      # Debian's, without anything to log in with: no network could be deleted.
+      'nova/auth_type':                             ensure => absent;
     }
   }
   class { 'neutron::plugins::ml2':
@@ -97,9 +99,15 @@ class profile::neutron (
   }
   # An interface of the switch's own that was moved into a namespace is dead once the switch has been started again. One end of a pair
   # stays alive. Knowing the datapath, the agents turn off what it can't do.
-  neutron_config {
-    'DEFAULT/ovs_use_veth': value => true;
-    'ovs/datapath_type':    value => $facts['openvswitch_datapath'];
+  neutron_config { 'ovs/datapath_type':
+    value => $facts['openvswitch_datapath'],
+  }
+  # Debian's file for the agent of routers says the contrary, so that it has to be in the agents' own files.
+  neutron_l3_agent_config { 'DEFAULT/ovs_use_veth':
+    value => true,
+  }
+  neutron_dhcp_agent_config { 'DEFAULT/ovs_use_veth':
+    value => true,
   }
   class { 'neutron::agents::metadata':
     shared_secret    => $metadata_secret.unwrap,
