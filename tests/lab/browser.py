@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +31,7 @@ FLAGS = (
     "--no-proxy-server",
     "--window-size=1400,1000",
 )
-SECONDS = 60.0
+SECONDS = 120.0
 """How long a page may take; the machine may have much else to do."""
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Browser:
         """Start Chromium with an empty profile in a directory."""
         options = webdriver.ChromeOptions()
         options.binary_location = CHROMIUM
+        options.page_load_strategy = "eager"
         options.ignore_local_proxy_environment_variables()
         for flag in (*FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
@@ -73,7 +75,7 @@ class Browser:
         try:
             return wait.until(lambda _: condition())
         except Exception as error:
-            kept = self.picture("failed-" + "".join(c if c.isalnum() else "-" for c in what))
+            kept = self.picture("failed-" + "-".join(re.findall(r"\w+", what))[-80:])
             raise AssertionError(
                 f"{what}: not within {seconds:.0f} s at {self.driver.current_url}, see {kept}"
             ) from error

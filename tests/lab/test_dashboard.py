@@ -183,10 +183,10 @@ def test_a_guest_launched_from_the_form_runs_and_its_console_shows_something(
 
 def allocate(browser: Browser, choice: str) -> None:
     """Choose a row of a step of the launch form, unless the form has chosen it itself."""
-    step = "//div[contains(@class, 'step') and not(contains(@class, 'ng-hide'))]"
+    step = "//div[contains(concat(' ', @class, ' '), ' step ') and not(contains(@class, 'ng-hide'))]"
     cell = f"//td[normalize-space()='{choice}']"
     chosen = f"{step}//div[contains(@class, 'transfer-allocated')]{cell}"
-    up = "//button[.//*[contains(@class, 'fa-arrow-up')]]"
+    up = "//button[contains(@class, 'fa-arrow-up')]"
     offered = f"{step}//div[contains(@class, 'transfer-available')]//tr[.{cell}]{up}"
     browser.find(f"{chosen} | {offered}")
     if not browser.driver.find_elements("xpath", chosen):
