@@ -322,9 +322,9 @@ def test_an_agents_tunnels_end_where_its_switch_has_the_address() -> None:
     lab = view()
     member = lab.members("neutron")[0]
     role = services.ROLES["neutron"]
-    assert role.hiera(lab, member)["profile::neutron::agent::tunnel_address"] == "198.18.0.70"
+    assert role.hiera(lab, member)["profile::neutron::agent::tunnel_address"] == "198.18.0.85"
     started = volumes.render(lab, member, role)["supervisor/boot/openvswitch.conf"]["content"]
-    assert "network-links br-phy eth2 198.18.0.70/16 br-ex eth1\n" in started
+    assert "network-links br-phy eth2 198.18.0.85/16 br-ex eth1\n" in started
 
 
 def test_neutron_tells_nova_of_changed_ports_where_there_is_a_nova() -> None:
