@@ -259,7 +259,7 @@ class DhcpInput(_Input):
 
 
 def _tenant_networks(value: object) -> str:
-    fix = f"Write {one_of(TENANT_NETWORKS)}."
+    fix = f"Write {' or '.join(TENANT_NETWORKS)}."
     text = _text("a kind of network", fix)(value)
     if text not in TENANT_NETWORKS:
         raise _bad(f"{show(value)} is no kind of tenant network", fix)

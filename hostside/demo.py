@@ -10,12 +10,12 @@ from typing import Any
 
 from hostside import files
 from hostside.errors import StepError
-from hostside.process import CommandFailed, run
+from hostside.process import CommandFailed, run, succeeds
 
 PROGRAM = "/usr/share/dockstack/demo"
 RECORD = "demo.json"
 """What was made last, in the stack's directory: all that its removal needs, once the configuration has forgotten it."""
-SECONDS = 300.0
+SECONDS = 600.0
 
 
 def apply(
@@ -46,9 +46,12 @@ def apply(
         made.append(wanted)
     # Before anything is made, so that what a run that is cut off leaves is known.
     _keep(record, image, made)
+    name = f"{directory.name}-demo"
+    # A client that was cut off leaves its program at work.
+    succeeds(["docker", "rm", "--force", name])
     order = json.dumps({"login": login, "wanted": wanted, "made": made})
     step = "making the demo" if wanted else "removing the demo"
-    done = _run(step, image, ["--network", f"container:{container}"], "apply", order)
+    done = _run(step, image, ["--name", name, "--network", f"container:{container}"], "apply", order)
     print("".join(f"demo: {line}\n" for line in done.splitlines()), end="", file=sys.stderr)
     if wanted:
         _keep(record, image, [wanted])
@@ -71,7 +74,7 @@ def _public_key(image: str, key: Path) -> str:
 
 
 def _run(step: str, image: str, options: list[str], mode: str, stdin: str) -> str:
-    if not image or not _there(image):
+    if not succeeds(["docker", "image", "inspect", image]):
         reason = "the image that made it is gone; set dockstack:demo to true, run `pulumi up`, and then set it to false"
         raise StepError("demo", step, reason)
     # The endpoints are beside us, whatever proxy the engine gives to containers.
@@ -80,14 +83,6 @@ def _run(step: str, image: str, options: list[str], mode: str, stdin: str) -> st
         return run([*command, *options, image, PROGRAM, mode], stdin=stdin, timeout=SECONDS)
     except CommandFailed as error:
         raise StepError("demo", step, *_said(str(error))) from None
-
-
-def _there(image: str) -> bool:
-    try:
-        run(["docker", "image", "inspect", "--format", "{{.Id}}", image])
-    except CommandFailed:
-        return False
-    return True
 
 
 def _said(message: str) -> tuple[str, list[str]]:

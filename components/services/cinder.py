@@ -64,7 +64,7 @@ COMPUTE_SECRETS: SecretNames = {"profile::compute::volumes::ceph_secret": ceph.S
 
 ROLE = Role(
     name="cinder",
-    memory_mib=500,
+    memory_mib=450,
     needs={
         "haproxy": Stage.HEALTHY,
         "galera": Stage.HEALTHY,

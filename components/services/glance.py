@@ -27,7 +27,7 @@ def _secrets(_demands: Demands) -> SecretNames:
 
 ROLE = Role(
     name="glance",
-    memory_mib=200,
+    memory_mib=170,
     needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "keystone": Stage.HEALTHY},
     wants={"memcached": Stage.HEALTHY},
     data={"images": "/var/lib/glance"},

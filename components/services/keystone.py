@@ -19,11 +19,13 @@ def _hiera(view: LabView, _container: Container) -> Hiera:
 
 
 def _secrets(demands: Demands) -> SecretNames:
+    passwords = {identity.name: identity.secret for identity in demands.identities}
     return {
+        # Puppet would make an array of an empty hash when it makes it Sensitive.
+        **({"profile::keystone::identity_passwords": passwords} if passwords else {}),
         "profile::keystone::admin_password": "keystone_admin",
         "profile::keystone::database_password": "keystone_database",
         "profile::keystone::rabbit_password": "rabbitmq_openstack",
-        "profile::keystone::identity_passwords": {identity.name: identity.secret for identity in demands.identities},
     }
 
 

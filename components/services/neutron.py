@@ -36,10 +36,12 @@ def _secrets(demands: Demands) -> SecretNames:
 
 ROLE = Role(
     name="neutron",
-    memory_mib=1100,
+    memory_mib=1900,
     shares=(network.SHARED_FILES,),
     capabilities=network.CAPABILITIES,
     devices=network.DEVICES,
+    # Network namespaces are mounts, and its switch's start makes /proc/sys/net writable.
+    mounts_filesystems=True,
     sysctls=network.SYSCTLS,
     tenant_port=True,
     provider_port=True,

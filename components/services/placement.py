@@ -27,7 +27,7 @@ def _secrets(_demands: Demands) -> SecretNames:
 
 ROLE = Role(
     name="placement",
-    memory_mib=200,
+    memory_mib=120,
     needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "keystone": Stage.HEALTHY},
     wants={"memcached": Stage.HEALTHY},
     frontends=(Frontend(name="placement", port=PORT, check_path="/"),),

@@ -33,7 +33,8 @@ case "$1" in
 esac
 """
 MTU = {"vxlan": 1450, "vlan": 1500}
-BACK_SECONDS = 180
+SETTLE_SECONDS = 240
+"""How long the agents may take for a port, a router or an address, on a machine that has much else to do."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Ground:
             assert made.binding_vif_type == "ovs", f"no agent in {container} binds its ports"
             probe.plug()
             active = f"port {made.id} is active"
-            eventually(active, lambda: self.cloud.network.get_port(made.id).status == "ACTIVE", 60, 1)
+            eventually(active, lambda: self.cloud.network.get_port(made.id).status == "ACTIVE", SETTLE_SECONDS, 1)
             probe.lease()
             yield probe
         finally:
@@ -181,8 +182,8 @@ def ground(request: pytest.FixtureRequest, cloud: Cloud, outside: Any) -> Iterat
         subnet = cloud.network.create_subnet(name=name, network_id=network.id, ip_version=4, cidr="192.168.77.0/24")
         router = cloud.network.create_router(name=name, external_gateway_info={"network_id": outside.id})
         undo.callback(cloud.network.delete_router, router)
-        cloud.network.add_interface_to_router(router, subnet_id=subnet.id)
-        undo.callback(cloud.network.remove_interface_from_router, router, subnet_id=subnet.id)
+        cloud.network.add_interface_to_router(router, subnet.id)
+        undo.callback(cloud.network.remove_interface_from_router, router, subnet.id)
         group = cloud.network.create_security_group(name=name)
         undo.callback(cloud.network.delete_security_group, group)
         for protocol in ("icmp", "tcp"):
@@ -215,32 +216,31 @@ def test_a_guest_gets_its_address_and_mtu_by_dhcp_and_reaches_its_router(ground:
         link = probe.link()
         assert [a["local"] for a in link["addr_info"]] == [probe.address]
         assert link["mtu"] == MTU[ground.kind]
-        eventually("the router answers", lambda: probe.reaches(ground.subnet.gateway_ip), 60)
+        eventually("the router answers", lambda: probe.reaches(ground.subnet.gateway_ip), SETTLE_SECONDS)
 
 
-def test_metadata_are_asked_for_at_the_usual_address(lab: Lab, ground: Ground, hosts: list[str]) -> None:
+def test_metadata_are_asked_for_at_the_usual_address(ground: Ground, hosts: list[str]) -> None:
     with ground.probe(hosts[0]) as probe:
         ask = ["curl", "-s", "--max-time", "20", "-w", "%{http_code}", "http://169.254.169.254/latest/meta-data/"]
 
         def answer() -> str:
             return probe.run(*ask, check=False)[-3:]
 
-        eventually("metadata are answered", lambda: answer() not in ("", "000"), 60, 1)
-        # Nova knows of no guest with this port; without Nova, there is nobody to ask behind the proxy.
-        roles = {service["role"] for service in lab.services.values()}
-        assert answer() in (("404",) if "nova" in roles else ("500", "502", "503"))
+        eventually("metadata are answered", lambda: answer() not in ("", "000"), SETTLE_SECONDS, 1)
+        # The port belongs to no guest.
+        assert answer() == "404"
 
 
-def test_a_floating_address_leads_to_the_guest(ground: Ground, hosts: list[str]) -> None:
+def test_a_floating_address_leads_to_the_guest(lab: Lab, ground: Ground, hosts: list[str]) -> None:
     with ground.probe(hosts[0]) as probe, ground.floating(probe) as address:
-        eventually(f"{address} answers the host", lambda: answers(address), 60)
+        eventually(f"{address} answers the host", lambda: answers(lab, address), SETTLE_SECONDS)
 
 
 def test_guests_of_two_containers_reach_each_other(ground: Ground, hosts: list[str]) -> None:
     if len(hosts) < 2:
         pytest.skip("the stack has one container for guests and routers")
     with ground.probe(hosts[0]) as one, ground.probe(hosts[1]) as other:
-        eventually("a ping gets there", lambda: one.reaches(other.address), 30)
+        eventually("a ping gets there", lambda: one.reaches(other.address), SETTLE_SECONDS)
         size = MTU[ground.kind] - 28
         assert "1 received" in one.run("ping", "-c", "1", "-W", "2", "-M", "do", "-s", str(size), other.address)
         # Segments are as large as they get, and their checksums are left to the card.
@@ -249,7 +249,7 @@ def test_guests_of_two_containers_reach_each_other(ground: Ground, hosts: list[s
 
 def test_a_security_group_keeps_out_what_it_does_not_name(ground: Ground, hosts: list[str]) -> None:
     with ground.probe(hosts[0]) as one, ground.probe(hosts[-1]) as other:
-        eventually("a ping gets there", lambda: one.reaches(other.address), 30)
+        eventually("a ping gets there", lambda: one.reaches(other.address), SETTLE_SECONDS)
         assert transfer(one, other, 7001) == 0
 
 
@@ -266,22 +266,22 @@ def test_traffic_flows_again_by_itself(lab: Lab, ground: Ground, hosts: list[str
     what, victim = fault.split()[1], routers if fault.startswith("neutron") else hosts[0]
     if what == "killed":
         with ground.probe(hosts[0]) as probe, ground.floating(probe) as address:
-            eventually("the floating address answers", lambda: answers(address), 60)
+            eventually("the floating address answers", lambda: answers(lab, address), SETTLE_SECONDS)
             for host in {hosts[0], routers}:
                 inside(host, "sh", "-c", "kill -9 $(cat /run/openvswitch/ovs-vswitchd.pid)")
-            took = eventually("it answers again", lambda: answers(address), BACK_SECONDS)
+            took = eventually("it answers again", lambda: answers(lab, address), SETTLE_SECONDS)
             print(f"{ground.kind}: floating address back {took:.1f} s after ovs-vswitchd was killed")
         return
     run("docker", "restart", victim)
     lab.settled()
     with ground.probe(hosts[0]) as probe, ground.floating(probe) as address:
-        took = eventually("the floating address answers", lambda: answers(address), BACK_SECONDS)
+        took = eventually("the floating address answers", lambda: answers(lab, address), SETTLE_SECONDS)
         print(f"{ground.kind}: floating address answers {took:.1f} s after a lease when {victim} was restarted")
 
 
-def answers(address: str) -> bool:
-    """Say whether an address answers the host's ping."""
-    return run("ping", "-c", "1", "-W", "2", address, check=False).returncode == 0
+def answers(lab: Lab, address: str) -> bool:
+    """Say whether an address answers the host's ping; the keeper, in the host's network, has the program."""
+    return "1 received" in inside(f"{lab.stack}-keeper", "ping", "-c", "1", "-W", "2", address, check=False)
 
 
 def transfer(sender: Probe, receiver: Probe, port: int) -> int:

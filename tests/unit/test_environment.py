@@ -31,6 +31,11 @@ def test_the_subnet_comes_from_the_gateway_and_the_mask() -> None:
     assert environment.region == "RegionOne"
 
 
+def test_tenants_networks_are_carried_by_vxlan_unless_a_lab_says_otherwise() -> None:
+    assert _load().tenant_networks == "vxlan"
+    assert _load({"common": {"tenantNetworks": "vlan"}}).tenant_networks == "vlan"
+
+
 @pytest.mark.parametrize("mask", [24, "24", "/24", "255.255.255.0"])
 def test_a_mask_may_be_a_prefix_length_or_a_netmask(mask: object) -> None:
     assert _load({"containerDefaults": {"mask": mask}}).container("puppet1").prefix == 24
@@ -159,4 +164,4 @@ def test_the_default_lab_of_the_repository_is_sound() -> None:
     config = {key.removeprefix("dockstack:"): value for key, value in yaml.safe_load(text)["config"].items()}
     environment, notes = load(config, stack="lab", roles=services.facts(), base_dir=DATA)
     assert notes == []
-    assert {c.role for c in environment.containers} == set(services.ROLES) - {"plain"}
+    assert {c.role for c in environment.containers} == set(services.ROLES) - {"plain", "tempest"}

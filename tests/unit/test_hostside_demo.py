@@ -24,15 +24,12 @@ class Engine:
     def __init__(self) -> None:
         self.orders: list[dict[str, Any]] = []
         self.lines: list[list[str]] = []
+        self.removed: list[list[str]] = []
         self.failure = ""
         self.images = {"sha256:one", "sha256:two"}
 
     def run(self, arguments: Sequence[str], *, stdin: str | None = None, timeout: float = 60) -> str:
         line = list(arguments)
-        if line[:3] == ["docker", "image", "inspect"]:
-            if line[-1] not in self.images:
-                raise CommandFailed("no such image")
-            return line[-1]
         self.lines.append(line)
         if line[-1] == "key":
             return json.dumps({"private": "PRIVATE\n", "public": "ssh-ed25519 AAAA demo-key\n"})
@@ -42,11 +39,19 @@ class Engine:
             raise CommandFailed(f"docker run --rm --interactive ended with status 1: {self.failure}")
         return "made image guest\n"
 
+    def succeeds(self, arguments: Sequence[str], *, timeout: float = 60) -> bool:
+        line = list(arguments)
+        if line[:3] == ["docker", "image", "inspect"]:
+            return line[-1] in self.images
+        self.removed.append(line)
+        return True
+
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
     played = Engine()
     monkeypatch.setattr(demo, "run", played.run)
+    monkeypatch.setattr(demo, "succeeds", played.succeeds)
     return played
 
 
@@ -90,6 +95,13 @@ def test_what_a_failed_run_may_have_made_is_known_to_the_next(tmp_path: Path, en
     engine.failure = ""
     apply(tmp_path, {}, image="")
     assert engine.orders[-1]["made"] == [IMAGE, other]
+
+
+def test_the_program_of_a_run_that_was_cut_off_is_ended_first(tmp_path: Path, engine: Engine) -> None:
+    apply(tmp_path, IMAGE)
+    name = f"{tmp_path.name}-demo"
+    assert engine.removed == [["docker", "rm", "--force", name]]
+    assert name in engine.lines[0]
 
 
 def test_the_key_is_made_once_and_is_for_its_owner_alone(tmp_path: Path, engine: Engine) -> None:

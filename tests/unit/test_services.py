@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from components import environment, paths, provisioning, services, volumes
-from components.services.role import Role
+from components.services.role import Demands, Identity, Role
 from components.services.view import LabView
 from tests.unit.graph_recorder import config, container
 
@@ -316,6 +316,22 @@ def test_one_galera_member_makes_the_cluster_and_all_know_each_other() -> None:
     assert {tuple(str(m) for m in d["profile::galera::members"]) for d in data} == {  # type: ignore[attr-defined]
         ("galera1.dockstack.lab", "galera2.dockstack.lab")
     }
+
+
+def test_an_agents_tunnels_end_where_its_switch_has_the_address() -> None:
+    lab = view()
+    member = lab.members("neutron")[0]
+    role = services.ROLES["neutron"]
+    assert role.hiera(lab, member)["profile::neutron::agent::tunnel_address"] == "198.18.0.85"
+    started = volumes.render(lab, member, role)["supervisor/boot/openvswitch.conf"]["content"]
+    assert "network-links br-phy eth2 198.18.0.85/16 br-ex eth1\n" in started
+
+
+def test_neutron_tells_nova_of_changed_ports_where_there_is_a_nova() -> None:
+    role = services.ROLES["neutron"]
+    key = "profile::neutron::nova_password"
+    assert role.secrets(Demands(identities=(Identity(name="nova"),)))[key] == "nova_identity"
+    assert key not in role.secrets(Demands())
 
 
 def test_the_facts_for_the_configurations_check_are_those_of_the_roles() -> None:

@@ -43,7 +43,9 @@ class profile::cinder (
   }
   dockstack::database { 'cinder':
     password => $database_password,
-    group    => 'cinder',
+    require  => Anchor['cinder::install::end'],
+    before   => Anchor['cinder::dbsync::begin'],
+    notify   => Anchor['cinder::service::begin'],
   }
   class { 'cinder::db':
     database_connection              => dockstack::database_url('cinder', $database_host),
@@ -57,6 +59,8 @@ class profile::cinder (
       'username'  => 'openstack',
       'password'  => $rabbit_password.unwrap,
     }),
+    # Volumes belong to the service of this name, whatever the container's is.
+    host                  => 'cinder',
     lock_path             => '/var/lib/cinder/lock',
   }
   class { 'cinder::keystone::authtoken':
@@ -97,9 +101,11 @@ class profile::cinder (
   }
   # supervisord rotates what the program prints.
   cinder_api_uwsgi_config {
-    'uwsgi/http-socket': value => ':8776';
-    'uwsgi/logto':       ensure => absent;
-    'uwsgi/plugins':     value => 'python3';
+    'uwsgi/http-socket':             value => ':8776';
+    'uwsgi/logto':                   ensure => absent;
+    'uwsgi/plugins':                 value => 'python3';
+    # A check that gives up while the API starts is no error of the API's.
+    'uwsgi/disable-write-exception': value => true;
   }
   cinder_config {
     'DEFAULT/my_ip':      value => $address;

@@ -123,8 +123,16 @@ class profile::keystone (
   }
   $identities.each |$identity, $settings| {
     $type = $settings['type']
+    # Not by the define below: it takes no Sensitive value, and Puppet writes down what it has set of those that aren't.
+    keystone_user { $identity:
+      ensure   => present,
+      enabled  => true,
+      password => Sensitive($identity_passwords.unwrap[$identity]),
+      email    => "${identity}@localhost",
+      require  => Exec['wait for Keystone'],
+    }
     keystone::resource::service_identity { $identity:
-      password            => $identity_passwords.unwrap[$identity],
+      configure_user      => false,
       # With service, a token of its own beside the user's is believed by the other services.
       roles               => $settings.get('roles', ['admin', 'service']),
       region              => $region,

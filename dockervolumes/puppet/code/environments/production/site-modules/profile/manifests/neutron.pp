@@ -12,7 +12,7 @@
 # @param mtu What the lab's bridge carries.
 # @param vlans First and last VLAN of the physical network `tenant`, which is the lab's bridge.
 # @param processes Processes of the API.
-# @param threads Threads of each process.
+# @param threads Threads of each process. With more than one, requests that wait for a message are never answered.
 class profile::neutron (
   Stdlib::Fqdn $vip_name,
   String[1] $region,
@@ -25,8 +25,8 @@ class profile::neutron (
   Integer[576] $mtu,
   Optional[Sensitive[String[1]]] $nova_password = undef,
   Pattern[/\A\d+:\d+\z/] $vlans = '1000:1999',
-  Integer[1] $processes = 1,
-  Integer[1] $threads = 4,
+  Integer[1] $processes = 2,
+  Integer[1] $threads = 1,
 ) {
   $keystone = "http://${vip_name}:5000/v3"
 
@@ -67,6 +67,8 @@ class profile::neutron (
     neutron_config {
       'DEFAULT/notify_nova_on_port_status_changes': value => false;
       'DEFAULT/notify_nova_on_port_data_changes':   value => false;
+      # Debian's, without anything to log in with: no network could be deleted.
+      'nova/auth_type':                             ensure => absent;
     }
   }
   class { 'neutron::plugins::ml2':
@@ -97,9 +99,15 @@ class profile::neutron (
   }
   # An interface of the switch's own that was moved into a namespace is dead once the switch has been started again. One end of a pair
   # stays alive. Knowing the datapath, the agents turn off what it can't do.
-  neutron_config {
-    'DEFAULT/ovs_use_veth': value => true;
-    'ovs/datapath_type':    value => $facts['openvswitch_datapath'];
+  neutron_config { 'ovs/datapath_type':
+    value => $facts['openvswitch_datapath'],
+  }
+  # Debian's file for the agent of routers says the contrary, so that it has to be in the agents' own files.
+  neutron_l3_agent_config { 'DEFAULT/ovs_use_veth':
+    value => true,
+  }
+  neutron_dhcp_agent_config { 'DEFAULT/ovs_use_veth':
+    value => true,
   }
   class { 'neutron::agents::metadata':
     shared_secret    => $metadata_secret.unwrap,

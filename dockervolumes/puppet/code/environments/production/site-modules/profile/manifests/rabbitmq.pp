@@ -48,12 +48,15 @@ class profile::rabbitmq (
     notify    => Class['rabbitmq::service'],
   }
 
-  # The providers of users and permissions wait in steps of 6 s.
+  # The providers of users and permissions wait in steps of 6 s. The command waits for a node that has made itself known;
+  # before that it fails at once.
   exec { 'wait for RabbitMQ':
-    command => 'rabbitmqctl --quiet await_startup --timeout 120',
-    unless  => 'rabbitmqctl --quiet await_startup --timeout 1',
-    path    => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
-    require => Class['rabbitmq'],
+    command   => 'rabbitmqctl --quiet await_startup --timeout 120',
+    unless    => 'rabbitmqctl --quiet await_startup --timeout 1',
+    path      => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
+    tries     => 60,
+    try_sleep => 1,
+    require   => Class['rabbitmq'],
   }
 
   rabbitmq_user { 'guest':

@@ -13,6 +13,9 @@ class profile::cinder::rbd {
     rbd_user                  => 'cinder',
     rbd_secret_uuid           => $profile::cinder::rbd_secret_uuid,
     rados_connect_timeout     => 10,
+    # Copies are whole. Of a copy that shares blocks, the driver leaves the snapshot in its source when the copy goes, and
+    # then the source in the pool when that goes.
+    rbd_max_clone_depth       => 0,
     rbd_exclusive_cinder_pool => true,
   }
 }
