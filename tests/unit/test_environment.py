@@ -164,4 +164,4 @@ def test_the_default_lab_of_the_repository_is_sound() -> None:
     config = {key.removeprefix("dockstack:"): value for key, value in yaml.safe_load(text)["config"].items()}
     environment, notes = load(config, stack="lab", roles=services.facts(), base_dir=DATA)
     assert notes == []
-    assert {c.role for c in environment.containers} == set(services.ROLES) - {"plain", "tempest"}
+    assert {c.role for c in environment.containers} == set(services.ROLES) - {"plain"}
