@@ -36,7 +36,7 @@ def _secrets(demands: Demands) -> SecretNames:
 
 ROLE = Role(
     name="neutron",
-    memory_mib=1900,
+    memory_mib=1800,
     shares=(network.SHARED_FILES,),
     capabilities=network.CAPABILITIES,
     devices=network.DEVICES,

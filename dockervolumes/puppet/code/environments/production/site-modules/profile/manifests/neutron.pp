@@ -12,7 +12,7 @@
 # @param mtu What the lab's bridge carries.
 # @param vlans First and last VLAN of the physical network `tenant`, which is the lab's bridge.
 # @param processes Processes of the API.
-# @param threads Threads of each process. With more than one, requests that wait for a message are never answered.
+# @param threads Threads of each process.
 class profile::neutron (
   Stdlib::Fqdn $vip_name,
   String[1] $region,
@@ -25,8 +25,8 @@ class profile::neutron (
   Integer[576] $mtu,
   Optional[Sensitive[String[1]]] $nova_password = undef,
   Pattern[/\A\d+:\d+\z/] $vlans = '1000:1999',
-  Integer[1] $processes = 2,
-  Integer[1] $threads = 1,
+  Integer[1] $processes = 1,
+  Integer[1] $threads = 4,
 ) {
   $keystone = "http://${vip_name}:5000/v3"
 
