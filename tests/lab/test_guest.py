@@ -77,7 +77,7 @@ def test_a_screen_is_not_shown_without_its_token(lab: Lab) -> None:
 
 
 def test_a_volume_keeps_its_bytes_from_one_guest_to_the_next(cloud: Cloud, guest: Guest, tmp_path: Path) -> None:
-    clouds.needs(cloud, "block-storage")
+    clouds.needs(cloud, "volumev3")
     name = f"test-{uuid.uuid4().hex[:8]}"
     guest.await_ssh()
     with clouds.volume(cloud, name) as disk, clouds.guest(cloud, name, tmp_path, floating=True) as other:
@@ -117,8 +117,8 @@ def _refused(lab: Lab, *arguments: str) -> str:
 
 @pytest.fixture
 def huge(cloud: Cloud) -> Iterator[Any]:
-    """Make a flavor that no host has the memory for."""
-    flavor = cloud.compute.create_flavor(name=f"test-{uuid.uuid4().hex[:8]}", ram=4 * 1024 * 1024, vcpus=1, disk=0)
+    """Make a flavor that no host has the disk for; unlike memory, disks have no quota."""
+    flavor = cloud.compute.create_flavor(name=f"test-{uuid.uuid4().hex[:8]}", ram=128, vcpus=1, disk=1_000_000)
     yield flavor
     cloud.compute.delete_flavor(flavor)
 
