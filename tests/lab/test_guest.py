@@ -72,7 +72,7 @@ def test_the_screen_is_shown_through_the_vip(lab: Lab, cloud: Cloud, guest: Gues
 
 
 def test_a_screen_is_not_shown_without_its_token(lab: Lab) -> None:
-    status, said = clouds.screen(f"{lab.endpoints['novncproxy']}/vnc_auto.html?path=%3Ftoken%3D{uuid.uuid4()}")
+    status, said = clouds.screen(f"{lab.endpoints['novncproxy']}/vnc_lite.html?path=%3Ftoken%3D{uuid.uuid4()}")
     assert b"RFB" not in said, status
 
 

@@ -23,6 +23,8 @@ class profile::compute (
   class { 'nova::compute':
     vncserver_proxyclient_address    => $address,
     vncproxy_host                    => $profile::nova::common::vip_name,
+    # Debian's vnc_auto.html is the page that waits for a click.
+    vncproxy_path                    => '/vnc_lite.html',
     reserved_host_memory             => $reserved_memory,
     # A restart of the container ends the guests, which nobody has asked for.
     resume_guests_state_on_host_boot => true,
