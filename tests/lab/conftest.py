@@ -6,6 +6,8 @@ import json
 import os
 import socket
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,15 +35,29 @@ class Lab:
         return next(name for name, service in self.services.items() if service["role"] == role)
 
     def settled(self) -> None:
-        """Wait until all works again after a restart: Docker's health, and the Puppet server's port."""
+        """Wait until all works again after a restart: Docker's health, the Puppet server's port, and every API."""
         for name in self.services:
             eventually(f"{name} is healthy", lambda name=name: _health(name) == "healthy", 240, 1)  # type: ignore[misc]
         server = self.addresses[self.of_role("puppet")]
         eventually("the Puppet server answers", lambda: _accepts(server, 8140), 120, 0.5)
+        for service, url in self.endpoints.items():
+            if url.startswith("http://"):
+                eventually(f"{service} answers at {url}", lambda url=url: _answers(url), 240, 0.5)  # type: ignore[misc]
 
 
 def _health(name: str) -> str:
     return str(inspect(name)["State"].get("Health", {}).get("Status"))
+
+
+def _answers(url: str) -> bool:
+    """Say whether there is an answer, and not haproxy's that nobody is there to give one."""
+    try:
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10).close()
+    except urllib.error.HTTPError as error:
+        return error.code < 500
+    except OSError:
+        return False
+    return True
 
 
 def _accepts(address: str, port: int) -> bool:

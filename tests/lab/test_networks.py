@@ -254,7 +254,7 @@ def test_a_security_group_keeps_out_what_it_does_not_name(ground: Ground, hosts:
 
 
 def test_a_fault_shows_openstacks_own_words(cloud: Cloud, outside: Any) -> None:
-    with pytest.raises(openstack.exceptions.BadRequestException, match="Invalid input for cidr"):
+    with pytest.raises(openstack.exceptions.BadRequestException, match="is not in a CIDR format"):
         cloud.network.create_subnet(network_id=outside.id, ip_version=4, cidr="10.1.2.300/24")
     with pytest.raises(openstack.exceptions.HttpException, match="physical_network 'nowhere' unknown"):
         cloud.network.create_network(provider_network_type="flat", provider_physical_network="nowhere")

@@ -40,7 +40,8 @@ class profile::haproxy (
       'option'  => ['dontlognull', 'redispatch'],
       'retries' => '3',
       # A tunnel is a guest's screen, which nothing may happen on for a while.
-      'timeout' => ['http-request 10s', 'queue 1m', 'connect 5s', 'client 5m', 'server 5m', 'tunnel 1h', 'check 5s'],
+      # OpenStack's clients keep connections for a later request, and fail if that meets the end of one.
+      'timeout' => ['http-request 10s', 'http-keep-alive 5m', 'queue 1m', 'connect 5s', 'client 5m', 'server 5m', 'tunnel 1h', 'check 5s'],
     },
   }
 
