@@ -20,6 +20,10 @@ class EngineError(OSError):
     """The engine can't be reached or refuses a call."""
 
 
+class EngineGone(EngineError):
+    """Nobody listens on the engine's socket."""
+
+
 def _socket_path() -> str:
     address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if not address.startswith("unix://"):
@@ -40,6 +44,8 @@ def _open(method: str, path: str, query: dict[str, str], timeout: float | None) 
         status = stream.readline().split()
         while stream.readline().strip():
             pass
+    except (ConnectionRefusedError, FileNotFoundError) as error:
+        raise EngineGone(f"the Docker engine is gone: {error}") from error
     except OSError as error:
         raise EngineError(f"the Docker engine does not answer: {error}") from error
     finally:

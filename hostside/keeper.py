@@ -6,6 +6,7 @@ bridge's external_ids, so after any loss it only has to look.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -40,7 +41,7 @@ class Keeper:
         self._ending = threading.Event()
 
     def run(self) -> None:
-        """Work until SIGTERM; an engine that goes away is waited for."""
+        """Work until SIGTERM, or until the engine is gone."""
         signal.signal(signal.SIGTERM, self._end)
         threading.Thread(target=self._sweep_regularly, daemon=True).start()
         threading.Thread(target=self._follow, daemon=True).start()
@@ -84,6 +85,12 @@ class Keeper:
                     self._pool.submit(
                         self._guarded, attributes["name"], self._handle, event["Action"], attributes["name"], attributes
                     )
+            except engine.EngineGone as error:
+                # The socket that is mounted here is that of the engine that is gone; the next one makes another.
+                # It starts this container again, as all that are to run and don't.
+                log(f"{error}; ending until it is back")
+                os.kill(os.getppid(), signal.SIGTERM)
+                return
             except engine.EngineError as error:
                 log(f"{error}; trying again")
                 time.sleep(0.2)

@@ -164,8 +164,22 @@ def test_an_engine_that_is_not_there_is_an_error_that_says_so(
     call: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
-    with pytest.raises(engine.EngineError, match="does not answer"):
+    with pytest.raises(engine.EngineGone, match="is gone"):
         call()
+
+
+def test_the_socket_of_an_engine_that_ended_is_told_from_a_slow_engines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(f"{tmp_path}/docker.sock")
+        with pytest.raises(engine.EngineGone, match="is gone"):
+            engine.inspect("galera1")
+        left.listen()
+        with pytest.raises(engine.EngineError, match="timed out") as slow:
+            engine.call("GET", "/info", timeout=0.05)
+    assert not isinstance(slow.value, engine.EngineGone)
 
 
 def test_an_engine_elsewhere_is_refused_as_its_containers_can_not_be_wired_from_here(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import threading
@@ -361,6 +362,20 @@ def test_an_engine_that_goes_away_is_waited_for_and_then_everything_is_looked_at
     world.add("keystone1", "created")
     world.says("start", "keystone1", "running")
     assert eventually(lambda: names(directory) == {"galera1", "keystone1"})
+
+
+def test_a_keeper_whose_engine_is_gone_ends_its_container_which_has_the_old_engines_socket(
+    world: World, running: threading.Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[tuple[int, int]] = []
+
+    def gone(_stack: str) -> Iterator[dict[str, Any]]:
+        raise engine.EngineGone("the Docker engine is gone: Connection refused")
+
+    monkeypatch.setattr(engine, "events", gone)
+    monkeypatch.setattr(os, "kill", lambda process, number: ended.append((process, number)))
+    world.feed.put(None)
+    assert eventually(lambda: ended == [(os.getppid(), signal.SIGTERM)])
 
 
 def test_the_last_thing_that_a_keeper_does_is_a_sweep(world: World, directory: Path) -> None:
