@@ -9,13 +9,14 @@ activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
 shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine Dockerfiles dockervolumes) prepare/lib.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy token test tempest lint bench chart
+.PHONY: help prepare lab preview up destroy status token test tempest lint bench chart
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
 	@echo 'make preview   what an update would change'
 	@echo 'make up        update the lab'
 	@echo 'make destroy   take the lab down'
+	@echo 'make status    what each container does, what is broken, and what mends it; JSON=1 for programs'
 	@echo 'make token     a token from the lab'"'"'s Keystone'
 	@echo 'make test      lint, then every test; brings the lab up and down'
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
@@ -43,6 +44,9 @@ up:
 destroy:
 	@$(activated) pulumi destroy --stack "$$STACK" --yes
 	@$(activated) python3 -m components.remains after "$$STACK"
+
+status:
+	@$(activated) python3 -m components.status "$$STACK" $(if $(JSON),--json)
 
 token:
 	@$(activated) openrc=$$(pulumi stack output --stack "$$STACK" openrc); source "$$openrc"; openstack token issue

@@ -71,7 +71,7 @@ def up(bridge: Bridge) -> str:
 
 def restore(bridge: Bridge) -> bool:
     """Put back what a restarted Open vSwitch or a rebooted host has lost; return whether anything was missing."""
-    if _is_up(bridge):
+    if is_up(bridge):
         return False
     run(["ip", "route", "replace", "blackhole", bridge.network, "metric", BLACKHOLE_METRIC])
     if ovs.is_userspace(bridge.name):
@@ -88,7 +88,8 @@ def down(bridge: Bridge) -> None:
     succeeds(["ip", "route", "delete", "blackhole", bridge.network, "metric", BLACKHOLE_METRIC])
 
 
-def _is_up(bridge: Bridge) -> bool:
+def is_up(bridge: Bridge) -> bool:
+    """Say whether the host has its address on the bridge."""
     if not Path("/sys/class/net", bridge.name).exists():
         return False
     link: list[dict[str, Any]] = json.loads(run(["ip", "-j", "address", "show", "dev", bridge.name]))

@@ -1,0 +1,206 @@
+"""``make status``: what each container of a stack does, what is broken, and the command that mends it.
+
+It looks at this host from the outside (the engine, Open vSwitch, supervisord, the DNS server, the APIs at the VIP) and
+changes nothing. What the stack should be, it reads from the outputs of its last ``up``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import openstack
+from openstack.exceptions import SDKException
+
+from components import keeper, paths
+from hostside import bridge, engine, ovs, ports
+from hostside.process import CommandFailed
+
+WORKS, BROKEN, UNKNOWN_STACK = 0, 1, 2
+"""The exit statuses."""
+SECONDS = 10.0
+"""How long an API may take to answer."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that doesn't work: what, why, and the command that mends it."""
+
+    subject: str
+    """A container, a bridge, an endpoint, or ``host``."""
+    reason: str
+    mend: str
+
+
+def main(arguments: list[str]) -> int:
+    """Print a stack's status.
+
+    Returns:
+        0 when everything works, 1 when something is broken, 2 when there is no such stack.
+    """
+    parser = argparse.ArgumentParser(prog="make status", description=__doc__)
+    parser.add_argument("stack")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    given = parser.parse_args(arguments)
+    outputs = _outputs(given.stack)
+    if outputs is None:
+        print(f"Stack {given.stack} is not up here. To bring it up: {_again(given.stack)}", file=sys.stderr)
+        return UNKNOWN_STACK
+    faults = find(given.stack, outputs)
+    rows = [_row(name, outputs, faults) for name in outputs["addresses"]]
+    if given.json:
+        told = {"stack": given.stack, "works": not faults, "containers": rows, "faults": [asdict(f) for f in faults]}
+        print(json.dumps(told, indent=2))
+    else:
+        _print(rows, faults)
+    return BROKEN if faults else WORKS
+
+
+def find(stack: str, outputs: Mapping[str, Any]) -> list[Fault]:
+    """Return everything that is broken in a stack, the causes before what follows from them.
+
+    Args:
+        stack: the stack's name.
+        outputs: the outputs of its last ``up``.
+    """
+    try:
+        held, bridges = ovs.ports_by_container(), ovs.bridges(stack)
+        running = {str(summary["Names"][0]).lstrip("/") for summary in engine.containers(stack)}
+    except (CommandFailed, OSError) as error:
+        return [Fault("host", str(error).splitlines()[0], _again(stack))]
+    faults = [
+        Fault(name, "the host's address is not on the bridge", f"docker restart {keeper.name(stack)}")
+        for name, identifiers in bridges.items()
+        if not bridge.is_up(bridge.Bridge.recorded(name, identifiers))
+    ]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        names = [keeper.name(stack), *outputs["addresses"]]
+        for found in pool.map(lambda name: list(_container(stack, name, name in running, held.get(name, {}))), names):
+            faults += found
+        for found in pool.map(lambda item: list(_endpoint(stack, *item)), outputs["endpoints"].items()):
+            faults += found
+    # Without its API nobody knows what a service's agents do, and the fault is told already.
+    return faults if faults else list(_agents(stack, outputs))
+
+
+def _container(stack: str, name: str, there: bool, held: ovs.Held) -> Iterator[Fault]:
+    found = engine.inspect(name) if there else None
+    if found is None:
+        yield Fault(name, "the container is gone", _again(stack))
+        return
+    state = found["State"]
+    if state["Paused"] or not state["Running"]:
+        how = "unpause" if state["Paused"] else "start"
+        yield Fault(name, f"the container is {state['Status']}", f"docker {how} {name}")
+        return
+    if ports.Port.of(name, found["Config"]["Labels"] or {}) and not ports.present(name, held):
+        yield Fault(name, "it lacks its port, or has another address", _again(stack))
+    if state.get("Health"):
+        yield from _programs(name)
+
+
+def _programs(name: str) -> Iterator[Fault]:
+    """Ask a container's supervisord, which knows more, and sooner, than Docker's health."""
+    asked = ["docker", "exec", name, "/etc/dockstack/bin/health"]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        yield Fault(name, "it does not answer a command", f"docker restart {name}")
+        return
+    lines = [line.split(maxsplit=4) for line in done.stdout.splitlines()]
+    for program, state, *rest in lines:
+        if state != "RUNNING":
+            reason = f"its program {program} is {state} {rest[2] if len(rest) > 2 else ''}".rstrip()
+            yield Fault(name, reason, f"docker exec {name} supervisorctl restart {program}")
+    if done.returncode and not lines:
+        yield Fault(name, done.stderr.strip() or "its programs can't be asked for", f"docker restart {name}")
+
+
+def _endpoint(stack: str, service: str, url: str) -> Iterator[Fault]:
+    if not url.startswith("http://"):
+        return
+    # The lab is on this host: a proxy for the way out has no part in it.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        opener.open(url, timeout=SECONDS).close()
+    except urllib.error.HTTPError as error:
+        # A refusal is an answer; from 500 on it's haproxy's or the service's own trouble.
+        if error.code >= 500:
+            yield Fault(service, f"{url} answers {error.code} {error.reason}", _again(stack))
+    except OSError as error:
+        yield Fault(service, f"{url} does not answer: {error}", _again(stack))
+
+
+def _agents(stack: str, outputs: Mapping[str, Any]) -> Iterator[Fault]:
+    """Ask Nova, Neutron and Cinder which of their services and agents have gone silent."""
+    endpoints = outputs["endpoints"]
+    if not outputs.get("openrc") or not {"nova", "neutron", "cinder"} & endpoints.keys():
+        return
+    try:
+        cloud = _connect(outputs["openrc"])
+        for service, listed in (
+            ("nova", cloud.compute.services),
+            ("neutron", cloud.network.agents),
+            ("cinder", cloud.block_storage.services),
+        ):
+            rows: Iterable[Any] = listed() if service in endpoints else ()
+            for row in rows:
+                if not (row.is_alive if service == "neutron" else row.state == "up"):
+                    # Cinder's hosts are HOST@BACKEND, and any may be a full name.
+                    container = row.host.split("@")[0].split(".")[0]
+                    yield Fault(container, f"{row.binary} has gone silent", f"docker restart {container}")
+    except SDKException as error:
+        yield Fault("keystone", f"it gives no token, or the service behind it fails: {error}", _again(stack))
+
+
+def _connect(openrc: str) -> openstack.connection.Connection:
+    given = dict(line.removeprefix("export ").split("=", 1) for line in Path(openrc).read_text().splitlines())
+    settings = {key.removeprefix("OS_").lower(): shlex.split(value)[0] for key, value in given.items()}
+    return openstack.connect(
+        load_yaml_config=False, load_envvars=False, api_timeout=SECONDS, region_name=settings.get("region_name"),
+        auth={key: value for key, value in settings.items() if key.startswith(("auth_url", "user", "pass", "project"))},
+    )  # fmt: skip
+
+
+def _outputs(stack: str) -> dict[str, Any] | None:
+    told = subprocess.run(
+        ["pulumi", "stack", "output", "--json", "--stack", stack],
+        cwd=paths.PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    outputs: dict[str, Any] = json.loads(told.stdout) if told.returncode == 0 else {}
+    return outputs if "addresses" in outputs else None
+
+
+def _again(stack: str) -> str:
+    """Return the command that mends what is gone: a look at what there is, and an ``up``."""
+    return "make lab" if stack == "lab" else f"make lab STACK={stack}"
+
+
+def _row(name: str, outputs: Mapping[str, Any], faults: list[Fault]) -> dict[str, object]:
+    role = outputs["services"].get(name, {}).get("role", "")
+    works = not any(fault.subject in (name, "host") for fault in faults)
+    return {"name": name, "role": role, "address": outputs["addresses"][name], "works": works}
+
+
+def _print(rows: list[dict[str, object]], faults: list[Fault]) -> None:
+    width = max((len(str(row["name"])) for row in rows), default=0)
+    for row in rows:
+        print(f"{row['name']:{width}}  {row['address']:15}  {row['role']:10}  {'works' if row['works'] else 'BROKEN'}")
+    for fault in faults:
+        print(f"\n{fault.subject}: {fault.reason}\n  to mend it: {fault.mend}")
+    if not faults:
+        print("\nAll works.")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

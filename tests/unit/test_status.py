@@ -1,0 +1,140 @@
+"""What `make status` tells of a host that is played; the real one is in tests/lab."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from components import status
+from components.status import Fault
+from hostside import bridge, engine, ovs, ports
+
+OUTPUTS = {
+    "addresses": {"dns1": "10.87.0.53", "web1": "10.87.0.60"},
+    "services": {"dns1": {"role": "dnsmasq"}, "web1": {"role": "plain"}},
+    "endpoints": {"dns": "dns://10.87.0.53:53"},
+}
+LABELS = {"dockstack.stack": "lab", "dockstack.bridge": "br-lab", "dockstack.mac": "02:00:00:00:00:01"}
+
+
+class Host:
+    """A host where all works, until a test breaks something."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, dict[str, Any]] = {
+            name: {"Status": "running", "Running": True, "Paused": False} for name in ("lab-keeper", "dns1", "web1")
+        }
+        self.attached = {"dns1", "web1"}
+        self.bridge_is_up = True
+        self.engine_answers = True
+
+    def listed(self, _stack: str) -> list[dict[str, Any]]:
+        if not self.engine_answers:
+            raise engine.EngineGone("the Docker engine is gone: Connection refused")
+        return [{"Names": [f"/{name}"]} for name in self.states]
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        labels: Mapping[str, str] = {} if name == "lab-keeper" else LABELS
+        return {"State": self.states[name], "Config": {"Labels": labels}}
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Host:
+    played = Host()
+    recorded = bridge.Bridge("br-lab", "lab", "10.87.0.0/24", "10.87.0.1/24", 1500)
+    monkeypatch.setattr(engine, "containers", played.listed)
+    monkeypatch.setattr(engine, "inspect", played.inspect)
+    monkeypatch.setattr(ovs, "ports_by_container", lambda: {name: {"eth0": ["x"]} for name in played.attached})
+    monkeypatch.setattr(ovs, "bridges", lambda _stack: {"br-lab": recorded.identifiers()})
+    monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
+    monkeypatch.setattr(ports, "present", lambda _name, held: bool(held))
+    return played
+
+
+def test_where_all_works_there_is_no_fault(host: Host) -> None:
+    assert status.find("lab", OUTPUTS) == []
+
+
+def test_an_engine_that_is_gone_is_the_one_fault(host: Host) -> None:
+    host.engine_answers = False
+    assert status.find("t1", OUTPUTS) == [
+        Fault("host", "the Docker engine is gone: Connection refused", "make lab STACK=t1")
+    ]
+
+
+def test_a_container_that_is_gone_comes_back_with_make_lab(host: Host) -> None:
+    del host.states["web1"]
+    assert status.find("lab", OUTPUTS) == [Fault("web1", "the container is gone", "make lab")]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "mend"),
+    [
+        ({"Status": "exited", "Running": False, "Paused": False}, "the container is exited", "docker start web1"),
+        ({"Status": "paused", "Running": True, "Paused": True}, "the container is paused", "docker unpause web1"),
+    ],
+)
+def test_a_container_that_does_not_run_is_told_with_its_state(
+    host: Host, state: dict[str, Any], reason: str, mend: str
+) -> None:
+    host.states["web1"] = state
+    assert status.find("lab", OUTPUTS) == [Fault("web1", reason, mend)]
+
+
+def test_a_container_without_its_port_and_a_bridge_without_its_address_are_faults(host: Host) -> None:
+    host.attached.remove("web1")
+    host.bridge_is_up = False
+    assert [fault.subject for fault in status.find("lab", OUTPUTS)] == ["br-lab", "web1"]
+
+
+@pytest.mark.parametrize(
+    ("said", "faults"),
+    [
+        ((0, "galera RUNNING uptime 7s\n", ""), []),
+        (
+            (1, "a RUNNING uptime 7s\nb FATAL uptime 0s (no such file)\n", ""),
+            [Fault("web1", "its program b is FATAL (no such file)", "docker exec web1 supervisorctl restart b")],
+        ),
+        (
+            (1, "", "supervisord does not answer\n"),
+            [Fault("web1", "supervisord does not answer", "docker restart web1")],
+        ),
+    ],
+)
+def test_programs_that_do_not_run_are_told_with_supervisords_reason(
+    host: Host, monkeypatch: pytest.MonkeyPatch, said: tuple[int, str, str], faults: list[Fault]
+) -> None:
+    host.states["web1"]["Health"] = {"Status": "healthy"}
+    monkeypatch.setattr(subprocess, "run", lambda *_a, **_k: subprocess.CompletedProcess([], *said))
+    assert status.find("lab", OUTPUTS) == faults
+
+
+def test_an_endpoint_that_nobody_serves_is_a_fault(host: Host) -> None:
+    found = status.find("lab", {**OUTPUTS, "endpoints": {"keystone": "http://127.0.0.1:1/v3"}})
+    assert [(fault.subject, fault.mend) for fault in found] == [("keystone", "make lab")]
+    assert "does not answer" in found[0].reason
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_programs_get_the_same_as_json_and_an_exit_status(
+    host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: bool
+) -> None:
+    monkeypatch.setattr(status, "_outputs", lambda _stack: OUTPUTS)
+    if broken:
+        del host.states["web1"]
+    assert status.main(["lab", "--json"]) == (status.BROKEN if broken else status.WORKS)
+    told = json.loads(capsys.readouterr().out)
+    assert told["works"] is not broken
+    assert [row["works"] for row in told["containers"]] == [True, not broken]
+    assert status.main(["lab"]) == (status.BROKEN if broken else status.WORKS)
+    assert ("to mend it: make lab" in capsys.readouterr().out) is broken
+
+
+def test_a_stack_without_outputs_is_not_up(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(status, "_outputs", lambda _stack: None)
+    assert status.main(["lab"]) == status.UNKNOWN_STACK
+    assert "To bring it up: make lab" in capsys.readouterr().err
