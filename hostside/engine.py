@@ -99,6 +99,16 @@ def start(container: str) -> None:
     call("POST", f"/containers/{urllib.parse.quote(container)}/start")
 
 
+def pause(container: str) -> None:
+    """Freeze a container; one that is frozen already or doesn't run is left as it is."""
+    call("POST", f"/containers/{urllib.parse.quote(container)}/pause")
+
+
+def unpause(container: str) -> None:
+    """Let a frozen container go on; one that isn't frozen is left as it is."""
+    call("POST", f"/containers/{urllib.parse.quote(container)}/unpause")
+
+
 def stop(container: str, seconds: int) -> None:
     """Stop a container, by force after some seconds; one that is stopped or gone is left as it is."""
     path = f"/containers/{urllib.parse.quote(container)}/stop"

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from hostside import bridge as bridges
-from hostside import engine, ovs, ports, records
+from hostside import engine, ovs, ports, probes, records
 from hostside.errors import StepError
 from hostside.process import CommandFailed, run
 
@@ -26,6 +26,9 @@ SWEEP_SECONDS = 10.0
 """How often everything is compared, besides on events: repairs what a person or another program took away."""
 STOP_NOTICE_SECONDS = 0.5
 """How long after a container's end the engine may take to say that the end was asked for (`docker stop`)."""
+
+PROBE_SECONDS = 120.0
+"""How long health probes that were started anew are given to show."""
 
 
 class Keeper:
@@ -38,6 +41,7 @@ class Keeper:
         self._records = records.Records(directory / "records")
         self._pool = ThreadPoolExecutor(max_workers=8)
         self._stopped: dict[str, float] = {}
+        self._resumed: dict[str, float] = {}
         self._ending = threading.Event()
 
     def run(self) -> None:
@@ -60,6 +64,11 @@ class Keeper:
             self._pool.submit(self._guarded, name, self._started, name, summary["Labels"], held.get(name, {}))
             for name, summary in listed.items()
             if summary["State"] == "running"
+        ]
+        jobs += [
+            self._pool.submit(self._guarded, name, self._probed, name)
+            for name, summary in listed.items()
+            if "health" in summary["Status"]
         ]
         for job in jobs:
             job.result()
@@ -124,6 +133,13 @@ class Keeper:
             return
         if "dockstack.fqdn" in labels and labels.get("dockstack.address"):
             self._records.add(name, labels["dockstack.address"].split("/")[0], labels["dockstack.fqdn"])
+
+    def _probed(self, name: str) -> None:
+        # A probe that was started anew comes after its interval: not to be started anew before that.
+        now = time.monotonic()
+        if now - self._resumed.get(name, -PROBE_SECONDS) >= PROBE_SECONDS and probes.resume(name):
+            self._resumed[name] = now
+            log(f"{name}: its health probes had ceased, started them anew")
 
     def _restart_if_killed(self, name: str) -> None:
         """Start a container again that was killed: Docker takes `docker kill` for a wish and leaves it down."""

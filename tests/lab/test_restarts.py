@@ -66,7 +66,14 @@ def test_every_container_has_its_port_back_after_the_docker_daemon_was_killed(la
     before = inspect(name)["State"]["StartedAt"]
     run("docker", "kill", name)
     seconds_to_address(name, lab.addresses[name], before)
+    # And Docker's health is of now again.
+    probed = _last_probe(lab.of_role("galera"))
+    eventually("a probe is made", lambda: _last_probe(lab.of_role("galera")) > probed, 90, 1)
     lab.settled()
+
+
+def _last_probe(name: str) -> str:
+    return str(inspect(name)["State"]["Health"]["Log"][-1]["End"])
 
 
 def _after_the_daemon_was_killed(lab: Lab) -> dict[str, float]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hostside import bridge, engine, keeper, ovs, ports
+from hostside import bridge, engine, keeper, ovs, ports, probes
 from hostside.errors import StepError
 from hostside.records import Records
 
@@ -28,6 +28,7 @@ class World:
         self.calls: list[str] = []
         self.feed: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self.bridge_is_broken = False
+        self.probed: set[str] = set()
         self.after_listing: Callable[[], None] = lambda: None
         self.attach_fails = 0
         self.end: Callable[..., None] = lambda *_: None
@@ -52,7 +53,13 @@ class World:
     def listed(self, stack: str) -> list[dict[str, Any]]:
         assert stack == "lab"
         found = [
-            {"Names": [f"/{name}"], "Id": name, "State": c["status"], "Labels": dict(c["labels"])}
+            {
+                "Names": [f"/{name}"],
+                "Id": name,
+                "State": c["status"],
+                "Status": "Up 3 minutes (healthy)" if name in self.probed else "Up 3 minutes",
+                "Labels": dict(c["labels"]),
+            }
             for name, c in self.containers.items()
         ]
         self.after_listing()
@@ -322,6 +329,27 @@ def test_a_sweep_takes_nothing_from_a_container_that_starts_meanwhile(world: Wor
     keeper.Keeper("lab", directory).sweep()
     assert world.attached == {"galera1"}
     assert names(directory) == {"galera1"}
+
+
+def test_a_sweep_looks_after_the_probes_of_those_that_have_a_health_check(
+    world: World, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.add("galera1")
+    world.add("plain1")
+    world.probed.add("galera1")
+    resumed: list[str] = []
+
+    def resume(name: str) -> bool:
+        resumed.append(name)
+        return True
+
+    monkeypatch.setattr(probes, "resume", resume)
+    guard = keeper.Keeper("lab", directory)
+    guard.sweep()
+    # The next sweep comes sooner than the next probe.
+    guard.sweep()
+    assert resumed == ["galera1"]
+    assert "galera1: its health probes had ceased" in capsys.readouterr().err
 
 
 def test_a_sweep_puts_the_hosts_address_back_on_the_bridge(
