@@ -122,6 +122,18 @@ def test_a_snapshot_keeps_what_was_there_and_a_clone_what_is(lab: Lab, cloud: Cl
 
 
 @pytest.mark.usefixtures("in_rbd")
+def test_a_volume_made_from_an_image_can_be_booted_from(lab: Lab, cloud: Cloud, undo: list[Any]) -> None:
+    image = cloud.image.find_image("guest")
+    if image is None:
+        pytest.skip("this lab has no guest's image")
+    bootable = made_from(cloud, undo, "bootable", size=1, image_id=image.id)
+    assert cloud.block_storage.get_volume(bootable.id).is_bootable
+    code = f"with rbd.Image(pool, 'volume-{bootable.id}') as image:\n    print(image.read(510, 2).hex())\n"
+    # A boot sector's last bytes.
+    assert in_ceph(lab, code) == "55aa"
+
+
+@pytest.mark.usefixtures("in_rbd")
 def test_a_clone_outlives_its_source_and_nothing_stays_when_it_goes_too(lab: Lab, cloud: Cloud) -> None:
     before = kept(lab)
     source = cloud.block_storage.create_volume(name="source", size=1)

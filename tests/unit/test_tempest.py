@@ -74,6 +74,20 @@ def test_only_services_of_the_catalogue_are_tested(program: Any) -> None:
     assert "compute" not in made and "volume" not in made
 
 
+def test_of_the_network_only_what_neutron_has_is_tested(program: Any) -> None:
+    settings = {
+        "auth_url": "http://vip/v3", "password": "p", "region": "R", "computes": 0, "dashboard_url": None,
+        "provider_address": None,
+    }  # fmt: skip
+    lab = SimpleNamespace(
+        settings=settings,
+        has=lambda kind: kind in ("identity", "network"),
+        volume_type="",
+        list=lambda *_: [{"alias": "router"}, {"alias": "dvr"}],
+    )
+    assert program.configuration(lab)["network-feature-enabled"] == {"api_extensions": "dvr,router"}
+
+
 def test_the_table_counts_by_service_and_a_failure_fails_the_run(
     program: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -8,6 +8,11 @@ class profile::cinder::rbd {
     require  => Anchor['cinder::install::end'],
     notify   => Anchor['cinder::service::begin'],
   }
+  # The helper that looks into an image before it becomes a volume sets its capabilities itself, and ends without one that it
+  # can't have. Of Cinder's list these are in Docker's default set; the others serve devices and mounts, which there are none of.
+  cinder_config { 'cinder_sys_admin/capabilities':
+    value => 'CAP_CHOWN,CAP_DAC_OVERRIDE,CAP_FOWNER',
+  }
   cinder::backend::rbd { 'rbd':
     rbd_pool                  => $profile::cinder::rbd_pool,
     rbd_user                  => 'cinder',

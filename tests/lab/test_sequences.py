@@ -1,0 +1,128 @@
+"""Random lives of small labs: added, removed, changed, broken or killed, `up` brings them to where nothing is to do.
+
+SEQUENCES says how many lives (20), SEED which ones; both are printed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from tests.lab.harness import (
+    Stack,
+    config,
+    differences,
+    eventually,
+    interface,
+    inventory,
+    kill_all,
+    kill_engine,
+    run,
+)
+
+pytestmark = pytest.mark.lab
+
+Make = Callable[[str, Mapping[str, Any]], Stack]
+NUMBER = 22
+STEPS = 3
+SEQUENCES = int(os.environ.get("SEQUENCES", "20"))
+SEED = int(os.environ.get("SEED", str(random.randrange(10**6))))
+
+
+class Life:
+    """A stack of plain containers, and what may happen to it."""
+
+    def __init__(self, stack: Stack, chance: random.Random, containers: dict[str, dict[str, Any]]) -> None:
+        self.stack = stack
+        self.chance = chance
+        self.containers = containers
+        self.said: list[str] = []
+
+    def happen(self) -> None:
+        """Let one thing happen, and bring the stack up after it."""
+        name = self.chance.choice(sorted(self.containers))
+        what = self.chance.choice(
+            [self.add, self.remove, self.move, self.stop, self.lose, self.detach, self.misaddress, self.kill, self.cut]
+        )
+        self.said.append(f"{what.__name__} {name}")
+        what(name)
+        self.stack.configure(config(NUMBER, self.containers))
+        self.stack.pulumi("up", "--yes", "--skip-preview", "--refresh")
+        self.check()
+
+    def check(self) -> None:
+        """Each container has the address that the configuration gives it, and there are no others."""
+        shown = run("docker", "ps", "-a", "--filter", f"label=dockstack.stack=t{NUMBER}", "--format", "{{.Names}}")
+        assert set(shown.stdout.split()) == {*self.containers, f"t{NUMBER}-keeper"}
+        for name, container in self.containers.items():
+            wanted = (f"{container['address']}/24", f"10.86.{NUMBER}.1", 1500)
+            eventually(f"{name} has {wanted}", lambda name=name, wanted=wanted: interface(name) == wanted, 30)  # type: ignore[misc]
+            run("ping", "-c", "1", "-W", "5", container["address"])
+
+    def fresh(self) -> str:
+        """Return an address that nobody has."""
+        taken = {container["address"] for container in self.containers.values()}
+        return next(a for a in (f"10.86.{NUMBER}.{self.chance.randint(10, 200)}" for _ in range(999)) if a not in taken)
+
+    def add(self, _name: str) -> None:
+        free = next(n for i in range(1, 99) if (n := f"t{NUMBER}-p{i}") not in self.containers)
+        self.containers[free] = {"role": "plain", "address": self.fresh()}
+
+    def remove(self, name: str) -> None:
+        if len(self.containers) > 1:
+            del self.containers[name]
+
+    def move(self, name: str) -> None:
+        self.containers[name]["address"] = self.fresh()
+
+    def stop(self, name: str) -> None:
+        run("docker", "stop", "--time", "1", name)
+
+    def lose(self, name: str) -> None:
+        run("docker", "rm", "--force", name)
+
+    def detach(self, name: str) -> None:
+        ports = run("ovs-vsctl", "--bare", "--columns=name", "find", "interface", f"external_ids:container_id={name}")
+        run("ovs-vsctl", "del-port", ports.stdout.strip())
+
+    def misaddress(self, name: str) -> None:
+        pid = run("docker", "inspect", "-f", "{{.State.Pid}}", name).stdout.strip()
+        run("nsenter", f"--net=/proc/{pid}/ns/net", "ip", "address", "flush", "dev", "eth0")
+
+    def kill(self, name: str) -> None:
+        run("docker", "kill", name)
+
+    def cut(self, name: str) -> None:
+        """Kill an `up` that has something to do, somewhere on its way."""
+        self.move(name)
+        self.add(name)
+        self.stack.configure(config(NUMBER, self.containers))
+        process = self.stack.start_up()
+        time.sleep(self.chance.uniform(0.5, 5))
+        self.chance.choice([kill_engine, kill_all])(process)
+        self.stack.pulumi("cancel", "--yes", check=False)
+
+
+@pytest.mark.parametrize("number", range(SEQUENCES))
+def test_whatever_happens_up_comes_to_rest_and_destroy_leaves_nothing(number: int, stack: Make) -> None:
+    seed = SEED + number
+    chance = random.Random(seed)
+    before = inventory()
+    first = {f"t{NUMBER}-p{i}": {"role": "plain", "address": f"10.86.{NUMBER}.{i + 1}"} for i in range(1, 4)}
+    life = Life(stack(f"t{NUMBER}", config(NUMBER, first)), chance, first)
+    try:
+        life.stack.up()
+        life.check()
+        for _ in range(STEPS):
+            life.happen()
+        life.stack.preview("--expect-no-changes")
+        life.stack.destroy()
+        time.sleep(1)
+        assert differences(before, inventory()) == {}
+    finally:
+        print(f"SEED={seed}: {', '.join(life.said)}")
