@@ -1,6 +1,7 @@
 """Random lives of small labs: added, removed, changed, broken or killed, `up` brings them to where nothing is to do.
 
-SEQUENCES says how many lives (20), SEED which ones; both are printed.
+SEQUENCES says how many lives, and SEED with which one they begin: the same few unless said otherwise, so that a change of
+the code is what a failure comes from. `SEQUENCES=200 SEED=$RANDOM pytest -s tests/lab/test_sequences.py` looks for more.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ pytestmark = pytest.mark.lab
 Make = Callable[[str, Mapping[str, Any]], Stack]
 NUMBER = 22
 STEPS = 3
-SEQUENCES = int(os.environ.get("SEQUENCES", "20"))
-SEED = int(os.environ.get("SEED", str(random.randrange(10**6))))
+SEQUENCES = int(os.environ.get("SEQUENCES", "8"))
+SEED = int(os.environ.get("SEED", "1"))
 
 
 class Life:
@@ -62,7 +63,9 @@ class Life:
         for name, container in self.containers.items():
             wanted = (f"{container['address']}/24", f"10.86.{NUMBER}.1", 1500)
             eventually(f"{name} has {wanted}", lambda name=name, wanted=wanted: interface(name) == wanted, 30)  # type: ignore[misc]
-            run("ping", "-c", "1", "-W", "5", container["address"])
+            ping = ("ping", "-c", "1", "-W", "2", container["address"])
+            # A port that was taken off the bridge is the keeper's to put back, when it looks next.
+            eventually(f"{name} answers", lambda ping=ping: run(*ping, check=False).returncode == 0, 30)  # type: ignore[misc]
 
     def fresh(self) -> str:
         """Return an address that nobody has."""
