@@ -1,7 +1,7 @@
 """Random lives of small labs: added, removed, changed, broken or killed, `up` brings them to where nothing is to do.
 
-SEQUENCES says how many lives, and SEED with which one they begin: the same few unless said otherwise, so that a change of
-the code is what a failure comes from. `SEQUENCES=200 SEED=$RANDOM pytest -s tests/lab/test_sequences.py` looks for more.
+SEQUENCES says how many lives, and SEED with which one they begin: the same few unless said otherwise, so that a failure
+comes from a change of the code. `SEQUENCES=200 SEED=$RANDOM pytest -s tests/lab/test_sequences.py` looks for more.
 """
 
 from __future__ import annotations
