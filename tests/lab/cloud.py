@@ -56,7 +56,10 @@ class Guest:
 
     def await_console(self, text: str, seconds: float = BOOT_SECONDS) -> str:
         """Wait until its console shows a text, and return the console."""
-        eventually(f"{text!r} on the console of {self.server.name}", lambda: text in self.console(), seconds, 2)
+        try:
+            eventually(f"{text!r} on the console of {self.server.name}", lambda: text in self.console(), seconds, 2)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it shows:\n{self.console()[-3000:]}") from None
         return self.console()
 
     def address(self) -> str:
@@ -71,8 +74,11 @@ class Guest:
         return run("ssh", *flags, "-i", str(self.key), f"root@{self.floating}", command, check=check).stdout
 
     def await_ssh(self, seconds: float = 120) -> None:
-        """Wait until it can be logged in to."""
-        eventually(f"{self.server.name} lets one in", lambda: "in" in self.ssh("echo in", check=False), seconds, 2)
+        """Wait until it can be logged in to; the console tells why it can't."""
+        try:
+            eventually(f"{self.server.name} lets one in", lambda: "in" in self.ssh("echo in", check=False), seconds, 2)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its console:\n{self.console()[-3000:]}") from None
 
 
 @contextmanager

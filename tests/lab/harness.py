@@ -31,8 +31,10 @@ def run(
     timeout: float = 900,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command; a failure shows what it said."""
+    # The tests may be run by a make, which speaks to one that it starts itself through these.
+    own = {key: value for key, value in (env or os.environ).items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
     done = subprocess.run(
-        arguments, cwd=cwd, env=env, text=True, errors="replace", capture_output=True, timeout=timeout, check=False,
+        arguments, cwd=cwd, env=own, text=True, errors="replace", capture_output=True, timeout=timeout, check=False,
         input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
     )  # fmt: skip
     if check and done.returncode != 0:
@@ -241,3 +243,11 @@ def differences(before: Mapping[str, list[str]], after: Mapping[str, list[str]])
         for kind in before
     }
     return {kind: items for kind, items in found.items() if items}
+
+
+def left_since(before: Mapping[str, list[str]], seconds: float = 15) -> dict[str, list[str]]:
+    """Return what came and what went since an inventory, and lasts: a health probe of another lab's is gone soon."""
+    deadline = time.monotonic() + seconds
+    while (found := differences(before, inventory())) and time.monotonic() < deadline:
+        time.sleep(1)
+    return found

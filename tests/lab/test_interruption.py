@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from tests.lab.harness import Stack, differences, eventually, interface, inventory, kill_all, kill_engine, plain, run
+from tests.lab.harness import Stack, eventually, interface, inventory, kill_all, kill_engine, left_since, plain, run
 
 pytestmark = pytest.mark.lab
 
@@ -48,8 +47,7 @@ def test_a_half_made_lab_is_destroyed_cleanly(stack: Make) -> None:
     # What the engine had made and not yet recorded is known to the next command only after a look at the host.
     made.up()
     made.destroy()
-    time.sleep(1)
-    assert differences(before, inventory()) == {}
+    assert left_since(before) == {}
 
 
 def test_a_destroy_right_after_the_kill_leaves_nothing(stack: Make) -> None:
@@ -57,5 +55,4 @@ def test_a_destroy_right_after_the_kill_leaves_nothing(stack: Make) -> None:
     made = stack("t11", plain(11, COUNT))
     cut_off(made, 5, kill_all)
     made.destroy()
-    time.sleep(1)
-    assert differences(before, inventory()) == {}
+    assert left_since(before) == {}

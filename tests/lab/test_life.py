@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from tests.lab.harness import Stack, config, differences, inside, inventory, started_at
+from tests.lab.harness import Stack, config, inside, inventory, left_since, started_at
 
 pytestmark = pytest.mark.lab
 
@@ -32,8 +31,7 @@ def test_a_lab_comes_fails_is_mended_changes_and_leaves_no_trace(stack: Make) ->
     _removal_undoes_what_others_knew(small)
 
     small.destroy()
-    time.sleep(1)
-    assert differences(before, inventory()) == {}
+    assert left_since(before) == {}
 
 
 def _a_failing_run_names_container_resource_and_log(small: Stack) -> None:

@@ -17,12 +17,12 @@ import pytest
 from tests.lab.harness import (
     Stack,
     config,
-    differences,
     eventually,
     interface,
     inventory,
     kill_all,
     kill_engine,
+    left_since,
     run,
 )
 
@@ -125,7 +125,6 @@ def test_whatever_happens_up_comes_to_rest_and_destroy_leaves_nothing(number: in
             life.happen()
         life.stack.preview("--expect-no-changes")
         life.stack.destroy()
-        time.sleep(1)
-        assert differences(before, inventory()) == {}
+        assert left_since(before) == {}
     finally:
         print(f"SEED={seed}: {', '.join(life.said)}")
