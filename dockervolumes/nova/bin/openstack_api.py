@@ -1,4 +1,4 @@
-"""OpenStack's APIs as seen by Nova's own user: nothing but the standard library, so that it loads at once."""
+"""OpenStack's APIs as seen by a service's own user: nothing but the standard library, so that it loads at once."""
 
 import configparser
 import json
@@ -6,14 +6,14 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-CONFIGURATION = "/etc/nova/nova.conf"
+NOVA = "/etc/nova/nova.conf"
 TIMEOUT_SECONDS = 60
 
 
-def settings(section: str) -> configparser.SectionProxy:
-    """Returns a section of nova.conf."""
+def settings(section: str, file: str = NOVA) -> configparser.SectionProxy:
+    """Returns a section of a service's configuration file."""
     configuration = configparser.RawConfigParser(strict=False)
-    configuration.read(CONFIGURATION)
+    configuration.read(file)
     return configuration[section]
 
 
@@ -26,10 +26,10 @@ class Refused(Exception):
 
 
 class Cloud:
-    """The services of the catalogue, asked with the credentials in nova.conf."""
+    """The services of the catalogue, asked with the credentials in a service's configuration file."""
 
-    def __init__(self) -> None:
-        own = settings("keystone_authtoken")
+    def __init__(self, file: str = NOVA) -> None:
+        own = settings("keystone_authtoken", file)
         user = {
             "name": own["username"],
             "domain": {"name": own["user_domain_name"]},
@@ -39,7 +39,9 @@ class Cloud:
         identity = {"methods": ["password"], "password": {"user": user}}
         body = {"auth": {"identity": identity, "scope": {"project": project}}}
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        request = self._request("POST", f"{own['auth_url'].rstrip('/')}/v3/auth/tokens", body, {})
+        # With or without its version, which openstacksdk finds by itself.
+        keystone = own["auth_url"].rstrip("/").removesuffix("/v3")
+        request = self._request("POST", f"{keystone}/v3/auth/tokens", body, {})
         with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
             self._token = answer.headers["X-Subject-Token"]
             catalog = json.load(answer)["token"]["catalog"]
@@ -71,7 +73,7 @@ class Cloud:
 
 
 def missing(cloud: Cloud, host: str) -> str:
-    """Says what a compute lacks to be given guests, or nothing: its service is up, and its host mapped to a cell."""
+    """Says what a compute lacks to be given guests, or nothing: service, mapping of its host to a cell, and network."""
     services = cloud.ask("GET", "compute", f"/os-services?binary=nova-compute&host={host}", version="2.53")["services"]
     if not services:
         return f"{host} has not registered with Nova"
@@ -79,4 +81,13 @@ def missing(cloud: Cloud, host: str) -> str:
         return f"Nova takes {host} for {services[0]['state']}"
     # A hypervisor is not listed until its host is mapped.
     hypervisors = cloud.ask("GET", "compute", "/os-hypervisors/detail", version="2.53")["hypervisors"]
-    return "" if host in {each["service"]["host"] for each in hypervisors} else f"{host} is not mapped to a cell"
+    if host not in {each["service"]["host"] for each in hypervisors}:
+        return f"{host} is not mapped to a cell"
+    return silent_agents(cloud, host, {"neutron-openvswitch-agent"}) if "network" in cloud.urls else ""
+
+
+def silent_agents(cloud: Cloud, host: str, wanted: set[str]) -> str:
+    """Says which of a host's agents Neutron has not heard of, or nothing: it binds no port to a host without them."""
+    agents = cloud.ask("GET", "network", f"/v2.0/agents?host={host}")["agents"]
+    silent = wanted - {agent["binary"] for agent in agents if agent["alive"]}
+    return f"Neutron does not hear of {', '.join(sorted(silent))} on {host}" if silent else ""
