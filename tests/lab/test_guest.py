@@ -12,7 +12,7 @@ import pytest
 from tests.lab import cloud as clouds
 from tests.lab.cloud import Cloud, Guest
 from tests.lab.conftest import Lab
-from tests.lab.harness import eventually, run
+from tests.lab.harness import eventually, inside, run
 
 pytestmark = pytest.mark.lab
 
@@ -48,11 +48,17 @@ def test_the_console_log_shows_address_and_metadata(guest: Guest) -> None:
 
 def test_the_floating_address_is_pinged_from_the_host(guest: Guest) -> None:
     guest.await_console("guest: ready")
+    eventually(f"{guest.floating} answers", lambda: answers(guest), 60, 1)
 
-    def answers() -> bool:
-        return run("ping", "-c", "1", "-W", "2", guest.floating, check=False).returncode == 0
 
-    eventually(f"{guest.floating} answers", answers, 60, 1)
+def test_a_guest_whose_port_was_taken_down_is_heard_again(lab: Lab, guest: Guest, cloud: Cloud) -> None:
+    port = next(iter(cloud.network.ports(device_id=guest.server.id)))
+    inside(guest.server.compute_host, "ip", "link", "set", f"tap{port.id[:11]}", "down")
+    eventually(f"{guest.floating} answers", lambda: answers(guest), 30, 1)
+
+
+def answers(guest: Guest) -> bool:
+    return run("ping", "-c", "1", "-W", "2", guest.floating, check=False).returncode == 0
 
 
 def test_the_guest_is_logged_in_to_by_its_key_and_has_its_own_name(guest: Guest) -> None:
