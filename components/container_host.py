@@ -16,6 +16,8 @@ import pulumi_command as command
 import pulumi_docker as docker
 
 from components import environment, paths
+from hostside import drift
+from hostside.cli import DRIFT
 
 COMMAND_VERSION = "1.2.1"
 DOCKER_VERSION = "5.1.0"
@@ -58,6 +60,8 @@ class ContainerHost(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, version=DOCKER_VERSION),
         )
         tool = _tool()
+        # A look at hosts behind ssh would take a connection to each, at every preview.
+        self._found = {} if host.ssh else drift.look(Path(self.directory), stack)
         self.tool_digest = hashlib.sha256(tool.encode()).hexdigest()[:12]
         install = f"install -d -m 0700 {self.directory} && {PYTHON} -c {shlex.quote(_INSTALL)} {self.directory}/tool"
         self.tool = self._command(
@@ -91,7 +95,8 @@ class ContainerHost(pulumi.ComponentResource):
         Args:
             name: name of the resource.
             create: the verb (see :mod:`hostside.cli`) that brings the thing about. It is repeatable: a change of the
-                parameters runs it again, as an update in place.
+                parameters runs it again, as an update in place, and so does what a look at the host finds changed
+                (see :mod:`hostside.drift`).
             parameters: the verb's parameters; plain values and outputs. They go through standard input.
             subject: what the verb is about, for the reader of a preview or of ``ps``.
             delete: the verb that undoes it, with the same parameters.
@@ -99,6 +104,11 @@ class ContainerHost(pulumi.ComponentResource):
             opts: options of the resource.
         """
         dependencies = [self.tool, *_as_list(opts.depends_on)]
+        found = self._found.get((create, subject))
+        if found and found.reason:
+            pulumi.log.warn(f"{found.reason}; `{found.remedy}` mends it")
+        if found and found.count:
+            parameters = {**parameters, DRIFT: found.count}
         return self._command(
             name,
             create=self._line(create, subject),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -50,6 +50,7 @@ class Provisioning:
         container: Container,
         running: docker.Container,
         reads: Mapping[str, object],
+        databases: Mapping[str, Sequence[str]],
         opts: pulumi.ResourceOptions,
     ) -> None:
         """Declare the run.
@@ -59,12 +60,13 @@ class Provisioning:
             container: the container as configured.
             running: its resource.
             reads: what the catalog is made from; shown in the preview's difference.
+            databases: by the container that has them, the databases that the run makes or fills.
             opts: options of the resource.
         """
         self.resource = host.verb(
             f"{container.name}-provisioning",
             "provision",
-            {"container": container.name, "id": running.id, "reads": reads},
+            {"container": container.name, "id": running.id, "reads": reads, "databases": databases},
             subject=container.name,
             show=True,
             opts=opts,

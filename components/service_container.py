@@ -140,10 +140,16 @@ class ServiceContainer(pulumi.ComponentResource):
             "secrets": registration.fingerprint,
             "files": self._own_files(),
         }
-        run = Provisioning(self.host, self.container, self.running, reads, self._after(gates))
+        run = Provisioning(self.host, self.container, self.running, reads, self._databases(), self._after(gates))
         self.stages[Stage.PROVISIONED] = run.resource
         if not self.role.boots_alone:
             self._await_health(reads, run.resource)
+
+    def _databases(self) -> dict[str, list[str]]:
+        """Return the databases that its Puppet run makes, or fills, by the container that has them."""
+        servers = self._view.members("galera")
+        names = self._view.demands.databases if self.container in servers else self.role.databases
+        return {servers[0].name: list(names)} if servers and names else {}
 
     def _await_health(self, reads: Mapping[str, object], after: pulumi.Resource) -> None:
         vip = str(self._view.environment.vip) if self._view.members("haproxy") else None

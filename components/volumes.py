@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -60,7 +61,27 @@ def _render(role: Role, variables: Mapping[str, Any], skip: str) -> dict[str, di
             if name.endswith(TEMPLATE_SUFFIX):
                 name, text = name.removesuffix(TEMPLATE_SUFFIX), _templates().from_string(text).render(variables)
             files[name] = {"content": text, "mode": "755" if path.stat().st_mode & 0o111 else "644"}
+    for name, file in files.items():
+        if name.startswith("supervisor/"):
+            file["content"] = _stamped(file["content"], files)
     return files
+
+
+def _stamped(text: str, files: Files) -> str:
+    """Name in each program's environment the version of our scripts that run it.
+
+    supervisord restarts the programs whose sections have changed, and those alone: a new script has to be a change.
+    """
+    sections = re.split(r"(?m)^(?=\[)", text)
+    for index, section in enumerate(sections):
+        scripts = sorted(set(re.findall(rf"{MOUNT_POINT}/(bin/[\w-]+)", section)))
+        if section.startswith("[program:") and scripts:
+            used = digest({script: files[script] for script in scripts})
+            value = f'environment=DOCKSTACK_SCRIPTS="{used}"'
+            sections[index], found = re.subn(r"(?m)^environment=", f"{value},", section, count=1)
+            if not found:
+                sections[index] = f"{section.rstrip()}\n{value}\n\n"
+    return "".join(sections).rstrip() + "\n"
 
 
 def digest(files: Files) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from hostside import containers
+from hostside import certificate_authority, containers
 from hostside.errors import StepError
 from hostside.process import CommandFailed
 
@@ -41,6 +41,17 @@ def issue(container: str, *, fqdn: str, server: str, role: str, secret: str) -> 
     except CommandFailed as error:
         raise StepError(container, STEP, "the Puppet server did not sign", str(error).splitlines()[-10:]) from error
     return "issued"
+
+
+def drop(container: str, *, fqdn: str, server: str) -> None:
+    """Forget a certificate that is no longer valid, here and at the authority, so that the next is asked for.
+
+    Raises:
+        StepError: when the authority refuses.
+    """
+    certificate_authority.clean(server.split(".")[0], fqdn)
+    own = [f"{SSL}/{kind}/{fqdn}.pem" for kind in ("certs", "private_keys", "public_keys", "certificate_requests")]
+    containers.execute(container, ["rm", "-f", *own])
 
 
 def _has_certificate(container: str, fqdn: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hostside import notes
 from hostside.errors import StepError
 from hostside.process import CommandFailed
 
@@ -151,6 +152,27 @@ def _keep(directory: Path, given: Parameters) -> object:
     return None
 
 
+def _mend_container(given: Parameters) -> None:
+    """Start what was stopped, before its ports are attached."""
+    from hostside import engine
+
+    for name in given.get("containers") or [given["container"]]:
+        engine.unpause(name)
+        engine.start(name)
+
+
+def _mend_certificate(given: Parameters) -> None:
+    from hostside import certificate
+
+    certificate.drop(given["container"], fqdn=given["fqdn"], server=given["server"])
+
+
+def _mend_programs(given: Parameters) -> None:
+    from hostside import containers
+
+    containers.undo_changes(given["container"])
+
+
 def _sweep(directory: Path, given: Parameters) -> object:
     from hostside.sweep import sweep
 
@@ -158,8 +180,18 @@ def _sweep(directory: Path, given: Parameters) -> object:
     return None
 
 
+DRIFT = "drift"
+"""Key of the parameter by which a verb is planned again after a look has found its effect gone (see hostside.drift)."""
 NAMED = ("keeper", "sweep")
 """Verbs that take the stack's name as their argument: these aren't given any input."""
+
+MENDS: Mapping[str, Callable[[Parameters], None]] = {
+    "certificate-issue": _mend_certificate,
+    "health-await": _mend_programs,
+    "port-attach": _mend_container,
+    "ports-attach": _mend_container,
+}
+"""What comes before a verb when a look at the host has found its effect gone, and repeating it alone would not do."""
 
 VERBS: Mapping[str, Callable[[Path, Parameters], object]] = {
     "access-publish": _publish,
@@ -198,10 +230,14 @@ def main(arguments: list[str], directory: Path) -> int:
     """
     # What is mounted is read by users of the containers, however strict the umask is of who runs this.
     os.umask(0o022)
-    verb = arguments[0]
+    verb, subject = arguments[0], " ".join(arguments[1:])
     try:
-        given = {"stack": arguments[1]} if verb in NAMED else json.load(sys.stdin)
+        given: dict[str, Any] = {"stack": arguments[1]} if verb in NAMED else json.load(sys.stdin)
+        count = given.pop(DRIFT, 0)
+        if verb in MENDS and count > notes.count(directory, verb, subject):
+            MENDS[verb](given)
         result = VERBS[verb](directory, given)
+        notes.keep(directory, verb, subject, given, count)
     except (StepError, CommandFailed, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -7,8 +7,10 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 
-from hostside.process import CommandFailed, run
+from hostside.process import CommandFailed, run, succeeds
 
+ENDED = ("STOPPED", "EXITED", "FATAL")
+"""States of a program that supervisord doesn't start again by itself."""
 LOG_LINES = 15
 """How many lines of a log an error shows."""
 
@@ -59,6 +61,30 @@ def stream(
             line(text)
     finally:
         process.kill()
+
+
+def changes(container: str) -> list[str]:
+    """Return what was changed in a running container by hand: programs that were stopped, and what ``kept`` tells.
+
+    ``kept`` is a script that a role may have: it prints what isn't as it was set up, and ``kept --mend`` puts it back.
+    """
+    script = "/etc/dockstack/bin/health; echo --; [ ! -x /etc/dockstack/bin/kept ] || /etc/dockstack/bin/kept"
+    try:
+        done = subprocess.run(
+            ["docker", "exec", container, "sh", "-c", script],
+            capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return []
+    programs, _, told = done.stdout.partition("--\n")
+    ended = [words[0] for line in programs.splitlines() if len(words := line.split()) > 1 and words[1] in ENDED]
+    return [f"its program {name} was stopped" for name in ended] + told.splitlines()
+
+
+def undo_changes(container: str) -> None:
+    """Put back what :func:`changes` tells; what does not start is for the checks to tell, with its log."""
+    script = "supervisorctl start all; [ ! -x /etc/dockstack/bin/kept ] || /etc/dockstack/bin/kept --mend"
+    succeeds(["docker", "exec", container, "sh", "-c", script])
 
 
 def program_logs(container: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from hostside import containers
 from hostside.errors import StepError
-from hostside.process import CommandFailed
+from hostside.process import CommandFailed, succeeds
 
 STEP = "becoming healthy"
 INTERVAL_SECONDS = 0.5
@@ -31,6 +31,7 @@ def await_healthy(container: str, checks: Sequence[Mapping[str, Any]], seconds: 
     Raises:
         StepError: with the check that failed last and the programs' logs.
     """
+    _take_in_changes(container)
     deadline = time.monotonic() + seconds
     while True:
         failure = _first_failure(container, checks)
@@ -39,6 +40,12 @@ def await_healthy(container: str, checks: Sequence[Mapping[str, Any]], seconds: 
         if time.monotonic() > deadline:
             raise StepError(container, STEP, f"after {seconds:.0f} s: {failure}", containers.program_logs(container))
         time.sleep(INTERVAL_SECONDS)
+
+
+def _take_in_changes(container: str) -> None:
+    """Have supervisord restart the programs whose files say something else than when they were started."""
+    # What is wrong with it, the checks will say.
+    succeeds(["docker", "exec", container, "supervisorctl", "update"])
 
 
 def _first_failure(container: str, checks: Sequence[Mapping[str, Any]]) -> str | None:

@@ -46,6 +46,10 @@ class Registration:
     def _owner(self) -> Path:
         return Path(f"{self.directory}-certificates") / self.fqdn
 
+    def written(self) -> dict[Path, str]:
+        """Return the files of the entry and their texts, secret ones among them."""
+        return {self._public: self.data, **self._private}
+
     def register(self) -> None:
         """Write the entry; a certificate of an earlier container of that name is revoked and removed first."""
         files.put(self._public, self.data, 0o644)
@@ -65,5 +69,5 @@ class Registration:
         if not self.own and certificate_authority.answers(self.server):
             certificate_authority.clean(self.server, self.fqdn)
         self._owner.unlink(missing_ok=True)
-        for path in [self._public, *self._private]:
+        for path in self.written():
             path.unlink(missing_ok=True)

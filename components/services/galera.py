@@ -14,6 +14,9 @@ def _hiera(view: LabView, container: Container) -> Hiera:
         "profile::galera::members": [m.fqdn for m in members],
         "profile::galera::bootstrap": container == members[0],
         "profile::galera::databases": list(view.demands.databases),
+        "profile::galera::former_databases": sorted(
+            {name for role in view.roles.values() for name in role.databases} - set(view.demands.databases)
+        ),
     }
 
 

@@ -48,7 +48,18 @@ class Life:
         """Let one thing happen, and bring the stack up after it."""
         name = self.chance.choice(sorted(self.containers))
         what = self.chance.choice(
-            [self.add, self.remove, self.move, self.stop, self.lose, self.detach, self.misaddress, self.kill, self.cut]
+            [
+                self.add,
+                self.remove,
+                self.move,
+                self.stop,
+                self.lose,
+                self.detach,
+                self.misaddress,
+                self.kill,
+                self.cut,
+                self.unbridge,
+            ]
         )
         self.said.append(f"{what.__name__} {name}")
         what(name)
@@ -96,6 +107,9 @@ class Life:
     def misaddress(self, name: str) -> None:
         pid = run("docker", "inspect", "-f", "{{.State.Pid}}", name).stdout.strip()
         run("nsenter", f"--net=/proc/{pid}/ns/net", "ip", "address", "flush", "dev", "eth0")
+
+    def unbridge(self, _name: str) -> None:
+        run("ovs-vsctl", "del-br", f"br-t{NUMBER}")
 
     def kill(self, name: str) -> None:
         run("docker", "kill", name)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from unittest.mock import patch
 
 import pulumi
 import pulumi_command
@@ -20,6 +21,7 @@ from pulumi.runtime.stack import run_pulumi_func
 
 from components import environment, paths, services
 from components.lab import Lab
+from hostside.drift import Finding
 
 # Loaded lazily by the SDKs while a program runs, which the first test would pay for in its threads.
 _SDKS = (pulumi_command.local.Command, pulumi_command.remote.Command, pulumi_docker.Container)
@@ -196,8 +198,14 @@ class Graph:
         return first.urn in self.before(then)
 
 
-def record(program: Callable[[], Mapping[str, Any] | None], *, stack: str = "lab", preview: bool = False) -> Graph:
-    """Run a program against a recording engine, with an event loop of its own."""
+def record(
+    program: Callable[[], Mapping[str, Any] | None],
+    *,
+    stack: str = "lab",
+    preview: bool = False,
+    found: Mapping[tuple[str, str], Finding] | None = None,
+) -> Graph:
+    """Run a program against a recording engine, with an event loop of its own, and what a look at the host found."""
     monitor = _Monitor(_Answers(preview))
     outputs: dict[str, Any] = {}
 
@@ -214,7 +222,9 @@ def record(program: Callable[[], Mapping[str, Any] | None], *, stack: str = "lab
     SETTINGS.outputs.clear()
     try:
         pulumi.runtime.set_mocks(_Answers(preview), project="dockstack", stack=stack, preview=preview, monitor=monitor)
-        loop.run_until_complete(run_pulumi_func(run))
+        # The lab of the same name that may be up on this host is another.
+        with patch("hostside.drift.look", return_value=found or {}):
+            loop.run_until_complete(run_pulumi_func(run))
     finally:
         for task in asyncio.all_tasks(loop):
             task.cancel()
@@ -229,20 +239,20 @@ def record_lab(config: Mapping[str, Any], *, preview: bool = False) -> Graph:
     return _recorded(json.dumps(config), preview)
 
 
-def record_lab_anew(config: Mapping[str, Any]) -> Graph:
-    """Record a lab that may have been recorded before."""
-    return _recorded.__wrapped__(json.dumps(config), False)
+def record_lab_anew(config: Mapping[str, Any], found: Mapping[tuple[str, str], Finding] | None = None) -> Graph:
+    """Record a lab that may have been recorded before, or on whose host something was found changed."""
+    return _recorded.__wrapped__(json.dumps(config), False, found)
 
 
 @cache
-def _recorded(text: str, preview: bool) -> Graph:
+def _recorded(text: str, preview: bool, found: Mapping[tuple[str, str], Finding] | None = None) -> Graph:
     checked, _ = environment.load(json.loads(text), stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
 
     def program() -> Mapping[str, Any]:
         lab = Lab(checked, services.for_lab(checked))
         return {name: getattr(lab, name) for name in ("addresses", "endpoints", "openrc", "services")}
 
-    return record(program, preview=preview)
+    return record(program, preview=preview, found=found)
 
 
 def config(**changes: Any) -> dict[str, Any]:

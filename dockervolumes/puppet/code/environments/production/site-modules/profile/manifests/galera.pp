@@ -4,6 +4,7 @@
 # @param members Host names of all members, this one included.
 # @param bootstrap Whether this member makes the cluster when there is none yet.
 # @param databases Databases; each belongs to a user of the same name.
+# @param former_databases Databases of services that the lab may have had and has no longer: removed, with their users.
 # @param root_password Password of the local root user, who may also log in without it through the socket.
 # @param database_passwords Password by database.
 class profile::galera (
@@ -11,6 +12,7 @@ class profile::galera (
   Array[Stdlib::Fqdn, 1] $members,
   Boolean $bootstrap,
   Array[String[1]] $databases,
+  Array[String[1]] $former_databases,
   Sensitive[String[1]] $root_password,
   Sensitive[Hash[String[1], String[1]]] $database_passwords,
 ) {
@@ -117,6 +119,15 @@ class profile::galera (
       user       => "${database}@%",
       table      => "${database}.*",
       privileges => ['ALL'],
+    }
+  }
+  $former_databases.each |$database| {
+    mysql_user { "${database}@%":
+      ensure  => absent,
+      require => Class['mysql::server'],
+    }
+    -> mysql_database { $database:
+      ensure => absent,
     }
   }
 }

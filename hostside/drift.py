@@ -1,0 +1,193 @@
+"""What has changed on this host behind our back since our verbs brought it about.
+
+The notes of the verbs are compared with the host. Where they differ, the verb's parameters are given a number that they
+did not have before: the engine then plans the verb again, as it would after a change of the configuration, and the
+next ``up`` mends what the look has found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+from hostside import bridge, containers, engine, notes, ovs, ports
+from hostside.notes import Note, Parameters
+from hostside.process import CommandFailed
+
+AT_ONCE = 8
+UP, REFRESH = "pulumi up", "pulumi up --refresh"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the look found for one verb."""
+
+    count: int
+    """What the verb's parameters have to hold."""
+    reason: str
+    """What is different, for people; empty when nothing is."""
+    remedy: str = UP
+    """The command that mends it."""
+
+
+class Reality:
+    """What there is on the host, each part asked for once and only when something depends on it."""
+
+    def __init__(self, stack: str) -> None:
+        """Look at a stack's part of the host."""
+        self._stack = stack
+        self._told: dict[tuple[str, tuple[str, ...]], set[str] | None] = {}
+        self._lock = Lock()
+
+    @cached_property
+    def bridges(self) -> Mapping[str, Mapping[str, str]]:
+        """The stack's bridges."""
+        return ovs.bridges(self._stack)
+
+    @cached_property
+    def held(self) -> Mapping[str, ovs.Held]:
+        """The ports that containers hold."""
+        return ovs.ports_by_container()
+
+    @cached_property
+    def states(self) -> Mapping[str, tuple[str, str]]:
+        """Name to ID and state of each of the stack's containers."""
+        return {str(c["Names"][0]).lstrip("/"): (c["Id"], c["State"]) for c in engine.containers(self._stack)}
+
+    def runs(self, done: Parameters) -> bool:
+        """Say whether the container that a note is about is still that one, and runs."""
+        return self.states.get(done["container"]) == (done["id"], "running")
+
+    def valid_certificates(self, server: str) -> set[str] | None:
+        """Return the names whose certificates a server's authority holds for valid; None when it can't be asked."""
+        return self._ask(server, "/etc/dockstack/bin/valid-certificates")
+
+    def databases(self, server: str) -> set[str] | None:
+        """Return the databases that a server has; None when it can't be asked."""
+        return self._ask(server, "mariadb", "--batch", "--skip-column-names", "--execute", "SHOW DATABASES")
+
+    def _ask(self, container: str, *command: str) -> set[str] | None:
+        """Return the words that a command in a container prints; several notes are about the same."""
+        with self._lock:
+            if (container, command) not in self._told:
+                self._told[container, command] = self._words(container, command)
+            return self._told[container, command]
+
+    def _words(self, container: str, command: Sequence[str]) -> set[str] | None:
+        if self.states.get(container, ("", ""))[1] != "running":
+            return None
+        try:
+            return set(containers.execute(container, command, timeout=30).split())
+        except CommandFailed:
+            return None
+
+
+def look(directory: Path, stack: str) -> dict[tuple[str, str], Finding]:
+    """Compare the notes of a stack with the host.
+
+    Args:
+        directory: the stack's directory on this host.
+        stack: its name.
+
+    Returns:
+        Verb and subject to what was found; empty when the host can't be asked, which the next step will tell.
+    """
+    kept = notes.everything(directory)
+    if not kept:
+        return {}
+    reality = Reality(stack)
+    try:
+        # Asked for here, so that the threads don't ask each for itself.
+        _ = (reality.bridges, reality.held, reality.states)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return dict(pool.map(lambda note: _judge(reality, note), kept))
+    except (CommandFailed, OSError):
+        return {}
+
+
+def _judge(reality: Reality, note: Note) -> tuple[tuple[str, str], Finding]:
+    reason = _DIFFERS[note.verb](reality, note.done)
+    gone = () if reason or note.verb not in _PORTS else _gone(reality, note.done)
+    if gone:
+        # Its resource is Docker's, and the engine sees that it is gone when it refreshes its state.
+        return (note.verb, note.subject), Finding(note.count, f"container {', '.join(gone)} is gone", REFRESH)
+    return (note.verb, note.subject), Finding(note.count + bool(reason), reason)
+
+
+def _bridge(reality: Reality, done: Parameters) -> str:
+    if done["name"] not in reality.bridges:
+        return f"bridge {done['name']} is gone"
+    up = bridge.is_up(bridge.Bridge(**done))
+    return "" if up else f"bridge {done['name']} is down, or lacks the host's address"
+
+
+def _files(_reality: Reality, done: Parameters) -> str:
+    for name, expected in sorted(done["files"].items()):
+        path = Path(name)
+        if not path.is_file():
+            return f"{name} is gone"
+        if notes.digest(path.read_bytes()) != expected:
+            return f"{name} was edited"
+    return ""
+
+
+def _of_ports(done: Parameters) -> list[tuple[str, str]]:
+    """Return names and IDs of the containers that a note of ports is about."""
+    return sorted((done.get("containers") or {done["container"]: done["id"]}).items())
+
+
+def _gone(reality: Reality, done: Parameters) -> list[str]:
+    return [name for name, _ in _of_ports(done) if name not in reality.states]
+
+
+def _ports(reality: Reality, done: Parameters) -> str:
+    """Tell of containers that were stopped or lack a port."""
+    for name, identifier in _of_ports(done):
+        found, state = reality.states.get(name, ("", ""))
+        if found != identifier:
+            continue
+        if state != "running":
+            return f"container {name} is {state}"
+        if not ports.present(name, reality.held.get(name, {})):
+            return f"{name} lacks its port, or has another address"
+    return ""
+
+
+def _certificate(reality: Reality, done: Parameters) -> str:
+    if not reality.runs(done):
+        return ""
+    # The server's name begins with that of its container.
+    valid = reality.valid_certificates(done["server"].split(".")[0])
+    held = valid is None or done["fqdn"] in valid
+    return "" if held else f"the certificate of {done['fqdn']} was revoked, or is gone from the authority"
+
+
+def _changes(reality: Reality, done: Parameters) -> str:
+    found = containers.changes(done["container"]) if reality.runs(done) else []
+    return f"{done['container']}: {', '.join(found)}" if found else ""
+
+
+def _databases(reality: Reality, done: Parameters) -> str:
+    for server, names in sorted(done["databases"].items()):
+        there = reality.databases(server)
+        gone = [name for name in names if there is not None and name not in there]
+        if gone:
+            return f"database {', '.join(gone)} of {server} is gone"
+    return ""
+
+
+_PORTS = ("port-attach", "ports-attach")
+_DIFFERS: Mapping[str, Callable[[Reality, Parameters], str]] = {
+    "bridge-up": _bridge,
+    "certificate-issue": _certificate,
+    "files-write": _files,
+    "health-await": _changes,
+    "port-attach": _ports,
+    "ports-attach": _ports,
+    "provision": _databases,
+    "register": _files,
+}

@@ -1,0 +1,112 @@
+"""What our verbs have brought about on this host, noted for those who look later whether it still is so.
+
+A note holds nothing secret: of files, digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hostside import files
+
+DIRECTORY = "done"
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a verb has done."""
+
+    verb: str
+    subject: str
+    count: int
+    """How often its effect was found changed, and was mended."""
+    done: Parameters
+
+
+def keep(directory: Path, verb: str, subject: str, given: Parameters, count: int) -> None:
+    """Note what a verb has done, or forget what it has undone; a verb that nobody looks after leaves no note.
+
+    Args:
+        directory: the stack's directory on this host.
+        verb: the verb.
+        subject: what it was about; verb and subject are one resource.
+        given: the verb's parameters.
+        count: what the note is to tell as its count.
+    """
+    if verb in _KEPT:
+        note = Note(verb, subject, count, _KEPT[verb](given))
+        files.put(_path(directory, verb, subject), json.dumps(asdict(note), sort_keys=True), 0o600)
+    elif verb in _UNDOES:
+        _path(directory, _UNDOES[verb], subject).unlink(missing_ok=True)
+
+
+def count(directory: Path, verb: str, subject: str) -> int:
+    """Return the count of a verb's note; 0 without one."""
+    path = _path(directory, verb, subject)
+    return int(json.loads(path.read_text())["count"]) if path.is_file() else 0
+
+
+def everything(directory: Path) -> list[Note]:
+    """Return all notes of a stack."""
+    return [Note(**json.loads(path.read_text())) for path in sorted((directory / DIRECTORY).glob("*.json"))]
+
+
+def digest(content: bytes) -> str:
+    """Return what is noted of a file's content."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _path(directory: Path, verb: str, subject: str) -> Path:
+    return directory / DIRECTORY / f"{verb} {subject}.json"
+
+
+def _all(given: Parameters) -> Parameters:
+    return given
+
+
+def _container(given: Parameters) -> Parameters:
+    return {key: given[key] for key in ("container", "id")}
+
+
+def _certificate(given: Parameters) -> Parameters:
+    return {key: given[key] for key in ("container", "id", "fqdn", "server")}
+
+
+def _databases(given: Parameters) -> Parameters:
+    return {"databases": given["databases"]}
+
+
+def _files(given: Parameters) -> Parameters:
+    root = Path(given["root"])
+    return {"files": {str(root / path): digest(file["content"].encode()) for path, file in given["files"].items()}}
+
+
+def _entry(given: Parameters) -> Parameters:
+    # Imported here, as every verb imports this module and only this one needs that.
+    from hostside.registration import Registration
+
+    return {"files": {str(path): digest(text.encode()) for path, text in Registration(**given).written().items()}}
+
+
+_KEPT: Mapping[str, Callable[[Parameters], Parameters]] = {
+    "bridge-up": _all,
+    "certificate-issue": _certificate,
+    "files-write": _files,
+    "health-await": _container,
+    "port-attach": _container,
+    "ports-attach": _all,
+    "provision": _databases,
+    "register": _entry,
+}
+_UNDOES = {
+    "bridge-down": "bridge-up",
+    "files-remove": "files-write",
+    "port-detach": "port-attach",
+    "withdraw": "register",
+}

@@ -1,0 +1,109 @@
+"""What is done behind the lab's back is told by the next preview and mended by the next `up`; then nothing is to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.lab.conftest import Lab
+from tests.lab.harness import HOME, Stack, eventually, inside, inspect, interface, plain, run, started_at
+
+pytestmark = pytest.mark.lab
+
+Make = Callable[[str, Mapping[str, Any]], Stack]
+KINDS = ("-files", "-port", "-registration", "-certificate", "-provisioning", "-health", "-membership")
+
+
+def pulumi(lab: Lab, *arguments: str) -> str:
+    """Run a command on the lab's stack; return what it said, without the breaks that fit it to a screen."""
+    done = run("pulumi", *arguments, "--stack", lab.stack, "--non-interactive")
+    return " ".join((done.stdout + done.stderr).split())
+
+
+def planned(text: str) -> set[str]:
+    """Return the resources that a preview would change."""
+    return {word.removesuffix("...") for word in text.split() if word.endswith(KINDS)}
+
+
+@pytest.fixture
+def broken(lab: Lab) -> Iterator[dict[str, str]]:
+    """Change one thing of each kind by hand; return what a preview has to say, by the resource that mends it."""
+    lab.settled()
+    cache, web, idle = lab.of_role("memcached"), lab.of_role("dashboard"), lab.of_role("tempest")
+    proxy, server = lab.of_role("haproxy"), lab.of_role("puppet")
+    volumes = HOME / "stacks" / lab.stack / "volumes"
+    rendered = volumes / cache / "bin/health"
+    entry = next((volumes / server / "code/environments/production/data/nodes").glob(f"{web}.*"))
+    with rendered.open("a") as file:
+        file.write("# by hand\n")
+    entry.unlink()
+    run("docker", "stop", "--time", "5", idle)
+    fqdn = entry.name.removesuffix(".yaml")
+    inside(server, "/etc/dockstack/bin/clean-certificates", fqdn)
+    inside(cache, "supervisorctl", "stop", "memcached")
+    inside(proxy, "sh", "-c", f"echo 'set server dashboard/{web} state maint' | nc -U -N /run/haproxy.sock")
+    yield {
+        f"{cache}-files": f"{rendered} was edited",
+        f"{web}-registration": f"{entry} is gone",
+        f"{idle}-port": f"container {idle} is exited",
+        f"{web}-certificate": f"the certificate of {fqdn} was revoked, or is gone from the authority",
+        f"{cache}-health": f"{cache}: its program memcached was stopped",
+        f"{proxy}-health": f"{proxy}: {web} was taken out of service for dashboard",
+    }
+    # Whatever the test came to, the others find the lab as it was.
+    pulumi(lab, "up", "--yes", "--skip-preview")
+
+
+def test_what_was_changed_by_hand_is_told_and_mended_by_up(lab: Lab, broken: dict[str, str]) -> None:
+    before = started_at(lab.stack)
+    said = pulumi(lab, "preview")
+    for reason in broken.values():
+        assert f"{reason}; `pulumi up` mends it" in said
+    assert planned(said) == set(broken)
+
+    pulumi(lab, "up", "--yes", "--skip-preview")
+
+    pulumi(lab, "preview", "--expect-no-changes")
+    idle = lab.of_role("tempest")
+    assert {name: when for name, when in started_at(lab.stack).items() if name != idle} == {
+        name: when for name, when in before.items() if name != idle
+    }
+    lab.settled()
+    web = lab.of_role("dashboard")
+    # The new certificate is good for a run.
+    done = run("docker", "exec", web, "puppet", "agent", "--test", "--noop", "--color", "false", check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_a_bridge_that_was_deleted_is_told_and_made_again_with_all_its_ports(stack: Make) -> None:
+    made = stack("t23", plain(23, 3))
+    made.up()
+    started = started_at("t23")
+    run("ovs-vsctl", "del-br", "br-t23")
+
+    said = " ".join(made.preview().stdout.split())
+    assert "bridge br-t23 is gone; `pulumi up` mends it" in said
+
+    made.up()
+    for number in range(1, 4):
+        assert interface(f"t23-p{number}") == (f"10.86.23.{9 + number}/24", "10.86.23.1", 1500)
+        ping = ("ping", "-c", "1", "-W", "2", f"10.86.23.{9 + number}")
+        eventually(f"t23-p{number} answers", lambda ping=ping: run(*ping, check=False).returncode == 0, 10)  # type: ignore[misc]
+    assert started_at("t23") == started
+    made.preview("--expect-no-changes")
+
+
+def test_a_container_that_was_removed_is_told_and_comes_back(stack: Make) -> None:
+    made = stack("t24", plain(24, 2))
+    made.up()
+    run("docker", "rm", "--force", "t24-p1")
+
+    said = " ".join(made.preview("--refresh").stdout.split())
+    assert "container t24-p1 is gone; `pulumi up --refresh` mends it" in said
+
+    made.pulumi("up", "--yes", "--skip-preview", "--refresh")
+    assert inspect("t24-p1")["State"]["Running"]
+    assert interface("t24-p1") == ("10.86.24.10/24", "10.86.24.1", 1500)
+    made.preview("--expect-no-changes")

@@ -1,0 +1,236 @@
+"""What the notes of the verbs say, and what a look at a played host finds different from them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hostside import bridge, cli, containers, drift, engine, notes, ovs, ports
+from hostside.drift import Finding
+
+BRIDGE = {"name": "br-lab", "stack": "lab", "network": "10.87.0.0/24", "address": "10.87.0.1/24", "mtu": 1500}
+WEB = {"container": "web1", "id": "1" * 64}
+CERTIFICATE = {**WEB, "fqdn": "web1.lab", "server": "puppet1.lab", "role": "web", "secret": "not-to-be-noted"}
+ENTRY = {
+    "fqdn": "web1.lab", "container_id": "1" * 64, "server": "puppet1", "group": 0, "data": "a: 1\n",
+    "secrets": "password: not-to-be-noted\n", "grant": "not-to-be-noted", "own": True,
+}  # fmt: skip
+
+
+class Host:
+    """A host on which everything is as the verbs left it, until a test changes something."""
+
+    def __init__(self) -> None:
+        self.states = {"web1": ("1" * 64, "running"), "puppet1": ("2" * 64, "running")}
+        self.bridges = {"br-lab": {"dockstack-stack": "lab"}}
+        self.bridge_is_up = True
+        self.attached = {"web1"}
+        self.changes: list[str] = []
+        self.words = {"puppet1": ["puppet1.lab", "web1.lab"]}
+        self.engine_answers = True
+        self.asked: list[tuple[str, ...]] = []
+
+    def listed(self, _stack: str) -> list[dict[str, Any]]:
+        if not self.engine_answers:
+            raise engine.EngineGone("the Docker engine is gone")
+        return [{"Names": [f"/{name}"], "Id": i, "State": state} for name, (i, state) in self.states.items()]
+
+    def execute(self, container: str, arguments: list[str], **_options: Any) -> str:
+        self.asked.append((container, *arguments))
+        return "\n".join(self.words[container])
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Host:
+    played = Host()
+    monkeypatch.setattr(engine, "containers", played.listed)
+    monkeypatch.setattr(ovs, "bridges", lambda _stack: played.bridges)
+    monkeypatch.setattr(ovs, "ports_by_container", lambda: {name: {"eth0": ["x"]} for name in played.attached})
+    monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
+    monkeypatch.setattr(ports, "present", lambda _name, held: bool(held))
+    monkeypatch.setattr(containers, "changes", lambda _name: played.changes)
+    monkeypatch.setattr(containers, "execute", played.execute)
+    return played
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """Return a stack's directory in which one verb of each kind has left its note, and its files."""
+    root = tmp_path / "volumes/web1"
+    given: list[tuple[str, str, Mapping[str, Any]]] = [
+        ("bridge-up", "br-lab", BRIDGE),
+        ("port-attach", "web1", {**WEB, "bridges": ["br-lab"]}),
+        ("certificate-issue", "web1", CERTIFICATE),
+        ("health-await", "web1", {**WEB, "checks": [], "seconds": 1}),
+        ("files-write", "web1", {"root": str(root), "files": {"bin/start": {"content": "run\n", "mode": "755"}}}),
+        ("register", "web1", {**ENTRY, "directory": str(tmp_path / "volumes/puppet1")}),
+    ]
+    for verb, subject, parameters in given:
+        notes.keep(tmp_path, verb, subject, parameters, 0)
+    (root / "bin").mkdir(parents=True)
+    (root / "bin/start").write_text("run\n")
+    for path, text in cli_entry(tmp_path).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    yield tmp_path
+
+
+def cli_entry(directory: Path) -> dict[Path, str]:
+    from hostside.registration import Registration
+
+    return Registration(**{**ENTRY, "directory": str(directory / "volumes/puppet1")}).written()  # type: ignore[arg-type]
+
+
+def reasons(directory: Path) -> dict[str, str]:
+    return {verb: found.reason for (verb, _), found in drift.look(directory, "lab").items() if found.reason}
+
+
+def test_where_nothing_has_changed_nothing_is_found(host: Host, directory: Path) -> None:
+    found = drift.look(directory, "lab")
+    assert len(found) == 6
+    assert set(found.values()) == {Finding(0, "")}
+
+
+def test_the_notes_hold_no_secret(directory: Path) -> None:
+    kept = list((directory / notes.DIRECTORY).iterdir())
+    assert len(kept) == 6
+    assert not [path for path in kept if "not-to-be-noted" in path.read_text()]
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+
+
+def test_a_bridge_that_is_gone_or_down_is_found(host: Host, directory: Path) -> None:
+    host.bridge_is_up = False
+    assert reasons(directory) == {"bridge-up": "bridge br-lab is down, or lacks the host's address"}
+    host.bridges = {}
+    assert reasons(directory) == {"bridge-up": "bridge br-lab is gone"}
+
+
+def test_a_port_that_lacks_is_found(host: Host, directory: Path) -> None:
+    host.attached = set()
+    assert reasons(directory) == {"port-attach": "web1 lacks its port, or has another address"}
+
+
+def test_a_stopped_container_is_told_once_and_not_asked_for_its_programs(host: Host, directory: Path) -> None:
+    host.states["web1"] = ("1" * 64, "exited")
+    host.changes = ["its program web was stopped"]
+    assert reasons(directory) == {"port-attach": "container web1 is exited"}
+
+
+def test_a_container_that_is_gone_is_the_engines_to_make_again(host: Host, directory: Path) -> None:
+    del host.states["web1"]
+    found = drift.look(directory, "lab")[("port-attach", "web1")]
+    assert found == Finding(0, "container web1 is gone", drift.REFRESH)
+    assert list(reasons(directory)) == ["port-attach"]
+
+
+def test_a_container_that_was_made_anew_is_no_drift(host: Host, directory: Path) -> None:
+    host.states["web1"] = ("3" * 64, "running")
+    host.attached, host.words["puppet1"] = set(), []
+    assert reasons(directory) == {}
+
+
+def test_a_certificate_that_was_revoked_is_found(host: Host, directory: Path) -> None:
+    host.words["puppet1"] = ["puppet1.lab"]
+    expected = "the certificate of web1.lab was revoked, or is gone from the authority"
+    assert reasons(directory) == {"certificate-issue": expected}
+    assert host.asked[0][0] == "puppet1"
+
+
+def test_an_authority_that_cannot_be_asked_is_no_drift(host: Host, directory: Path) -> None:
+    host.words["puppet1"] = []
+    host.states["puppet1"] = ("2" * 64, "exited")
+    assert reasons(directory) == {}
+
+
+def test_what_was_changed_in_a_container_is_found(host: Host, directory: Path) -> None:
+    host.changes = ["its program web was stopped", "web2 was taken out of service for web"]
+    expected = "web1: its program web was stopped, web2 was taken out of service for web"
+    assert reasons(directory) == {"health-await": expected}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("web RUNNING uptime 1s\nother STARTING uptime 0s\n--\n", []),
+        ("web STOPPED uptime 0s\nother BACKOFF uptime 0s\n--\n", ["its program web was stopped"]),
+        ("web FATAL uptime 0s (no)\n--\nthis was changed\n", ["its program web was stopped", "this was changed"]),
+        ("", []),
+    ],
+)
+def test_programs_that_supervisord_starts_by_itself_are_no_change(
+    said: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docker").write_text(f"#!/bin/sh\nprintf '%s' '{said}'\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert containers.changes("web1") == expected
+
+
+def test_a_database_that_is_gone_is_found(host: Host, directory: Path) -> None:
+    host.states["galera1"] = ("4" * 64, "running")
+    host.words["galera1"] = ["mysql", "keystone"]
+    given = {**WEB, "reads": {}, "databases": {"galera1": ["keystone", "glance"]}}
+    notes.keep(directory, "provision", "web1", given, 0)
+    assert reasons(directory) == {"provision": "database glance of galera1 is gone"}
+
+
+def test_a_rendered_file_that_was_edited_or_removed_is_found(host: Host, directory: Path) -> None:
+    path = directory / "volumes/web1/bin/start"
+    path.write_text("run something else\n")
+    assert reasons(directory) == {"files-write": f"{path} was edited"}
+    path.unlink()
+    assert reasons(directory) == {"files-write": f"{path} is gone"}
+
+
+def test_an_entry_at_the_puppet_server_that_was_edited_is_found(host: Host, directory: Path) -> None:
+    path = next(iter(cli_entry(directory)))
+    path.write_text("a: 2\n")
+    assert reasons(directory) == {"register": f"{path} was edited"}
+
+
+def test_a_host_that_cannot_be_asked_has_no_findings(host: Host, directory: Path) -> None:
+    host.engine_answers = False
+    assert drift.look(directory, "lab") == {}
+
+
+def test_what_is_undone_is_forgotten(directory: Path) -> None:
+    for verb, subject in (
+        ("bridge-down", "br-lab"),
+        ("port-detach", "web1"),
+        ("files-remove", "web1"),
+        ("withdraw", "web1"),
+    ):
+        notes.keep(directory, verb, subject, {}, 0)
+    assert [note.verb for note in notes.everything(directory)] == ["certificate-issue", "health-await"]
+
+
+def test_a_verb_that_finds_its_number_higher_than_noted_mends_first_and_notes_it(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setitem(cli.MENDS, "port-attach", lambda given: done.append(f"start {given['container']}"))
+    monkeypatch.setitem(cli.VERBS, "port-attach", lambda _directory, given: done.append(json.dumps(given)))
+    for _ in range(2):
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({**WEB, cli.DRIFT: 1})))
+        assert cli.main(["port-attach", "web1"], directory) == 0
+    assert done == ["start web1", json.dumps(WEB), json.dumps(WEB)]
+    assert notes.count(directory, "port-attach", "web1") == 1
+
+
+def test_a_verb_that_fails_leaves_the_note_as_it_was(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_directory: Path, _given: Mapping[str, Any]) -> None:
+        raise OSError("no")
+
+    monkeypatch.setitem(cli.VERBS, "files-write", fail)
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({cli.DRIFT: 1})))
+    assert cli.main(["files-write", "web1"], directory) == 1
+    assert capsys.readouterr().err == "no\n"
+    assert notes.count(directory, "files-write", "web1") == 0
