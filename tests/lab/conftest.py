@@ -9,15 +9,19 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.lab.harness import PROJECT, Stack, eventually, inspect, run
 
 pytestmark = pytest.mark.lab
+
+UPDATE_SECONDS = 1200
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,32 @@ class Lab:
     def of_role(self, role: str) -> str:
         """Return the name of a role's container."""
         return next(name for name, service in self.services.items() if service["role"] == role)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the stack's configuration file, to be changed."""
+        return dict(yaml.safe_load((PROJECT / f"Pulumi.{self.stack}.yaml").read_text()))
+
+    @contextmanager
+    def changed(self, settings: Mapping[str, Any], directory: Path) -> Iterator[str]:
+        """Update the lab to another configuration, and back; give what the preview said, on one line.
+
+        The stack's own file stays as it is.
+        """
+        file = directory / f"Pulumi.{self.stack}.yaml"
+        file.write_text(yaml.safe_dump(settings))
+        env = {
+            **os.environ,
+            "PULUMI_OPTION_CONFIG_FILE": str(file),
+            "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        }
+        on = ("--stack", self.stack, "--non-interactive")
+        update = ("pulumi", "up", "--yes", "--skip-preview", *on)
+        said = run("pulumi", "preview", *on, env=env)
+        try:
+            run(*update, env=env, timeout=UPDATE_SECONDS)
+            yield " ".join((said.stdout + said.stderr).split())
+        finally:
+            run(*update, timeout=UPDATE_SECONDS)
 
     def settled(self) -> None:
         """Wait until all works again after a restart: Docker's health, the Puppet server's port, and every API."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,16 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.lab import cloud as clouds
 from tests.lab.cloud import Cloud
 from tests.lab.conftest import Lab
-from tests.lab.harness import PROJECT, inside, run, started_at
+from tests.lab.harness import inside, started_at
 
 pytestmark = pytest.mark.lab
-
-LIMIT_SECONDS = 1200
 
 
 @dataclass(frozen=True)
@@ -35,25 +31,13 @@ def one_more(lab: Lab, directory: Path) -> Iterator[Extra]:
     """Update the lab to a configuration with one more compute, and back."""
     model = lab.of_role("compute")
     name = f"{model.rstrip('0123456789')}9"
-    settings = yaml.safe_load((PROJECT / f"Pulumi.{lab.stack}.yaml").read_text())
+    settings = lab.settings()
     containers = settings["config"]["dockstack:containers"]
     network = lab.addresses[model].rpartition(".")[0]
     free = next(f"{network}.{n}" for n in range(199, 99, -1) if f"{network}.{n}" not in lab.addresses.values())
     containers[name] = {**containers[model], "address": free}
-    changed = directory / f"Pulumi.{lab.stack}.yaml"
-    changed.write_text(yaml.safe_dump(settings))
-    # The stack's own file stays as it is.
-    env = {
-        **os.environ,
-        "PULUMI_OPTION_CONFIG_FILE": str(changed),
-        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
-    }
-    update = ("pulumi", "up", "--stack", lab.stack, "--yes", "--skip-preview", "--non-interactive")
-    try:
-        run(*update, env=env, timeout=LIMIT_SECONDS)
+    with lab.changed(settings, directory):
         yield Extra(name, f"{name}.{settings['config']['dockstack:common']['domain']}")
-    finally:
-        run(*update, timeout=LIMIT_SECONDS)
 
 
 def traces(lab: Lab, cloud: Cloud, host: Extra) -> dict[str, list[Any]]:

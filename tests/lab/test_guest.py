@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 from tests.lab import cloud as clouds
 from tests.lab.cloud import Cloud, Guest
 from tests.lab.conftest import Lab
-from tests.lab.harness import eventually, inside, run
+from tests.lab.harness import Stack, eventually, inside, plain, run
 
 pytestmark = pytest.mark.lab
 
@@ -64,6 +67,46 @@ def answers(guest: Guest) -> bool:
 def test_the_guest_is_logged_in_to_by_its_key_and_has_its_own_name(guest: Guest) -> None:
     guest.await_ssh()
     assert guest.ssh("hostname").strip() == guest.server.name
+
+
+def test_a_guest_reaches_its_metadata_and_nothing_of_the_labs_own_network(lab: Lab, guest: Guest) -> None:
+    guest.await_ssh()
+    assert reaches(guest, "169.254.169.254", 80)
+    own = {
+        "rabbitmq": 5672,
+        "galera": 3306,
+        "memcached": 11211,
+        "puppet": 8140,
+        "keystone": 5000,
+        "nova": 8775,
+        "ceph": 3300,
+    }
+    for role, port in own.items():
+        container = next((name for name, service in lab.services.items() if service["role"] == role), None)
+        if container:
+            assert not reaches(guest, lab.addresses[container], port), f"{container}:{port}"
+
+
+def reaches(guest: Guest, address: str, port: int) -> bool:
+    return "yes" in guest.ssh(f"nc -z -w 2 {address} {port} && echo yes", check=False)
+
+
+def test_another_stacks_coming_and_going_does_not_touch_the_guest(
+    guest: Guest, stack: Callable[[str, Mapping[str, Any]], Stack]
+) -> None:
+    ping = ["ping", "-q", "-i", "0.2", guest.floating]
+    with subprocess.Popen(ping, stdout=subprocess.PIPE, text=True) as pinging:
+        made = stack("t25", plain(25, 3))
+        made.up()
+        made.destroy()
+        pinging.send_signal(signal.SIGINT)
+        said = pinging.communicate()[0]
+    counted = re.search(r"(\d+) packets transmitted, (\d+) received", said)
+    assert counted, said
+    sent, received = map(int, counted.groups())
+    assert sent > 25
+    # A reply may be on its way when ping ends; an interruption would cost more.
+    assert sent - received <= 2, said
 
 
 def test_the_screen_is_shown_through_the_vip(lab: Lab, cloud: Cloud, guest: Guest) -> None:
