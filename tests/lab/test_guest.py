@@ -88,7 +88,7 @@ def test_a_guest_reaches_its_metadata_and_nothing_of_the_labs_own_network(lab: L
 
 
 def reaches(guest: Guest, address: str, port: int) -> bool:
-    return "yes" in guest.ssh(f"nc -z -w 2 {address} {port} && echo yes", check=False)
+    return "yes" in guest.ssh(f"nc -w 2 {address} {port} -e /bin/true && echo yes", check=False)
 
 
 def test_another_stacks_coming_and_going_does_not_touch_the_guest(
