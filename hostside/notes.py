@@ -48,13 +48,22 @@ def keep(directory: Path, verb: str, subject: str, given: Parameters, count: int
 
 def count(directory: Path, verb: str, subject: str) -> int:
     """Return the count of a verb's note; 0 without one."""
-    path = _path(directory, verb, subject)
-    return int(json.loads(path.read_text())["count"]) if path.is_file() else 0
+    note = _read(_path(directory, verb, subject))
+    return note.count if note else 0
 
 
 def everything(directory: Path) -> list[Note]:
     """Return all notes of a stack."""
-    return [Note(**json.loads(path.read_text())) for path in sorted((directory / DIRECTORY).glob("*.json"))]
+    found = [_read(path) for path in sorted((directory / DIRECTORY).glob("*.json"))]
+    return [note for note in found if note]
+
+
+def _read(path: Path) -> Note | None:
+    try:
+        return Note(**json.loads(path.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        # What a power cut left of one is as good as none: the verb that wrote it may be repeated.
+        return None
 
 
 def digest(content: bytes) -> str:

@@ -105,8 +105,8 @@ def test_another_stacks_coming_and_going_does_not_touch_the_guest(
     assert counted, said
     sent, received = map(int, counted.groups())
     assert sent > 25
-    # A reply may be on its way when ping ends; an interruption would cost more.
-    assert sent - received <= 2, said
+    # Replies may be on their way when ping ends; an interruption of more than a second would cost more.
+    assert sent - received <= 5, said
 
 
 def test_the_screen_is_shown_through_the_vip(lab: Lab, cloud: Cloud, guest: Guest) -> None:

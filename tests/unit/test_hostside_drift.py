@@ -199,6 +199,12 @@ def test_a_host_that_cannot_be_asked_has_no_findings(host: Host, directory: Path
     assert drift.look(directory, "lab") == {}
 
 
+def test_what_a_power_cut_left_of_a_note_is_as_good_as_none(host: Host, directory: Path) -> None:
+    (directory / notes.DIRECTORY / "bridge-up br-lab.json").write_text("")
+    assert ("bridge-up", "br-lab") not in drift.look(directory, "lab")
+    assert notes.count(directory, "bridge-up", "br-lab") == 0
+
+
 def test_what_is_undone_is_forgotten(directory: Path) -> None:
     for verb, subject in (
         ("bridge-down", "br-lab"),
