@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -51,6 +52,48 @@ def test_a_stopped_container_has_no_record_until_it_runs_again(lab: Lab) -> None
     eventually("the record comes", lambda: ask(lab, f"{memcached}.dockstack.lab") == [address], 5)
     assert ask(lab, "-x", address) == [f"{memcached}.dockstack.lab."]
     # Keystone takes a moment to find its cache again.
+    lab.settled()
+
+
+ASK = """
+import sys, time
+import eventlet
+eventlet.monkey_patch()
+import socket
+def known():
+    try:
+        return bool(socket.getaddrinfo(sys.argv[1], 80))
+    except socket.gaierror:
+        return False
+print(known(), flush=True)
+deadline = time.monotonic() + 30
+while not known() and time.monotonic() < deadline:
+    time.sleep(0.5)
+print(known(), flush=True)
+"""
+
+
+def test_a_service_that_asked_while_another_was_away_finds_it_later(lab: Lab) -> None:
+    asking, away = lab.of_role("compute"), lab.of_role("tempest")
+    # As nova-compute would ask: with its environment.
+    environ = '"/proc/$(supervisorctl pid nova-compute)/environ"'
+    inside(asking, "sh", "-c", "cat > /tmp/ask.py", stdin=ASK)
+    command = (
+        f"xargs --null --arg-file {environ} sh -c 'exec env -i \"$@\" python3 /tmp/ask.py {away}.dockstack.lab' sh"
+    )
+    run("docker", "stop", "--time", "10", away)
+    try:
+        eventually("the record goes", lambda: ask(lab, f"{away}.dockstack.lab") == [], 5)
+        with subprocess.Popen(
+            ["docker", "exec", asking, "sh", "-c", command], stdout=subprocess.PIPE, text=True
+        ) as service:
+            assert service.stdout
+            assert service.stdout.readline() == "False\n"
+            run("docker", "start", away)
+            assert service.stdout.readline() == "True\n"
+    finally:
+        run("docker", "start", away)
+        inside(asking, "rm", "/tmp/ask.py")
     lab.settled()
 
 
