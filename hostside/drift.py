@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
@@ -35,28 +34,18 @@ class Finding:
 
 
 class Reality:
-    """What there is on the host, each part asked for once and only when something depends on it."""
+    """What there is on the host: what every look needs is asked for at once, the rest once when a note is about it."""
 
     def __init__(self, stack: str) -> None:
         """Look at a stack's part of the host."""
-        self._stack = stack
+        self.bridges = ovs.bridges(stack)
+        self.held = ovs.ports_by_container()
+        self.states: Mapping[str, tuple[str, str]] = {
+            str(c["Names"][0]).lstrip("/"): (c["Id"], c["State"]) for c in engine.containers(stack)
+        }
+        """ID and state of each of the stack's containers, by name."""
         self._told: dict[tuple[str, tuple[str, ...]], set[str] | None] = {}
         self._lock = Lock()
-
-    @cached_property
-    def bridges(self) -> Mapping[str, Mapping[str, str]]:
-        """The stack's bridges."""
-        return ovs.bridges(self._stack)
-
-    @cached_property
-    def held(self) -> Mapping[str, ovs.Held]:
-        """The ports that containers hold."""
-        return ovs.ports_by_container()
-
-    @cached_property
-    def states(self) -> Mapping[str, tuple[str, str]]:
-        """Name to ID and state of each of the stack's containers."""
-        return {str(c["Names"][0]).lstrip("/"): (c["Id"], c["State"]) for c in engine.containers(self._stack)}
 
     def runs(self, done: Parameters) -> bool:
         """Say whether the container that a note is about is still that one, and runs."""
@@ -99,10 +88,8 @@ def look(directory: Path, stack: str) -> dict[tuple[str, str], Finding]:
     kept = notes.everything(directory)
     if not kept:
         return {}
-    reality = Reality(stack)
     try:
-        # Asked for here, so that the threads don't ask each for itself.
-        _ = (reality.bridges, reality.held, reality.states)
+        reality = Reality(stack)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return dict(pool.map(lambda note: _judge(reality, note), kept))
     except (CommandFailed, OSError):
@@ -135,18 +122,13 @@ def _files(_reality: Reality, done: Parameters) -> str:
     return ""
 
 
-def _of_ports(done: Parameters) -> list[tuple[str, str]]:
-    """Return names and IDs of the containers that a note of ports is about."""
-    return sorted((done.get("containers") or {done["container"]: done["id"]}).items())
-
-
 def _gone(reality: Reality, done: Parameters) -> list[str]:
-    return [name for name, _ in _of_ports(done) if name not in reality.states]
+    return [name for name in sorted(done["containers"]) if name not in reality.states]
 
 
 def _ports(reality: Reality, done: Parameters) -> str:
     """Tell of containers that were stopped or lack a port."""
-    for name, identifier in _of_ports(done):
+    for name, identifier in sorted(done["containers"].items()):
         found, state = reality.states.get(name, ("", ""))
         if found != identifier:
             continue

@@ -87,6 +87,10 @@ def _certificate(given: Parameters) -> Parameters:
     return {key: given[key] for key in ("container", "id", "fqdn", "server")}
 
 
+def _port(given: Parameters) -> Parameters:
+    return {"containers": {given["container"]: given["id"]}}
+
+
 def _databases(given: Parameters) -> Parameters:
     return {"databases": given["databases"]}
 
@@ -108,7 +112,7 @@ _KEPT: Mapping[str, Callable[[Parameters], Parameters]] = {
     "certificate-issue": _certificate,
     "files-write": _files,
     "health-await": _container,
-    "port-attach": _container,
+    "port-attach": _port,
     "ports-attach": _all,
     "provision": _databases,
     "register": _entry,

@@ -6,7 +6,7 @@ import base64
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,7 @@ class Guest:
 
     def await_console(self, text: str, seconds: float = BOOT_SECONDS) -> str:
         """Wait until its console shows a text, and return the console."""
-        try:
-            eventually(f"{text!r} on the console of {self.server.name}", lambda: text in self.console(), seconds, 2)
-        except AssertionError as error:
-            raise AssertionError(f"{error}; it shows:\n{self.console()[-3000:]}") from None
+        self._await(f"{text!r} on the console of {self.server.name}", lambda: text in self.console(), seconds)
         return self.console()
 
     def address(self) -> str:
@@ -75,8 +72,11 @@ class Guest:
 
     def await_ssh(self, seconds: float = 120) -> None:
         """Wait until it can be logged in to; the console tells why it can't."""
+        self._await(f"{self.server.name} lets one in", lambda: "in" in self.ssh("echo in", check=False), seconds)
+
+    def _await(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
         try:
-            eventually(f"{self.server.name} lets one in", lambda: "in" in self.ssh("echo in", check=False), seconds, 2)
+            eventually(what, condition, seconds, 2)
         except AssertionError as error:
             raise AssertionError(f"{error}; its console:\n{self.console()[-3000:]}") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from hostside import bridge, cli, containers, drift, engine, notes, ovs, ports
 from hostside.drift import Finding
+from hostside.registration import Registration
 
 BRIDGE = {"name": "br-lab", "stack": "lab", "network": "10.87.0.0/24", "address": "10.87.0.1/24", "mtu": 1500}
 WEB = {"container": "web1", "id": "1" * 64}
@@ -60,7 +61,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Iterator[Path]:
+def directory(tmp_path: Path) -> Path:
     """Return a stack's directory in which one verb of each kind has left its note, and its files."""
     root = tmp_path / "volumes/web1"
     given: list[tuple[str, str, Mapping[str, Any]]] = [
@@ -75,15 +76,13 @@ def directory(tmp_path: Path) -> Iterator[Path]:
         notes.keep(tmp_path, verb, subject, parameters, 0)
     (root / "bin").mkdir(parents=True)
     (root / "bin/start").write_text("run\n")
-    for path, text in cli_entry(tmp_path).items():
+    for path, text in entry_files(tmp_path).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    yield tmp_path
+    return tmp_path
 
 
-def cli_entry(directory: Path) -> dict[Path, str]:
-    from hostside.registration import Registration
-
+def entry_files(directory: Path) -> dict[Path, str]:
     return Registration(**{**ENTRY, "directory": str(directory / "volumes/puppet1")}).written()  # type: ignore[arg-type]
 
 
@@ -189,7 +188,7 @@ def test_a_rendered_file_that_was_edited_or_removed_is_found(host: Host, directo
 
 
 def test_an_entry_at_the_puppet_server_that_was_edited_is_found(host: Host, directory: Path) -> None:
-    path = next(iter(cli_entry(directory)))
+    path = next(iter(entry_files(directory)))
     path.write_text("a: 2\n")
     assert reasons(directory) == {"register": f"{path} was edited"}
 
