@@ -9,14 +9,19 @@ activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
 shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine Dockerfiles dockervolumes) prepare/lib.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy status token test tempest lint bench chart
+.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token test tempest lint bench chart
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
 	@echo 'make preview   what an update would change'
 	@echo 'make up        update the lab'
 	@echo 'make destroy   take the lab down'
+	@echo 'make purge     take away all that carries the lab'"'"'s name on this host, and its state, whatever is broken'
 	@echo 'make status    what each container does, what is broken, and what mends it; JSON=1 for programs'
+	@echo 'make upgrade   update the lab where images have changed: one service after the other, not all at once'
+	@echo 'make backup    FILE=...: the lab'"'"'s data as one file, while it stands still for some seconds'
+	@echo 'make restore   FILE=...: a lab that is up gets the data of a backup, and its containers anew'
+	@echo 'make rotate    new generated passwords and keys; SECRETS="a b" for these alone'
 	@echo 'make token     a token from the lab'"'"'s Keystone'
 	@echo 'make test      lint, then every test; brings the lab up and down'
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
@@ -31,9 +36,13 @@ prepare:
 	@prepare/run
 
 # With a refresh: after a power cut, containers may be gone or stopped that the state takes for running.
+define bring_up
+@$(activated) pulumi up --stack "$$STACK" --yes --skip-preview --refresh
+@$(activated) python3 -m components.closing "$$STACK"
+endef
+
 lab: prepare
-	@$(activated) pulumi up --stack "$$STACK" --yes --skip-preview --refresh
-	@$(activated) python3 -m components.closing "$$STACK"
+	$(bring_up)
 
 preview:
 	@$(activated) pulumi preview --stack "$$STACK" --diff
@@ -45,15 +54,35 @@ destroy:
 	@$(activated) pulumi destroy --stack "$$STACK" --yes
 	@$(activated) python3 -m components.remains after "$$STACK"
 
+# Asks none of the lab's services, and none of its containers has to run.
+purge: prepare
+	@$(activated) python3 -m components.remains clear "$$STACK"
+	@$(activated) pulumi stack rm --stack "$$STACK" --yes --force --preserve-config
+
 status:
 	@$(activated) python3 -m components.status "$$STACK" $(if $(JSON),--json)
+
+upgrade:
+	@$(activated) python3 -m components.upgrade "$$STACK"
+
+backup:
+	@[[ -n "$${FILE:-}" ]] || { echo 'make backup: say where to: make backup FILE=lab.tar.zst' >&2; exit 1; }
+	@$(activated) python3 -m components.backup backup "$$STACK" "$$FILE"
+
+restore: prepare
+	@[[ -n "$${FILE:-}" ]] || { echo 'make restore: say what from: make restore FILE=lab.tar.zst' >&2; exit 1; }
+	@$(activated) python3 -m components.backup restore "$$STACK" "$$FILE"
+	$(bring_up)
+
+rotate:
+	@$(activated) python3 -m components.rotation "$$STACK" $(SECRETS)
 
 token:
 	@$(activated) openrc=$$(pulumi stack output --stack "$$STACK" openrc); source "$$openrc"; openstack token issue
 
 test: lint
 	@prepare/browser
-	@$(activated) python3 -m pytest -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
+	@$(activated) python3 -m pytest --durations=25 -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
 
 tempest:
 	@$(activated) container=$$(pulumi stack output --stack "$$STACK" --json services | python3 -c \

@@ -1,5 +1,7 @@
 """The program that ``pulumi preview`` and ``pulumi up`` run: read the configuration, check it, build the lab."""
 
+import pulumi
+
 from components import program
 
-program.main()
+pulumi.run(program.main)

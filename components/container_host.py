@@ -62,6 +62,7 @@ class ContainerHost(pulumi.ComponentResource):
         tool = _tool()
         # A look at hosts behind ssh would take a connection to each, at every preview.
         self._found = {} if host.ssh else drift.look(Path(self.directory), stack)
+        self._told: set[str] = set()
         self.tool_digest = hashlib.sha256(tool.encode()).hexdigest()[:12]
         install = f"install -d -m 0700 {self.directory} && {PYTHON} -c {shlex.quote(_INSTALL)} {self.directory}/tool"
         self.tool = self._command(
@@ -105,7 +106,9 @@ class ContainerHost(pulumi.ComponentResource):
         """
         dependencies = [self.tool, *_as_list(opts.depends_on)]
         found = self._found.get((create, subject))
-        if found and found.reason:
+        # Several verbs may have to be repeated for the same reason.
+        if found and found.reason and found.reason not in self._told:
+            self._told.add(found.reason)
             pulumi.log.warn(f"{found.reason}; `{found.remedy}` mends it")
         if found and found.count:
             parameters = {**parameters, DRIFT: found.count}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import PurePosixPath
 from typing import Any
 
 import pulumi
@@ -14,6 +15,7 @@ from components.image import ForeignImage, Image
 from components.rules import DEMO_ROLES
 from components.secrets import LabSecrets
 from components.services.view import LabView
+from hostside.demo import RECORD
 
 IMAGE_DIRECTORY = "guest"
 """Directory below Dockerfiles/ of the image that holds the guest's disk and the program that makes the demo."""
@@ -25,6 +27,8 @@ FLAVORS = (
     {"name": "tiny", "vcpus": 1, "ram": 160, "disk": 1},
     {"name": "small", "vcpus": 1, "ram": 256, "disk": 1},
 )
+KEY = "demo-key"
+"""Name of the key pair, in Nova and in the stack's directory."""
 TENANT_NETWORK = IPv4Network("192.168.77.0/24")
 
 
@@ -52,7 +56,7 @@ class Demo:
             secrets: the lab's secrets.
             opts: options of the resource; it depends on the services of :data:`~components.rules.DEMO_ROLES`.
         """
-        self.key = f"{host.directory}/demo-key"
+        self.key = f"{host.directory}/{KEY}"
         self.resource = host.verb(
             "demo",
             "demo",
@@ -76,6 +80,11 @@ class Demo:
         )
 
 
+def files(directory: PurePosixPath) -> list[PurePosixPath]:
+    """Return the files of a stack's directory that go with what the demo has made: its keys, and the record of it."""
+    return [directory / KEY, directory / f"{KEY}.pub", directory / RECORD]
+
+
 def possible(view: LabView) -> bool:
     """Say whether a lab has a service that the demo, or what was left of it, can be in."""
     return bool(view.members("keystone")) and any(view.members(role) for role in DEMO_ROLES)
@@ -93,7 +102,7 @@ def wanted(view: LabView, disk: str) -> dict[str, Any]:
         found["image"] = {"name": "guest", "disk": disk, "min_disk": 0, "min_ram": 128}
     if view.members("nova"):
         found["flavors"] = list(FLAVORS)
-        found["key"] = {"name": "demo-key"}
+        found["key"] = {"name": KEY}
     if view.members("neutron"):
         found["security_group"] = {"name": "demo"}
         found["network"] = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
 
 import pulumi
 import pulumi_docker as docker
@@ -18,8 +20,23 @@ HEALTH = docker.ContainerHealthcheckArgs(
     tests=["CMD", "/etc/dockstack/bin/health"], interval="10s", timeout="5s", start_period="1m0s", retries=2
 )
 """Closer than the image's own: each look costs a process, and services are few."""
-NO_HEALTH = docker.ContainerHealthcheckArgs(tests=["NONE"])
-"""Without programs there is nothing to ask after; a hundred asked every 30 s keep half a processor busy."""
+NO_HEALTH = docker.ContainerHealthcheckArgs(
+    tests=["NONE"], interval="30s", timeout="10s", start_period="1m0s", start_interval="0s", retries=3
+)
+"""Without programs there is nothing to ask after; a hundred asked every 30 s keep half a processor busy.
+
+The intervals are those of the image, which Docker keeps beside a NONE: left out, the first update after an ``up`` would
+find the inputs of every container new, and write the state once for each.
+"""
+KEEPALIVE = {
+    "net.ipv4.tcp_keepalive_time": "15",
+    "net.ipv4.tcp_keepalive_intvl": "5",
+    "net.ipv4.tcp_keepalive_probes": "3",
+}
+"""Seconds, seconds and a count. Who is killed with its network says no goodbye: a service that waits for the database's
+answer, through a proxy that has gone, would wait for the kernel's two hours, and so waits for half a minute."""
+NOTED_CALLS = 8
+"""How much of the stack of calls is noted: six calls of the SDK's, the declaration here, and who asked for it."""
 
 
 def create(
@@ -48,35 +65,50 @@ def create(
         docker.ContainerDeviceArgs(host_path=path, container_path=path, permissions="rwm")
         for path in (*role.devices, *filter(host.has, role.optional_devices))
     ]
-    return docker.Container(
-        container.name,
-        name=container.name,
-        image=image,
-        hostname=container.name,
-        domainname=container.domain,
-        network_mode="none",
-        dns=[str(address) for address in container.dns],
-        dns_searches=[container.domain],
-        # Not unless-stopped: an engine that comes back from a kill stops what still runs, and takes that for a wish.
-        restart="always",
-        capabilities=docker.ContainerCapabilitiesArgs(adds=capabilities) if capabilities else None,
-        devices=devices or None,
-        security_opts=["apparmor=unconfined"] if role.mounts_filesystems else None,
-        sysctls=dict(role.sysctls) or None,
-        labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())],
-        log_opts={"max-size": "5m", "max-file": "2"},
-        destroy_grace_seconds=GRACE_SECONDS if role.data else None,
-        healthcheck=HEALTH if role.provisioned else None if container.image else NO_HEALTH,
-        volumes=list(mounts),
-        opts=pulumi.ResourceOptions.merge(
-            opts,
-            pulumi.ResourceOptions(
-                provider=host.provider,
-                delete_before_replace=True,
-                # The provider would record a new health check, and leave the container with its old one.
-                replace_on_changes=["healthcheck"],
-                # Beside a NONE, Docker keeps the image's intervals, which a refresh would take for drift.
-                ignore_changes=None if role.provisioned else ["healthcheck"],
+    with _short_stack():
+        return docker.Container(
+            container.name,
+            name=container.name,
+            image=image,
+            hostname=container.name,
+            domainname=container.domain,
+            network_mode="none",
+            dns=[str(address) for address in container.dns],
+            dns_searches=[container.domain],
+            # Not unless-stopped: an engine that comes back from a kill stops what still runs, as if that were a wish.
+            restart="always",
+            capabilities=docker.ContainerCapabilitiesArgs(adds=capabilities) if capabilities else None,
+            devices=devices or None,
+            security_opts=["apparmor=unconfined"] if role.mounts_filesystems else None,
+            sysctls={**(KEEPALIVE if role.provisioned else {}), **role.sysctls} or None,
+            labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())],
+            log_opts={"max-size": "5m", "max-file": "2"},
+            destroy_grace_seconds=GRACE_SECONDS if role.data else None,
+            healthcheck=HEALTH if role.provisioned else None if container.image else NO_HEALTH,
+            volumes=list(mounts),
+            opts=pulumi.ResourceOptions.merge(
+                opts,
+                pulumi.ResourceOptions(
+                    provider=host.provider,
+                    delete_before_replace=True,
+                    # The provider would record a new health check, and leave the container with its old one.
+                    replace_on_changes=["healthcheck"],
+                    # A check that a foreign image brings along, a refresh would take for drift.
+                    ignore_changes=["healthcheck"] if container.image and not role.provisioned else None,
+                ),
             ),
-        ),
-    )
+        )
+
+
+@contextlib.contextmanager
+def _short_stack() -> Iterator[None]:
+    """Have the SDK note only the nearest calls with a resource: the whole stack is a sixth of a container's state.
+
+    The engine writes it with every container at every step, and nothing reads it but people.
+    """
+    before = getattr(sys, "tracebacklimit", None)
+    sys.tracebacklimit = NOTED_CALLS
+    try:
+        yield
+    finally:
+        sys.tracebacklimit = before

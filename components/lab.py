@@ -19,7 +19,7 @@ from components.rules import DEMO_ROLES
 from components.secrets import LabSecrets, secret_names
 from components.service_container import ServiceContainer
 from components.services import KEEPER, needs_of
-from components.services.role import Role, Stage
+from components.services.role import Membership, Role, Stage
 from components.services.view import LabView
 
 
@@ -126,12 +126,12 @@ class Lab(pulumi.ComponentResource):
         if container.name in self._made:
             server = next((self._made[m.name] for m in self._view.members("puppet")), None)
             resolving = [self._made[m.name].stages[Stage.HEALTHY] for m in self._view.members("dnsmasq")]
-            self._made[container.name].settle(self._gates(container), resolving, server, self._group(container))
+            self._made[container.name].settle(self._gates(container), resolving, server, self._groups(container))
 
-    def _group(self, container: Container) -> ServiceContainer | None:
-        membership = self._view.roles[container.role].membership
-        members = self._view.members(membership.role) if membership else ()
-        return self._made[members[0].name] if members else None
+    def _groups(self, container: Container) -> list[tuple[Membership, ServiceContainer]]:
+        """Return what a container is a member of, each with the container that it becomes one by."""
+        memberships = self._view.roles[container.role].memberships
+        return [(each, self._made[member.name]) for each in memberships for member in self._view.members(each.role)[:1]]
 
     def _gates(self, container: Container) -> list[pulumi.Resource]:
         """Return the stages of others that a container's Puppet run waits for."""

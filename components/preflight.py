@@ -20,7 +20,7 @@ from typing import Any
 
 from components.environment import Container, ContainerHost, Environment, RoleFacts, Ssh, Survey, survey
 from components.faults import ConfigurationFaults, Fault, Note, plain, show
-from components.rules import mounted_already
+from components.rules import USUAL_DISK_MIB, mounted_already
 
 Runner = Callable[[str], str]
 """Runs a shell script on a host and returns what it writes; raises OSError or subprocess.SubprocessError."""
@@ -35,8 +35,6 @@ VOLUME_ROLES = frozenset({"cinder", "compute"})
 
 MIB_PER_IMAGE = 700
 """Disk that building one image takes, its parents' share included."""
-MIB_PER_CONTAINER = 150
-"""Disk that one running container takes beside its image: logs, volumes and its writable layer."""
 
 _ANSWER_WITHIN = 30
 _PREPARE = "Run `make lab`, or `prepare/run` on that host."
@@ -445,11 +443,13 @@ def _room(
     wanted = {c.image or roles[c.role].images[0] for c in containers if c.image or roles[c.role].images}
     missing = [name for name in wanted if name not in repositories and IMAGE_PREFIX + name not in repositories]
     new = [c for c in containers if c.name not in ours]
-    disk = MIB_PER_IMAGE * len(missing) + MIB_PER_CONTAINER * len(new)
+    # What an image of the owner's writes is not known.
+    takes = [USUAL_DISK_MIB if c.image else roles[c.role].disk_mib for c in new]
+    disk = MIB_PER_IMAGE * len(missing) + sum(takes)
     if found.disk_free_mib is not None and disk > found.disk_free_mib:
         reason = (
             f"{_count(missing, 'image')} to build and {_count(new, 'container')} to make need about {disk} MiB of disk"
-            f" ({MIB_PER_IMAGE} and {MIB_PER_CONTAINER} each), and {found.disk_free_mib} MiB are free"
+            f" ({MIB_PER_IMAGE} for an image, {sum(takes)} for all containers), and {found.disk_free_mib} MiB are free"
         )
         yield Fault(key, reason, "Free disk space below Docker's directory, e.g. with `docker image prune`.")
 

@@ -100,10 +100,15 @@ def clear_unrecorded(stack: str) -> list[str]:
 
 
 def _recorded(stack: str) -> frozenset[str]:
-    return frozenset(r["id"] for r in _resources(stack) if r.get("type") == CONTAINER and "id" in r)
+    return frozenset(r["id"] for r in resources(stack) if r.get("type") == CONTAINER and "id" in r)
 
 
-def _resources(stack: str) -> list[dict[str, Any]]:
+def resources(stack: str) -> list[dict[str, Any]]:
+    """Return the resources of a stack's state.
+
+    Raises:
+        subprocess.CalledProcessError: when Pulumi can't tell the state.
+    """
     exported = subprocess.run(
         ["pulumi", "stack", "export", "--stack", stack], cwd=paths.PROJECT, capture_output=True, text=True, check=True
     )
@@ -112,7 +117,7 @@ def _resources(stack: str) -> list[dict[str, Any]]:
 
 
 def _remove(summary: dict[str, Any]) -> str:
-    name = str(summary["Names"][0]).lstrip("/")
+    name = engine.name(summary)
     print(f"{name}: a container that an interrupted run left behind; removing it", file=sys.stderr, flush=True)
     engine.remove(summary["Id"])
     return name
@@ -137,7 +142,7 @@ def clear_after_destroy(stack: str) -> None:
         subprocess.CalledProcessError: when Pulumi can't tell the state.
     """
     end_orphans()
-    if not _resources(stack):
+    if not resources(stack):
         clear(stack)
 
 

@@ -39,16 +39,19 @@ class VolumeDraft:
     optional: bool = False
 
 
+USUAL_DISK_MIB = 150
+"""Disk that one running container takes beside its image: logs, volumes and its writable layer."""
+
+
 @dataclass(frozen=True)
 class RoleFacts:
     """What has to be known of a role to check a configuration.
 
-    `memory_mib`: resident memory of one container.  `needs`: roles that must be there and come first.  `wants`:
-    roles that come first where a lab has them.  `images`: directories under Dockerfiles/ that can run it, the
-    default first.  `aliases`: what the 2015 system called it.  `mounts`: paths that the role mounts itself.
-    `secrets`: names that `passwords` may give, with their
-    names in 2015.  `at_most`: how many containers of it a lab can have today.
-    `provider_port`: whether it is on the provider bridge.
+    `memory_mib`: resident memory of one container.  `disk_mib`: its disk beside the image.  `needs`: roles that must
+    be there and come first.  `wants`: roles that come first where a lab has them.  `images`: directories under
+    Dockerfiles/ that can run it, the default first.  `aliases`: what the 2015 system called it.  `mounts`: paths that
+    the role mounts itself.  `secrets`: names that `passwords` may give, with their names in 2015.  `at_most`: how many
+    containers of it a lab can have today.  `provider_port`: whether it is on the provider bridge.
     """
 
     name: str
@@ -62,6 +65,7 @@ class RoleFacts:
     at_most: int | None = None
     serves_dns: bool = False
     provider_port: bool = False
+    disk_mib: int = USUAL_DISK_MIB
 
 
 @dataclass

@@ -15,6 +15,8 @@ from components.services.view import LabView
 
 MASTER = "enrolment"
 """Name of the secret that the containers' own enrolment secrets are derived from."""
+PREFIX = "secret-"
+"""What the name of a generated secret's resource begins with."""
 _GENERATE = "head -c 24 /dev/urandom | base64 | tr '+/' 'ab'"
 """192 bits as 32 letters and digits, which need no quoting in a URL or a configuration file."""
 
@@ -37,7 +39,7 @@ class LabSecrets:
                 continue
             # A command keeps what it printed: generated at the first `up`, the same ever after.
             generated = command.local.Command(
-                f"secret-{name}",
+                f"{PREFIX}{name}",
                 create=_GENERATE,
                 logging=command.local.Logging.NONE,
                 opts=pulumi.ResourceOptions.merge(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pulumi
 
@@ -16,7 +16,7 @@ from components.network_port import NetworkPort
 from components.provisioning import Health, Provisioning, code_digests
 from components.registration import Registration
 from components.secrets import LabSecrets
-from components.services.role import Stage
+from components.services.role import Membership, Stage
 from components.services.view import LabView
 
 
@@ -75,7 +75,7 @@ class ServiceContainer(pulumi.ComponentResource):
         needs: Sequence[pulumi.Resource],
         resolving: Sequence[pulumi.Resource],
         server: ServiceContainer | None,
-        group: ServiceContainer | None,
+        groups: Iterable[tuple[Membership, ServiceContainer]],
     ) -> None:
         """Take the container through its Puppet run to *healthy*, and its hooks after that.
 
@@ -83,24 +83,22 @@ class ServiceContainer(pulumi.ComponentResource):
             needs: the stages of others that its Puppet run waits for.
             resolving: the stages of dnsmasq that resolve the server's name, for its certificate.
             server: the Puppet server's container, which may be this one; None where Puppet provisions nothing.
-            group: the container that it becomes a member by, where its role has a membership.
+            groups: what it is a member of, each with the container that it becomes one by.
         """
         if self.role.provisioned and server is not None:
             self._provision(needs, resolving, server)
-        if group is not None:
-            self._join(group)
+        for membership, other in groups:
+            self._join(membership, other)
         last = self.stages.get(Stage.HEALTHY, self.stages[Stage.ATTACHED])
         self._hooks.after_container(
             self.running, self.stages.get(Stage.PROVISIONED, last) if self.role.boots_alone else last
         )
         self.register_outputs({"address": str(self.container.address), "id": self.running.id})
 
-    def _join(self, other: ServiceContainer) -> None:
+    def _join(self, membership: Membership, other: ServiceContainer) -> None:
         """Make the container a member of another role, by its first container; it is healthy only after that."""
-        membership = self.role.membership
-        assert membership is not None
         joined = other.host.verb(
-            f"{self.container.name}-membership",
+            f"{self.container.name}-{membership.name}",
             "member-join",
             {
                 "container": self.container.name,

@@ -1,7 +1,7 @@
 """``make status``: what each container of a stack does, what is broken, and the command that mends it.
 
-It looks at this host from the outside (the engine, Open vSwitch, supervisord, the DNS server, the APIs at the VIP) and
-changes nothing. What the stack should be, it reads from the outputs of its last ``up``.
+It looks at this host from the outside (the engine, Open vSwitch, supervisord, the APIs at the VIP, and what the roles'
+own checks say) and changes nothing. What the stack should be, it reads from the outputs of its last ``up``.
 """
 
 from __future__ import annotations
@@ -16,18 +16,23 @@ import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import openstack
-from openstack.exceptions import SDKException
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import HttpException, SDKException
 
 from components import keeper, paths
-from hostside import bridge, engine, ovs, ports
+from components.outputs import outputs_of
+from hostside import bridge, engine, health, notes, ovs, ports
 from hostside.process import CommandFailed
 
 WORKS, BROKEN, UNKNOWN_STACK = 0, 1, 2
 """The exit statuses."""
+CLOUD_FAULTS = (SDKException, ClientException)
+"""What the SDK raises, and what the library below it does where nobody answers."""
 SECONDS = 10.0
 """How long an API may take to answer."""
 
@@ -52,7 +57,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("stack")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(arguments)
-    outputs = _outputs(given.stack)
+    outputs = outputs_of(given.stack)
     if outputs is None:
         print(f"Stack {given.stack} is not up here. To bring it up: {_again(given.stack)}", file=sys.stderr)
         return UNKNOWN_STACK
@@ -75,7 +80,7 @@ def find(stack: str, outputs: Mapping[str, Any]) -> list[Fault]:
     """
     try:
         held, bridges = ovs.ports_by_container(), ovs.bridges(stack)
-        running = {str(summary["Names"][0]).lstrip("/") for summary in engine.containers(stack)}
+        running = {engine.name(summary) for summary in engine.containers(stack)}
     except (CommandFailed, OSError) as error:
         return [Fault("host", str(error).splitlines()[0], _again(stack))]
     faults = [
@@ -90,7 +95,7 @@ def find(stack: str, outputs: Mapping[str, Any]) -> list[Fault]:
         for found in pool.map(lambda item: list(_endpoint(stack, *item)), outputs["endpoints"].items()):
             faults += found
     # Without its API nobody knows what a service's agents do, and the fault is told already.
-    return faults if faults else list(_agents(stack, outputs))
+    return faults or list(_agents(stack, outputs)) or _checks(stack)
 
 
 def _container(stack: str, name: str, there: bool, held: ovs.Held) -> Iterator[Fault]:
@@ -148,19 +153,51 @@ def _agents(stack: str, outputs: Mapping[str, Any]) -> Iterator[Fault]:
         return
     try:
         cloud = _connect(outputs["openrc"])
-        for service, listed in (
-            ("nova", cloud.compute.services),
-            ("neutron", cloud.network.agents),
-            ("cinder", cloud.block_storage.services),
-        ):
-            rows: Iterable[Any] = listed() if service in endpoints else ()
-            for row in rows:
-                if not (row.is_alive if service == "neutron" else row.state == "up"):
-                    # Cinder's hosts are HOST@BACKEND, and any may be a full name.
-                    container = row.host.split("@")[0].split(".")[0]
-                    yield Fault(container, f"{row.binary} has gone silent", f"docker restart {container}")
-    except SDKException as error:
-        yield Fault("keystone", f"it gives no token, or the service behind it fails: {error}", _again(stack))
+        cloud.authorize()
+    except CLOUD_FAULTS as error:
+        yield Fault("keystone", f"it gives no token: {error}", _again(stack))
+        return
+    for service, listed in (
+        ("nova", cloud.compute.services),
+        ("neutron", cloud.network.agents),
+        ("cinder", cloud.block_storage.services),
+    ):
+        rows: Iterable[Any] = ()
+        try:
+            rows = list(listed()) if service in endpoints else ()
+        except CLOUD_FAULTS as error:
+            yield _refusal(stack, service, error, outputs["services"])
+        for row in rows:
+            if not (row.is_alive if service == "neutron" else row.state == "up"):
+                # Cinder's hosts are HOST@BACKEND, and any may be a full name.
+                container = row.host.split("@")[0].split(".")[0]
+                yield Fault(container, f"{row.binary} has gone silent", f"docker restart {container}")
+
+
+def _checks(stack: str) -> list[Fault]:
+    """Repeat the checks by which the last ``up`` took each container for healthy, as noted on this host.
+
+    They tell of what has no name in any list: a compute that Nova has forgotten, a program that ends again and again.
+    """
+    done = [note.done for note in notes.everything(Path(paths.stack_directory(stack))) if note.verb == "health-await"]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        failures = list(pool.map(lambda each: health.first_failure(each["container"], each.get("checks", ())), done))
+    return [
+        Fault(each["container"], f"it does not work: {' '.join(failure.split())}", _again(stack))
+        for each, failure in zip(done, failures, strict=True)
+        if failure
+    ]
+
+
+def _refusal(stack: str, service: str, error: Exception, services: Mapping[str, Any]) -> Fault:
+    """Return the fault of an API that fails with a token fresh from Keystone.
+
+    A service checks tokens as a user of its own. Where that has been made anew, the service doesn't notice for an hour.
+    """
+    members = [name for name, each in services.items() if each["role"] == service]
+    refused = isinstance(error, HttpException) and error.status_code == HTTPStatus.UNAUTHORIZED
+    mend = f"docker restart {' '.join(members)}" if refused else _again(stack)
+    return Fault(service, f"its API fails: {error}", mend)
 
 
 def _connect(openrc: str) -> openstack.connection.Connection:
@@ -170,15 +207,6 @@ def _connect(openrc: str) -> openstack.connection.Connection:
         load_yaml_config=False, load_envvars=False, api_timeout=SECONDS, region_name=settings.get("region_name"),
         auth={key: value for key, value in settings.items() if key.startswith(("auth_url", "user", "pass", "project"))},
     )  # fmt: skip
-
-
-def _outputs(stack: str) -> dict[str, Any] | None:
-    told = subprocess.run(
-        ["pulumi", "stack", "output", "--json", "--stack", stack],
-        cwd=paths.PROJECT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    outputs: dict[str, Any] = json.loads(told.stdout) if told.returncode == 0 else {}
-    return outputs if "addresses" in outputs else None
 
 
 def _again(stack: str) -> str:

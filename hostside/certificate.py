@@ -14,7 +14,7 @@ SSL = "/var/lib/puppet/ssl"
 """The agent's directory of keys and certificates, Debian's default. Asking Puppet itself would take seconds."""
 PP_ROLE = "1.3.6.1.4.1.34380.1.1.13"
 """OID of the trusted certificate extension pp_role (Puppet's registered IDs)."""
-SERVER_SECONDS = 60.0
+SERVER_SECONDS = 90.0
 """How long the Puppet server's name may take to resolve and to answer."""
 
 
@@ -29,7 +29,7 @@ def issue(container: str, *, fqdn: str, server: str, role: str, secret: str) -> 
     try:
         if _has_certificate(container, fqdn):
             return "present"
-        _await_server(container, server)
+        await_server(container, server, STEP)
         attributes = f"custom_attributes:\n  1.2.840.113549.1.9.7: {secret}\nextension_requests:\n  {PP_ROLE}: {role}\n"
         containers.execute(container, ["sh", "-c", f"umask 077 && cat > {ATTRIBUTES}"], stdin=attributes)
         try:
@@ -60,12 +60,16 @@ def _has_certificate(container: str, fqdn: str) -> bool:
     return containers.execute(container, ["sh", "-c", script, SSL, fqdn]).strip() == "yes"
 
 
-def _await_server(container: str, server: str) -> None:
-    """Wait until the container resolves the server's name and reaches its port."""
-    script = 'i=0; until nc -z -w 2 "$0" 8140; do i=$((i+1)); [ $i -lt 120 ] || exit 1; sleep 0.5; done'
+def await_server(container: str, server: str, step: str) -> None:
+    """Wait until the container resolves the Puppet server's name and reaches its port, for a step that needs it.
+
+    Raises:
+        StepError: when it can't be reached for long.
+    """
+    script = 'i=0; until nc -z -w 2 "$0" 8140; do i=$((i+1)); [ $i -lt 180 ] || exit 1; sleep 0.5; done'
     started = time.monotonic()
     try:
         containers.execute(container, ["sh", "-c", script, server], timeout=SERVER_SECONDS)
     except CommandFailed as error:
         waited = time.monotonic() - started
-        raise StepError(container, STEP, f"{server}:8140 can't be reached after {waited:.0f} s: {error}") from error
+        raise StepError(container, step, f"{server}:8140 can't be reached after {waited:.0f} s: {error}") from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from hostside import bridge, containers, engine, notes, ovs, ports
+from hostside import bridge, containers, engine, health, notes, ovs, ports
 from hostside.notes import Note, Parameters
 from hostside.process import CommandFailed
 
@@ -41,7 +41,7 @@ class Reality:
         self.bridges = ovs.bridges(stack)
         self.held = ovs.ports_by_container()
         self.states: Mapping[str, tuple[str, str]] = {
-            str(c["Names"][0]).lstrip("/"): (c["Id"], c["State"]) for c in engine.containers(stack)
+            engine.name(c): (c["Id"], c["State"]) for c in engine.containers(stack)
         }
         """ID and state of each of the stack's containers, by name."""
         self._told: dict[tuple[str, tuple[str, ...]], set[str] | None] = {}
@@ -148,9 +148,18 @@ def _certificate(reality: Reality, done: Parameters) -> str:
     return "" if held else f"the certificate of {done['fqdn']} was revoked, or is gone from the authority"
 
 
-def _changes(reality: Reality, done: Parameters) -> str:
-    found = containers.changes(done["container"]) if reality.runs(done) else []
-    return f"{done['container']}: {', '.join(found)}" if found else ""
+def _health(reality: Reality, done: Parameters) -> str:
+    """Tell what was changed in a container, or doesn't work there: what `up` does after it must not meet that."""
+    name = done["container"]
+    absent = _ports(reality, {"containers": {name: done["id"]}})
+    if absent or not reality.runs(done):
+        return absent
+    if changed := containers.changes(name):
+        return f"{name}: {', '.join(changed)}"
+    if "checks" not in done:
+        return f"{name} was last checked by an earlier Dockstack"
+    failure = health.first_failure(name, done["checks"])
+    return f"{name} does not work: {' '.join(failure.split())}" if failure else ""
 
 
 def _databases(reality: Reality, done: Parameters) -> str:
@@ -167,7 +176,7 @@ _DIFFERS: Mapping[str, Callable[[Reality, Parameters], str]] = {
     "bridge-up": _bridge,
     "certificate-issue": _certificate,
     "files-write": _files,
-    "health-await": _changes,
+    "health-await": _health,
     "port-attach": _ports,
     "ports-attach": _ports,
     "provision": _databases,

@@ -10,7 +10,8 @@ import json
 import os
 import socket
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 STACK_LABEL = "dockstack.stack"
@@ -92,6 +93,19 @@ def containers(stack: str) -> list[dict[str, Any]]:
     if status != 200:
         raise EngineError(f"listing containers: {body}")
     return list(body)
+
+
+def name(summary: Mapping[str, Any]) -> str:
+    """Return the container's name in one of the engine's summary records."""
+    return str(summary["Names"][0]).lstrip("/")
+
+
+def volumes(stack: str) -> dict[str, Path]:
+    """Return the directories of a stack's volumes on this host, by name."""
+    status, body = call("GET", "/volumes", {"filters": json.dumps({"label": [f"{STACK_LABEL}={stack}"]})})
+    if status != 200:
+        raise EngineError(f"listing volumes: {body}")
+    return {volume["Name"]: Path(volume["Mountpoint"]) for volume in body["Volumes"] or ()}
 
 
 def start(container: str) -> None:

@@ -34,7 +34,7 @@ def await_healthy(container: str, checks: Sequence[Mapping[str, Any]], seconds: 
     _take_in_changes(container)
     deadline = time.monotonic() + seconds
     while True:
-        failure = _first_failure(container, checks)
+        failure = first_failure(container, checks)
         if failure is None:
             return
         if time.monotonic() > deadline:
@@ -48,7 +48,8 @@ def _take_in_changes(container: str) -> None:
     succeeds(["docker", "exec", container, "supervisorctl", "update"])
 
 
-def _first_failure(container: str, checks: Sequence[Mapping[str, Any]]) -> str | None:
+def first_failure(container: str, checks: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what doesn't work in a container right now, or None; the checks are those of :func:`await_healthy`."""
     try:
         containers.execute(container, ["/etc/dockstack/bin/health"], timeout=20)
     except CommandFailed as error:

@@ -1,5 +1,7 @@
 """The keeper: puts ports back after restarts that nobody announced, and publishes the addresses of what runs.
 
+It also starts again what was killed, or what a supervisord gave up.
+
 It keeps no state of its own. What a container needs is in the container's labels, what a bridge needs is in the
 bridge's external_ids, so after any loss it only has to look.
 """
@@ -18,7 +20,7 @@ from types import FrameType
 from typing import Any
 
 from hostside import bridge as bridges
-from hostside import engine, ovs, ports, probes, records
+from hostside import engine, ovs, ports, probes, programs, records
 from hostside.errors import StepError
 from hostside.process import CommandFailed, run
 
@@ -58,7 +60,7 @@ class Keeper:
         for name, identifiers in ovs.bridges(self._stack).items():
             if bridges.restore(bridges.Bridge.recorded(name, identifiers)):
                 log(f"{name}: put the host's address back")
-        listed = {_name(summary): summary for summary in engine.containers(self._stack)}
+        listed = {engine.name(summary): summary for summary in engine.containers(self._stack)}
         held = ovs.ports_by_container()
         jobs = [
             self._pool.submit(self._guarded, name, self._started, name, summary["Labels"], held.get(name, {}))
@@ -69,6 +71,12 @@ class Keeper:
             self._pool.submit(self._guarded, name, self._probed, name)
             for name, summary in listed.items()
             if "health" in summary["Status"]
+        ]
+        # Docker's health is cheaper to look at than every supervisord, and knows of what it gave up in 20 s.
+        jobs += [
+            self._pool.submit(self._guarded, name, self._start_given_up, name)
+            for name, summary in listed.items()
+            if "(unhealthy)" in summary["Status"]
         ]
         for job in jobs:
             job.result()
@@ -141,6 +149,14 @@ class Keeper:
             self._resumed[name] = now
             log(f"{name}: its health probes had ceased, started them anew")
 
+    def _start_given_up(self, name: str) -> None:
+        """Start what supervisord gave up in a container: the reason, such as a full disk, may have gone since."""
+        found = engine.inspect(name)
+        if found is None or not found["State"]["Running"]:
+            return
+        for program in programs.start_given_up(name, programs.SOCKET.format(pid=found["State"]["Pid"])):
+            log(f"{name}: its program {program} had been given up, starting it again")
+
     def _restart_if_killed(self, name: str) -> None:
         """Start a container again that was killed: Docker takes `docker kill` for a wish and leaves it down."""
         if self._ending.is_set() or name in self._stopped:
@@ -183,7 +199,3 @@ def _runs(container: str) -> bool:
 def log(message: str) -> None:
     """Write a line to the container's log."""
     print(f"{time.strftime('%H:%M:%S')} {message}", file=sys.stderr, flush=True)
-
-
-def _name(summary: Mapping[str, Any]) -> str:
-    return str(summary["Names"][0]).lstrip("/")

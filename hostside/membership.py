@@ -20,11 +20,13 @@ def join(container: str, fqdn: str, other: str, command: Sequence[str]) -> None:
         container: the one that comes.
         fqdn: its full name.
         other: the container that the command runs in.
-        command: the command; it is given both names.
+        command: the command; it is given both names. Nothing is run where there is none.
 
     Raises:
         StepError: when the command fails.
     """
+    if not command:
+        return
     try:
         containers.execute(other, [*command, container, fqdn], timeout=SECONDS)
     except CommandFailed as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,10 @@ def keep(directory: Path, verb: str, subject: str, given: Parameters, count: int
     """
     if verb in _KEPT:
         note = Note(verb, subject, count, _KEPT[verb](given))
+        if verb in _OF_ALL:
+            _forget((directory / DIRECTORY).glob(f"{verb} *.json"))
         files.put(_path(directory, verb, subject), json.dumps(asdict(note), sort_keys=True), 0o600)
-    elif verb in _UNDOES:
-        _path(directory, _UNDOES[verb], subject).unlink(missing_ok=True)
+    _forget(_path(directory, undone, subject) for undone in _UNDOES.get(verb, ()))
 
 
 def count(directory: Path, verb: str, subject: str) -> int:
@@ -56,6 +57,11 @@ def everything(directory: Path) -> list[Note]:
     """Return all notes of a stack."""
     found = [_read(path) for path in sorted((directory / DIRECTORY).glob("*.json"))]
     return [note for note in found if note]
+
+
+def _forget(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Note | None:
@@ -79,8 +85,8 @@ def _all(given: Parameters) -> Parameters:
     return given
 
 
-def _container(given: Parameters) -> Parameters:
-    return {key: given[key] for key in ("container", "id")}
+def _health(given: Parameters) -> Parameters:
+    return {key: given[key] for key in ("container", "id", "checks")}
 
 
 def _certificate(given: Parameters) -> Parameters:
@@ -111,15 +117,18 @@ _KEPT: Mapping[str, Callable[[Parameters], Parameters]] = {
     "bridge-up": _all,
     "certificate-issue": _certificate,
     "files-write": _files,
-    "health-await": _container,
+    "health-await": _health,
     "port-attach": _port,
     "ports-attach": _all,
     "provision": _databases,
     "register": _entry,
 }
+_OF_ALL = ("ports-attach",)
+"""Verbs that are about all that there is, however many these are: the last note is the only one that holds."""
 _UNDOES = {
-    "bridge-down": "bridge-up",
-    "files-remove": "files-write",
-    "port-detach": "port-attach",
-    "withdraw": "register",
+    "bridge-down": ("bridge-up",),
+    # The last that happens to a container that is removed: nothing that was done to it is there any more.
+    "files-remove": ("files-write", "certificate-issue", "health-await", "port-attach", "provision"),
+    "port-detach": ("port-attach",),
+    "withdraw": ("register",),
 }

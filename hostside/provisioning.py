@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from hostside import containers
+from hostside import certificate, containers
 from hostside.errors import StepError
 
 STEP = "its Puppet run"
@@ -66,6 +66,9 @@ def provision(container: str, logs: Path) -> int:
     Raises:
         StepError: with the failing resources and the end of the log.
     """
+    # It may be coming up: after a power cut, all do at once.
+    server = containers.execute(container, ["sed", "-n", "s/^server = //p", "/etc/puppet/puppet.conf"]).strip()
+    certificate.await_server(container, server, STEP)
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = logs / f"{container}.puppet.log"
     with path.open("w") as log:

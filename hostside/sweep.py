@@ -21,10 +21,10 @@ def sweep(stack: str, directory: Path) -> None:
         EngineError: when the engine doesn't answer.
     """
     for summary in engine.containers(stack):
-        name = str(summary["Names"][0]).lstrip("/")
+        name = engine.name(summary)
         print(f"{name}: removing a container that no state knows", file=sys.stderr, flush=True)
         engine.remove(summary["Id"])
-    volumes = run(["docker", "volume", "ls", "--quiet", "--filter", f"label={engine.STACK_LABEL}={stack}"]).split()
+    volumes = engine.volumes(stack)
     if volumes:
         run(["docker", "volume", "rm", "--force", *volumes])
     for name, identifiers in ovs.bridges(stack).items():

@@ -79,6 +79,7 @@ def facts() -> dict[str, RoleFacts]:
         role.name: RoleFacts(
             name=role.name,
             memory_mib=role.memory_mib,
+            disk_mib=role.disk_mib,
             images=(role.image_directory,),
             aliases=frozenset(role.aliases),
             # The Puppet server and dnsmasq need each other's Puppet runs only after both have booted: no cycle.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.environment import Container, Environment
-from components.services import ceph
+from components.services import ceph, rabbitmq
 from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
 from components.services.view import LabView
 
@@ -79,6 +79,8 @@ ROLE = Role(
     frontends=(Frontend(name="cinder", port=8776, check_path="/healthcheck", url="/v3"),),
     databases=("cinder",),
     checks=(Check(port=8776, path="/healthcheck"), Check(command=("/etc/dockstack/bin/cinder-ready",))),
+    # Its profile calls the host so, wherever its programs run: volumes belong to a host.
+    memberships=(rabbitmq.queues("cinder"),),
     packages=("cinder-api", "cinder-scheduler", "cinder-volume"),
     variant=_variant,
     hiera=_hiera,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
-from components.services import cinder, network, nova
+from components.services import cinder, network, nova, rabbitmq
 from components.services.role import Check, Demands, Hiera, Membership, Role, SecretNames, Stage
 from components.services.view import LabView
 
@@ -44,10 +44,15 @@ ROLE = Role(
     checks=(Check(command=("/etc/dockstack/bin/compute-ready",)),),
     check_seconds=300,
     packages=("nova-compute", "libvirt-daemon", "qemu-system-x86", "openvswitch-switch"),
-    membership=Membership(
-        role="nova",
-        join=("/etc/dockstack/bin/compute-membership", "join"),
-        leave=("/etc/dockstack/bin/compute-membership", "leave"),
+    memberships=(
+        Membership(
+            name="membership",
+            role="nova",
+            join=("/etc/dockstack/bin/compute-membership", "join"),
+            leave=("/etc/dockstack/bin/compute-membership", "leave"),
+        ),
+        Membership(name="agents", role="neutron", leave=("/etc/dockstack/bin/remove-agents",)),
+        rabbitmq.queues(),
     ),
     hiera=_hiera,
     secrets=_secrets,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
-from components.services import network
+from components.services import network, rabbitmq
 from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
 from components.services.view import LabView
 
@@ -52,6 +52,7 @@ ROLE = Role(
     identities=(Identity(name="neutron", type="network", description="OpenStack Networking", frontend="neutron"),),
     checks=(Check(port=9696, path="/"), Check(command=("/etc/dockstack/bin/neutron-ready",))),
     check_seconds=300,
+    memberships=(rabbitmq.queues(),),
     packages=("neutron-api", "neutron-l3-agent", "openvswitch-switch"),
     hiera=_hiera,
     secrets=_secrets,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
-from components.services import neutron
+from components.services import neutron, rabbitmq
 from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
 from components.services.view import LabView
 
@@ -53,6 +53,7 @@ ROLE = Role(
     databases=("nova", "nova_api", "nova_cell0"),
     checks=(Check(port=8774, path="/"), Check(port=8775, path="/"), Check(port=6080, path="/vnc_lite.html")),
     secret_aliases={"nova_identity": ("nova_password",)},
+    memberships=(rabbitmq.queues(),),
     packages=("nova-api", "nova-conductor", "nova-scheduler", "nova-consoleproxy"),
     hiera=_hiera,
     secrets=_secrets,

@@ -1,5 +1,8 @@
-"""A container with an address and nothing else: for what a lab's owner brings along, and for measuring the wiring."""
+"""A container with an address and nothing else: for what a lab's owner brings along, and for measuring the wiring.
+
+Its disk is the bound of its log, and a little beside.
+"""
 
 from components.services.role import Role
 
-ROLE = Role(name="plain", image="base", memory_mib=24, provisioned=False)
+ROLE = Role(name="plain", image="base", memory_mib=24, disk_mib=12, provisioned=False)

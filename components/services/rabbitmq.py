@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
-from components.services.role import Check, Demands, Hiera, Role, SecretNames
+from components.services.role import Check, Demands, Hiera, Membership, Role, SecretNames
 from components.services.view import LabView
 
 
@@ -19,6 +19,15 @@ def _secrets(_demands: Demands) -> SecretNames:
         "profile::rabbitmq::erlang_cookie": "rabbitmq_cookie",
         "profile::rabbitmq::user_passwords": {"openstack": "rabbitmq_openstack"},
     }
+
+
+def queues(*hosts: str) -> Membership:
+    """Return what a container means to RabbitMQ whose programs hear queues there: these go with it.
+
+    Args:
+        hosts: names that the programs hear under, besides the container's.
+    """
+    return Membership(name="queues", role=ROLE.name, leave=("/etc/dockstack/bin/remove-queues", *hosts))
 
 
 ROLE = Role(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from components.rules import USUAL_DISK_MIB
+
 if TYPE_CHECKING:
     from components.environment import Container, Environment
     from components.services.view import LabView
@@ -67,11 +69,13 @@ class Membership:
     goes. They are repeatable.
     """
 
+    name: str
+    """What its resource is called, after the container's name."""
     role: str
-    join: tuple[str, ...]
-    """Run when the container is healthy."""
     leave: tuple[str, ...]
     """Run when the container goes for good."""
+    join: tuple[str, ...] = ()
+    """Run when the container is healthy; nothing, where it comes without any."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,8 @@ class Role:
     name: str
     memory_mib: int
     """Resident memory of a container, as measured; the preflight adds these up."""
+    disk_mib: int = USUAL_DISK_MIB
+    """Disk of a container beside its image; the preflight adds these up, too."""
     aliases: tuple[str, ...] = ()
     """Names that the image of this role had in a 2015-style environment file."""
     image: str = ""
@@ -174,7 +180,7 @@ class Role:
     databases: tuple[str, ...] = ()
     """Databases (each with a user of that name) that Galera makes for it."""
     identities: tuple[Identity, ...] = ()
-    membership: Membership | None = None
+    memberships: tuple[Membership, ...] = ()
     provider_port: bool = False
     """Whether its containers have a port without an address, eth1, on the provider bridge where the lab has one."""
     tenant_port: bool = False

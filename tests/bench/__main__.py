@@ -7,19 +7,18 @@ import ipaddress
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
-from tests.bench import chart, lab, memory, wiring
+from tests.bench import chart, growth, lab, memory, wiring
 from tests.bench.contenders import Contender, Dockstack
 from tests.bench.figures import Figures, machine, say, table, write
 from tests.bench.ground import Ground, NotWired
 from tests.lab.harness import ARTIFACTS
 
-GROWTH = (50, 100, 200)
 LAB_HEADINGS = ["stack", "step", "seconds", ""]
 EXPLANATION = """\
 Seconds: median (least-most) of the rounds. Ours/this: how many times as long Dockstack took in the same round, so less
@@ -38,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         say(f"bench: containers or ports {asked.name}-* are there already; remove them, or choose another --name")
         return 1
     # As Ctrl-C does: what was made is removed before the end.
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     document: dict[str, object] = {"machine": machine()}
     with tempfile.TemporaryDirectory(prefix="dockstack-bench-") as directory:
         try:
@@ -63,7 +62,7 @@ def _measure(asked: argparse.Namespace, ground: Ground, directory: Path) -> dict
         return {"lab": figures.record("")}
     taking_part = wiring.contenders(ground, directory)
     if asked.growth:
-        return _growth(ground, taking_part[0], asked.rounds)
+        return _growth(ground, taking_part[0], asked.rounds, asked.output)
     figures = wiring.measure(ground, taking_part, asked.containers, asked.rounds)
     print(f"{asked.containers} plain containers, {asked.rounds} rounds")
     print(table(["contender", "step", "seconds", "ours/this"], figures.rows(Dockstack.name)))
@@ -81,13 +80,30 @@ def _lab(stack: str) -> dict[str, object]:
     return {"lab": figures.record(""), "memory_mib": held, "chart": str(drawing)}
 
 
-def _growth(ground: Ground, ours: Contender, rounds: int) -> dict[str, object]:
-    grown: dict[int, Figures] = {count: wiring.measure(ground, [ours], count, rounds) for count in GROWTH}
-    steps = grown[GROWTH[0]].steps(ours.name)
-    cells = {count: {row[1]: row[2] for row in figures.rows(ours.name)} for count, figures in grown.items()}
+def _growth(ground: Ground, ours: Contender, rounds: int, drawing: Path) -> dict[str, object]:
+    grown: dict[int, Figures] = {}
+    for count in growth.COUNTS:
+        if count > growth.room(growth.available_gib()):
+            say(f"{count} containers and more are left out: {growth.SPARE_GIB:.0f} GiB of memory have to stay free")
+            break
+        try:
+            grown[count] = wiring.measure(ground, [ours], count, rounds)
+        except (NotWired, AssertionError, subprocess.TimeoutExpired) as error:
+            if not grown:
+                raise
+            # What was measured before is worth showing.
+            say(f"\n{count} containers: {error}")
+            break
+    if not grown:
+        raise NotWired("no memory for containers")
     print(f"{ours.name}, seconds by number of plain containers")
-    print(table(["containers", *steps], [[str(count), *(cells[count][step] for step in steps)] for count in GROWTH]))
-    return {"growth": {str(count): figures.record(ours.name) for count, figures in grown.items()}}
+    print(table(growth.headings(grown, ours.name), growth.rows(grown, ours.name)))
+    growth.write(growth.medians(grown, ours.name), drawing)
+    say(f"chart: {drawing}")
+    return {
+        "growth": {str(count): figures.record(ours.name) for count, figures in grown.items()},
+        "chart": str(drawing),
+    }
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,7 +119,11 @@ def _parser() -> argparse.ArgumentParser:
         help="measure a stack that is up instead, with its memory and a chart: TAKES IT DOWN and up again",
     )
     kinds.add_argument("--small-lab", action="store_true", help="measure a throwaway lab with a Puppet server instead")
-    kinds.add_argument("--growth", action="store_true", help=f"measure Dockstack alone at {GROWTH} containers instead")
+    kinds.add_argument(
+        "--growth",
+        action="store_true",
+        help=f"measure Dockstack alone at {growth.COUNTS} containers instead, as far as memory goes, and draw that",
+    )
     parser.add_argument("--containers", type=int, default=100, help="how many (100)")
     parser.add_argument("--rounds", type=int, default=2, help="how often each has its turn (2)")
     parser.add_argument("--stack", default=os.environ.get("STACK", "lab"), help="the stack that --lab measures (lab)")
@@ -111,12 +131,14 @@ def _parser() -> argparse.ArgumentParser:
         "--name", default="bench", help="prefix of the containers, and name of stack and bridge (bench)"
     )
     parser.add_argument("--network", type=ipaddress.IPv4Network, default="10.94.0.0/22", help="subnet (10.94.0.0/22)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=ARTIFACTS / "growth.svg",
+        help="the SVG file of --growth (growth.svg among the artefacts)",
+    )
     parser.add_argument("--json", metavar="FILE", help="write all figures there as well")
     return parser
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ STAGES = {
     "provisioning": "#ff7f0e",
     "health": "#2ca02c",
     "membership": "#e377c2",
+    "agents": "#f7b6d2",
+    "queues": "#d62728",
     "other": "#c7c7c7",
 }
 """Stage to colour; ``other`` is what belongs to no container's way: secrets, bridges, keepers, hooks."""

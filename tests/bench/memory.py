@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.lab.harness import run
+from tests.lab.harness import listing, run
 
 _UNITS = {"B": 1 / 2**20, "KiB": 1 / 2**10, "MiB": 1.0, "GiB": 2.0**10}
 
 
 def measure(stack: str) -> dict[str, float]:
     """Return MiB by container, the keeper included, the largest first."""
-    names = run("docker", "ps", "--filter", f"label=dockstack.stack={stack}", "--format", "{{.Names}}").stdout.split()
+    names = run(*listing(stack)).stdout.split()
     if not names:
         return {}
     told = run("docker", "stats", "--no-stream", "--format", "{{.Name}}\t{{.MemUsage}}", *names).stdout

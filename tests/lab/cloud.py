@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +18,8 @@ import pytest
 from tests.lab.harness import eventually, run
 
 BOOT_SECONDS = 300
+FILLED_MIB = 8
+"""What is written at the beginning of a volume, and read again."""
 Cloud = Any
 """openstacksdk's connection, whose calls have no types."""
 
@@ -34,7 +36,8 @@ def connect(openrc: str) -> Cloud:
     os.environ["no_proxy"] = "*"
     shell = environment(openrc)
     settings: dict[str, Any] = {k.removeprefix("OS_").lower(): v for k, v in shell.items() if k.startswith("OS_")}
-    return openstack.connect(load_yaml_config=False, load_envvars=False, **settings)
+    # What kept a connection open over a drill finds it closed.
+    return openstack.connect(load_yaml_config=False, load_envvars=False, connect_retries=2, **settings)
 
 
 def has(cloud: Cloud, service: str) -> bool:
@@ -66,13 +69,34 @@ class Guest:
 
     def ssh(self, command: str, check: bool = True) -> str:
         """Run a command in the guest, through its floating address."""
-        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=10", "LogLevel=ERROR")
+        options = (
+            "StrictHostKeyChecking=no",
+            "UserKnownHostsFile=/dev/null",
+            "ConnectTimeout=10",
+            "ServerAliveInterval=10",
+            "LogLevel=ERROR",
+        )
         flags = [flag for option in options for flag in ("-o", option)]
         return run("ssh", *flags, "-i", str(self.key), f"root@{self.floating}", command, check=check).stdout
 
     def await_ssh(self, seconds: float = 120) -> None:
         """Wait until it can be logged in to; the console tells why it can't."""
         self._await(f"{self.server.name} lets one in", lambda: "in" in self.ssh("echo in", check=False), seconds)
+
+    def fill(self, device: str) -> str:
+        """Write random bytes on a volume until they are kept, and return their checksum."""
+        self.ssh(
+            f"dd if=/dev/urandom bs=1M count={FILLED_MIB} of=/tmp/bytes && dd if=/tmp/bytes bs=1M of={device}"
+            " && sync && rm -f /tmp/bytes"
+        )
+        return self.sum(device)
+
+    def sum(self, device: str) -> str:
+        """Return the checksum of what a volume holds, and not of what the guest's kernel remembers."""
+        self.ssh("sync && echo 3 > /proc/sys/vm/drop_caches")
+        found = self.ssh(f"dd if={device} bs=1M count={FILLED_MIB} 2>/dev/null | sha256sum").split()
+        assert len(found[0]) == 64
+        return found[0]
 
     def _await(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
         try:
@@ -84,30 +108,45 @@ class Guest:
 @contextmanager
 def guest(cloud: Cloud, name: str, directory: Path, *, floating: bool, **options: Any) -> Iterator[Guest]:
     """Boot the demonstration's guest, and take it away afterwards with all that it was given."""
+    try:
+        yield boot(cloud, name, directory, floating=floating, **options)
+    finally:
+        forget(cloud, name)
+
+
+def boot(cloud: Cloud, name: str, directory: Path, *, floating: bool, **options: Any) -> Guest:
+    """Boot the demonstration's guest, with a key of its own."""
     key = directory / name
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
-    with ExitStack() as undo:
-        cloud.compute.create_keypair(name=name, public_key=key.with_suffix(".pub").read_text())
-        undo.callback(cloud.compute.delete_keypair, name, ignore_missing=True)
-        server = cloud.compute.create_server(
-            name=name,
-            image_id=cloud.image.find_image("guest", ignore_missing=False).id,
-            flavor_id=cloud.compute.find_flavor("tiny", ignore_missing=False).id,
-            networks=[{"uuid": cloud.network.find_network("demo", ignore_missing=False).id}],
-            security_groups=[{"name": "demo"}],
-            key_name=name,
-            **options,
-        )
-        undo.callback(remove_server, cloud, server.id)
-        server = cloud.compute.wait_for_server(server, wait=BOOT_SECONDS, interval=1)
-        made = Guest(cloud, server, key)
-        if floating:
-            outside = cloud.network.find_network("provider", ignore_missing=False)
-            port = next(iter(cloud.network.ports(device_id=server.id)))
-            address = cloud.network.create_ip(floating_network_id=outside.id, port_id=port.id)
-            undo.callback(cloud.network.delete_ip, address.id)
-            made.floating = address.floating_ip_address
-        yield made
+    cloud.compute.create_keypair(name=name, public_key=key.with_suffix(".pub").read_text())
+    server = cloud.compute.create_server(
+        name=name,
+        image_id=cloud.image.find_image("guest", ignore_missing=False).id,
+        flavor_id=cloud.compute.find_flavor("tiny", ignore_missing=False).id,
+        networks=[{"uuid": cloud.network.find_network("demo", ignore_missing=False).id}],
+        security_groups=[{"name": "demo"}],
+        key_name=name,
+        **options,
+    )
+    made = Guest(cloud, cloud.compute.wait_for_server(server, wait=BOOT_SECONDS, interval=1), key)
+    if floating:
+        outside = cloud.network.find_network("provider", ignore_missing=False)
+        port = next(iter(cloud.network.ports(device_id=server.id)))
+        address = cloud.network.create_ip(floating_network_id=outside.id, port_id=port.id)
+        made.floating = address.floating_ip_address
+    return made
+
+
+def forget(cloud: Cloud, name: str) -> None:
+    """Delete what :func:`boot` has made under a name, as far as it came."""
+    server = cloud.compute.find_server(name)
+    if server is not None:
+        ports = {port.id for port in cloud.network.ports(device_id=server.id)}
+        for address in cloud.network.ips():
+            if address.port_id in ports:
+                cloud.network.delete_ip(address.id)
+        remove_server(cloud, server.id)
+    cloud.compute.delete_keypair(name, ignore_missing=True)
 
 
 def remove_server(cloud: Cloud, server: str) -> None:

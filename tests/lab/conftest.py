@@ -8,7 +8,8 @@ import socket
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,23 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.lab.harness import PROJECT, Stack, eventually, inspect, run
+from tests.lab import cloud as clouds
+from tests.lab.acknowledged import Acknowledged
+from tests.lab.harness import HOME, PROJECT, Make, Stack, eventually, inspect, run, words_of_lab
 
 pytestmark = pytest.mark.lab
 
 UPDATE_SECONDS = 1200
+STACK = os.environ.get("STACK", "lab")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failure what the lab says at that moment: a later test may mend it, and CI's machine takes it along."""
+    report = yield
+    if report.failed:
+        report.sections.append(("what the lab says", words_of_lab(STACK)))
+    return report
 
 
 @dataclass(frozen=True)
@@ -42,11 +55,22 @@ class Lab:
         """Return the stack's configuration file, to be changed."""
         return dict(yaml.safe_load((PROJECT / f"Pulumi.{self.stack}.yaml").read_text()))
 
+    def pulumi(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+        """Run a command on the lab's stack; return what it said, without the breaks that fit it to a screen."""
+        command = ("pulumi", *arguments, "--stack", self.stack, "--non-interactive")
+        done = run(*command, env=env, timeout=UPDATE_SECONDS)
+        return " ".join((done.stdout + done.stderr).split())
+
     @contextmanager
-    def changed(self, settings: Mapping[str, Any], directory: Path) -> Iterator[str]:
-        """Update the lab to another configuration, and back; give what the preview said, on one line.
+    def changed(self, settings: Mapping[str, Any], directory: Path, by: Sequence[str] = ()) -> Iterator[str]:
+        """Update the lab to another configuration, and back; give what the preview said.
 
         The stack's own file stays as it is.
+
+        Args:
+            settings: the other configuration.
+            directory: where to put it.
+            by: the command that updates; ``pulumi up`` when not given.
         """
         file = directory / f"Pulumi.{self.stack}.yaml"
         file.write_text(yaml.safe_dump(settings))
@@ -55,14 +79,19 @@ class Lab:
             "PULUMI_OPTION_CONFIG_FILE": str(file),
             "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
         }
-        on = ("--stack", self.stack, "--non-interactive")
-        update = ("pulumi", "up", "--yes", "--skip-preview", *on)
-        said = run("pulumi", "preview", *on, env=env)
+        said = self.pulumi("preview", env=env)
         try:
-            run(*update, env=env, timeout=UPDATE_SECONDS)
-            yield " ".join((said.stdout + said.stderr).split())
+            if by:
+                run(*by, env=env, timeout=UPDATE_SECONDS)
+            else:
+                self.pulumi("up", "--yes", "--skip-preview", env=env)
+            yield said
         finally:
-            run(*update, timeout=UPDATE_SECONDS)
+            self.pulumi("up", "--yes", "--skip-preview")
+
+    def works(self) -> bool:
+        """Say whether `make status` finds nothing broken."""
+        return run("make", "status", f"STACK={self.stack}", check=False).returncode == 0
 
     def settled(self) -> None:
         """Wait until all works again after a restart: Docker's health, the Puppet server's port, and every API."""
@@ -72,14 +101,14 @@ class Lab:
         eventually("the Puppet server answers", lambda: _accepts(server, 8140), 120, 0.5)
         for service, url in self.endpoints.items():
             if url.startswith("http://"):
-                eventually(f"{service} answers at {url}", lambda url=url: _answers(url), 240, 0.5)  # type: ignore[misc]
+                eventually(f"{service} answers at {url}", lambda url=url: answers(url), 240, 0.5)  # type: ignore[misc]
 
 
 def _health(name: str) -> str:
     return str(inspect(name)["State"].get("Health", {}).get("Status"))
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     """Say whether there is an answer, and not haproxy's that nobody is there to give one."""
     try:
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10).close()
@@ -98,19 +127,55 @@ def _accepts(address: str, port: int) -> bool:
         return False
 
 
+def _take_away_throwaway_stacks() -> None:
+    """Remove the stacks of tests that were cut off: Docker starts their containers again, which keeps it busy."""
+    for left in (HOME / "stacks").glob("t[0-9]*"):
+        run("python3", "-m", "components.remains", "clear", left.name)
+
+
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     """Bring the stack $STACK (`lab`) up with `make lab`, which is quick where it is up already."""
-    stack = os.environ.get("STACK", "lab")
-    with subprocess.Popen(["make", "lab", f"STACK={stack}"], cwd=PROJECT, text=True, stdout=subprocess.PIPE) as made:
+    with subprocess.Popen(["make", "lab", f"STACK={STACK}"], cwd=PROJECT, text=True, stdout=subprocess.PIPE) as made:
         said = made.communicate()[0]
     assert made.returncode == 0, said[-4000:]
-    told = json.loads(run("pulumi", "stack", "output", "--json", "--stack", stack).stdout)
-    return Lab(stack, told["addresses"], told["endpoints"], told["openrc"], told["services"])
+    _take_away_throwaway_stacks()
+    told = json.loads(run("pulumi", "stack", "output", "--json", "--stack", STACK).stdout)
+    return Lab(STACK, told["addresses"], told["endpoints"], told["openrc"], told["services"])
+
+
+@pytest.fixture(scope="module")
+def disk(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[clouds.Guest, str] | None]:
+    """Boot a guest with a volume, and give it with the volume's device; none in a lab without these services."""
+    cloud = clouds.connect(lab.openrc)
+    if not all(clouds.has(cloud, service) for service in ("compute", "image", "network", "volumev3")):
+        yield None
+        return
+    name = f"loss-{uuid.uuid4().hex[:8]}"
+    with (
+        clouds.volume(cloud, name) as volume,
+        clouds.guest(cloud, name, tmp_path_factory.mktemp("keys"), floating=True) as guest,
+    ):
+        guest.await_ssh(clouds.BOOT_SECONDS)
+        with clouds.attached(cloud, guest, volume) as device:
+            yield guest, device
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Callable[[str, Mapping[str, Any]], Stack]]:
+def acknowledged(lab: Lab, disk: tuple[clouds.Guest, str] | None) -> Iterator[Acknowledged]:
+    """Have the lab acknowledge a user, a message in a durable queue and a volume's bytes; remove them at the end."""
+    made = Acknowledged(lab.openrc, lab.of_role("keystone"))
+    try:
+        assert made.add_user() and made.add_message()
+        if disk:
+            made.add_bytes(*disk)
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Make]:
     """Make throwaway stacks, which are taken down at the end of the test."""
     made: list[Stack] = []
 

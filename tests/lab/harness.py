@@ -9,16 +9,25 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("DOCKSTACK_HOME", "/var/lib/dockstack"))
 ARTIFACTS = Path(os.environ.get("DOCKSTACK_ARTIFACTS", PROJECT / "build" / "artifacts"))
 """Where pictures and charts are kept, for people to look at."""
+ALL_DRILLS = os.environ.get("DRILLS") == "all"
+"""Whether what takes long is tried as well, and losses at all moments and of all kinds; CI has 90 minutes."""
+long_drill = pytest.mark.skipif(not ALL_DRILLS, reason="runs with DRILLS=all")
+PUPPET_RUNS_AT_ONCE = 3
+HOST_DAEMONS = ("dockerd", "containerd", "docker-proxy", "ovsdb-server", "ovs-vswitchd")
+HOME_DEPTH = 3
+"""How many directories down to look into root's home."""
 PROGRAM = ("__main__.py", "Pulumi.yaml", "components", "hostside", "Dockerfiles", "dockervolumes")
 
 
@@ -47,6 +56,14 @@ def inside(container: str, *arguments: str, check: bool = True, stdin: str | Non
     return run("docker", "exec", "-i", container, *arguments, check=check, stdin=stdin).stdout
 
 
+def puppet_runs(containers: Iterable[str], *options: str) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Run Puppet's agent in containers, a few at a time, and return how each run ended."""
+    command = ("puppet", "agent", "--color", "false", *options)
+    with ThreadPoolExecutor(PUPPET_RUNS_AT_ONCE) as pool:
+        done = {name: pool.submit(run, "docker", "exec", name, *command, check=False) for name in containers}
+        return {name: each.result() for name, each in done.items()}
+
+
 def eventually(what: str, condition: Callable[[], bool], seconds: float, interval: float = 0.2) -> float:
     """Wait until a condition holds and return the seconds it took."""
     started = time.monotonic()
@@ -61,16 +78,41 @@ def inspect(container: str) -> dict[str, Any]:
     return dict(json.loads(run("docker", "inspect", container).stdout)[0])
 
 
+def listing(stack: str) -> list[str]:
+    """Return the command that prints the names of a stack's containers that run; with ``--all``, of the others too."""
+    return ["docker", "ps", "--filter", f"label=dockstack.stack={stack}", "--format", "{{.Names}}"]
+
+
 def started_at(stack: str) -> dict[str, str]:
     """Return when each container of a stack was started."""
-    names = run("docker", "ps", "-a", "--filter", f"label=dockstack.stack={stack}", "--format", "{{.Names}}").stdout
-    return {name: inspect(name)["State"]["StartedAt"] for name in names.split()}
+    names = run(*listing(stack), "--all").stdout.split()
+    return {name: inspect(name)["State"]["StartedAt"] for name in names}
+
+
+def words_of_lab(stack: str) -> str:
+    """Return what of a lab is broken by its own account, and the last errors that its programs have logged."""
+
+    def lines(*command: str) -> list[str]:
+        try:
+            return run(*command, check=False, timeout=60).stdout.splitlines()
+        except subprocess.TimeoutExpired as error:
+            return [str(error)]
+
+    said = [*lines("make", "status", f"STACK={stack}"), *lines("uptime")]
+    errors = "grep --text --no-filename -E '(ERROR|CRITICAL|FATAL)' /var/log/supervisor/*.log | tail --lines=3"
+    for name in lines(*listing(stack)):
+        said += [f"{name}: {line[:300]}" for line in lines("docker", "exec", name, "sh", "-c", errors)]
+    return "\n".join(said)
+
+
+def network_of(container: str) -> list[str]:
+    """Return what a command begins with that runs in a container's network, with the host's programs and rights."""
+    return ["nsenter", f"--net=/proc/{inspect(container)['State']['Pid']}/ns/net"]
 
 
 def interface(container: str) -> tuple[str, str, int] | None:
     """Return address with prefix, gateway and MTU of a container's eth0, read in its namespace; None without one."""
-    pid = run("docker", "inspect", "-f", "{{.State.Pid}}", container).stdout.strip()
-    enter = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-j"]
+    enter = [*network_of(container), "ip", "-j"]
     shown = run(*enter, "address", "show", "dev", "eth0", check=False)
     routed = run(*enter, "route", "show", "default", check=False)
     if shown.returncode or routed.returncode:
@@ -112,7 +154,10 @@ class Stack:
 
     def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run pulumi on this stack."""
-        return run("pulumi", *arguments, "--non-interactive", check=check, cwd=self.directory, env=self.env)
+        # Hundreds of containers take their time.
+        return run(
+            "pulumi", *arguments, "--non-interactive", check=check, cwd=self.directory, env=self.env, timeout=1800
+        )
 
     def up(self, *, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Bring the stack up."""
@@ -120,8 +165,15 @@ class Stack:
 
     def start_up(self) -> subprocess.Popen[str]:
         """Start bringing the stack up, and return the process."""
+        return self._start("up")
+
+    def start_destroy(self) -> subprocess.Popen[str]:
+        """Start taking the stack down, and return the process."""
+        return self._start("destroy")
+
+    def _start(self, command: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
+            ["pulumi", command, "--yes", "--skip-preview", "--non-interactive"],
             cwd=self.directory, env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
@@ -146,6 +198,22 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+Make = Callable[[str, Mapping[str, Any]], Stack]
+"""Makes a stack of a name and a configuration: the fixture ``stack``, which takes it down at the end of the test."""
+
+
+def kill(pids: Iterable[int]) -> None:
+    """Kill processes; one that has ended already is none."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def made_so_far(stack: str) -> int:
+    """Return how many containers a stack has, running or not."""
+    return len(run(*listing(stack), "--all").stdout.split())
+
+
 def kill_engine(process: subprocess.Popen[str]) -> None:
     """Kill the engine alone; its plugins and the program are left to notice."""
     os.killpg(process.pid, signal.SIGKILL)
@@ -158,10 +226,47 @@ def kill_all(process: subprocess.Popen[str]) -> None:
     family = [process.pid]
     for parent in family:
         family += [pid for pid, of in pairs if of == parent]
-    for pid in family:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    kill(family)
     process.wait()
+
+
+def kill_containers(stack: str) -> None:
+    """Kill process 1 of every container of a stack at once, and with it all that runs there, behind Docker's back."""
+    names = run(*listing(stack)).stdout.split()
+    pids = [int(inspect(name)["State"]["Pid"]) for name in names]
+    # One that Docker is about to start again has the number 0, which would mean ourselves.
+    kill(filter(None, pids))
+
+
+def kill_host() -> None:
+    """Kill Docker, Open vSwitch and all that runs in containers, as a power cut does; what the kernel holds stays."""
+    containers = run("docker", "ps", "-q", "--no-trunc").stdout.split()
+    assert containers
+
+    def none_left() -> bool:
+        kill(found := _doomed(containers))
+        return not found
+
+    # Again and again: some of them start others until their own end.
+    eventually("nothing of Docker's and of the switch's runs", none_left, 60)
+
+
+def _doomed(containers: Collection[str]) -> list[int]:
+    """Return the processes of Docker and Open vSwitch on this host, and all those in containers."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            name, groups = (process / "comm").read_text().strip(), (process / "cgroup").read_text()
+            # One that has ended and that nobody has looked after yet has no command line.
+            runs = bool((process / "cmdline").read_bytes())
+        except OSError:
+            continue
+        in_container = any(container in groups for container in containers)
+        if runs and (in_container or name in HOST_DAEMONS or name.startswith("containerd-shim")):
+            found.append(int(process.name))
+    return found
 
 
 def config(number: int, containers: Mapping[str, Mapping[str, Any]], **common: Any) -> dict[str, Any]:
@@ -229,7 +334,9 @@ def _files(roots: Iterable[Path], home: Path) -> Iterable[str]:
     kept |= {Path(name) for name in ("/run/systemd", "/run/user", "/run/udev", "/run/log")}
     for root in roots:
         for directory, names, files in os.walk(root):
-            names[:] = [name for name in names if Path(directory, name) not in kept]
+            # A home may hold whole toolchains; what a program leaves there begins further up.
+            deep = root == Path("/root") and len(Path(directory).parts) > HOME_DEPTH
+            names[:] = [] if deep else [name for name in names if Path(directory, name) not in kept]
             yield directory
             yield from (str(Path(directory, name)) for name in files)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.conftest import Lab
-from tests.lab.harness import eventually, inside, run
+from tests.lab.harness import eventually, inside, network_of, run
 
 pytestmark = pytest.mark.lab
 
@@ -104,8 +104,7 @@ def probe(lab: Lab) -> Iterator[str]:
     run("docker", "run", "-d", "--name", PROBE, "--network", "none", "--cap-add", "NET_ADMIN", image, "sleep", "600")
     try:
         run("ovs-docker", "add-port", "br-lab", "eth0", PROBE)
-        pid = run("docker", "inspect", "-f", "{{.State.Pid}}", PROBE).stdout.strip()
-        run("nsenter", f"--net=/proc/{pid}/ns/net", "ethtool", "-K", "eth0", "tx", "off")
+        run(*network_of(PROBE), "ethtool", "-K", "eth0", "tx", "off")
         yield PROBE
     finally:
         run("ovs-docker", "del-ports", "br-lab", PROBE, check=False)
@@ -125,7 +124,11 @@ def test_a_container_of_the_lab_is_offered_its_fixed_address(lab: Lab, probe: st
 
 
 def _lease(container: str) -> int:
-    """Ask for a lease without using it; return the address's last number."""
-    done = run("docker", "exec", container, "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "5", "-s", "/bin/true")
+    """Ask for a lease without using it; return the address's last number.
+
+    The answer is to be broadcast: the switch may send what is for another's Ethernet address to its owner.
+    """
+    ask = ["udhcpc", "-i", "eth0", "-B", "-n", "-q", "-f", "-t", "5", "-s", "/bin/true"]
+    done = run("docker", "exec", container, *ask)
     words = (done.stdout + done.stderr).split("lease of ")[1].split()
     return int(words[0].rstrip(",").split(".")[3])

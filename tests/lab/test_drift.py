@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+import re
+from collections.abc import Iterator
 
 import pytest
 
+from tests.lab import cloud as clouds
 from tests.lab.conftest import Lab
-from tests.lab.harness import HOME, Stack, eventually, inside, inspect, interface, plain, run, started_at
+from tests.lab.harness import (
+    HOME,
+    Make,
+    eventually,
+    inside,
+    inspect,
+    interface,
+    long_drill,
+    plain,
+    run,
+    started_at,
+)
 
 pytestmark = pytest.mark.lab
 
-Make = Callable[[str, Mapping[str, Any]], Stack]
-KINDS = ("-files", "-port", "-registration", "-certificate", "-provisioning", "-health", "-membership")
-
-
-def pulumi(lab: Lab, *arguments: str) -> str:
-    """Run a command on the lab's stack; return what it said, without the breaks that fit it to a screen."""
-    done = run("pulumi", *arguments, "--stack", lab.stack, "--non-interactive")
-    return " ".join((done.stdout + done.stderr).split())
+KINDS = (
+    "-files",
+    "-port",
+    "-registration",
+    "-certificate",
+    "-provisioning",
+    "-health",
+    "-membership",
+    "-agents",
+    "-queues",
+)
 
 
 def planned(text: str) -> set[str]:
@@ -29,7 +44,7 @@ def planned(text: str) -> set[str]:
 
 @pytest.fixture
 def broken(lab: Lab) -> Iterator[dict[str, str]]:
-    """Change one thing of each kind by hand; return what a preview has to say, by the resource that mends it."""
+    """Change one thing of each kind by hand; return how a preview has to put it, by the resource that mends it."""
     lab.settled()
     cache, web, idle = lab.of_role("memcached"), lab.of_role("dashboard"), lab.of_role("tempest")
     proxy, server = lab.of_role("haproxy"), lab.of_role("puppet")
@@ -48,24 +63,26 @@ def broken(lab: Lab) -> Iterator[dict[str, str]]:
         f"{cache}-files": f"{rendered} was edited",
         f"{web}-registration": f"{entry} is gone",
         f"{idle}-port": f"container {idle} is exited",
+        f"{idle}-health": f"container {idle} is exited",
         f"{web}-certificate": f"the certificate of {fqdn} was revoked, or is gone from the authority",
         f"{cache}-health": f"{cache}: its program memcached was stopped",
         f"{proxy}-health": f"{proxy}: {web} was taken out of service for dashboard",
+        f"{web}-health": f"{web} does not work: ",
     }
     # Whatever the test came to, the others find the lab as it was.
-    pulumi(lab, "up", "--yes", "--skip-preview")
+    lab.pulumi("up", "--yes", "--skip-preview")
 
 
 def test_what_was_changed_by_hand_is_told_and_mended_by_up(lab: Lab, broken: dict[str, str]) -> None:
     before = started_at(lab.stack)
-    said = pulumi(lab, "preview")
+    said = lab.pulumi("preview")
     for reason in broken.values():
-        assert f"{reason}; `pulumi up` mends it" in said
+        assert re.search(f"{re.escape(reason)}[^;]*; `pulumi up` mends it", said), reason
     assert planned(said) == set(broken)
 
-    pulumi(lab, "up", "--yes", "--skip-preview")
+    lab.pulumi("up", "--yes", "--skip-preview")
 
-    pulumi(lab, "preview", "--expect-no-changes")
+    lab.pulumi("preview", "--expect-no-changes")
     idle = lab.of_role("tempest")
     assert {name: when for name, when in started_at(lab.stack).items() if name != idle} == {
         name: when for name, when in before.items() if name != idle
@@ -75,6 +92,30 @@ def test_what_was_changed_by_hand_is_told_and_mended_by_up(lab: Lab, broken: dic
     # The new certificate is good for a run.
     done = run("docker", "exec", web, "puppet", "agent", "--test", "--noop", "--color", "false", check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+@long_drill
+def test_a_database_that_was_dropped_is_told_and_made_again(lab: Lab) -> None:
+    """Empty as it is then, the computes fill Placement's when they are started again."""
+    lab.settled()
+    cloud = clouds.connect(lab.openrc)
+    clouds.needs(cloud, "compute")
+    galera, compute = lab.of_role("galera"), lab.of_role("compute")
+
+    def providers() -> set[str]:
+        return {provider.name.split(".")[0] for provider in cloud.placement.resource_providers()}
+
+    assert compute in providers()
+    inside(galera, "mariadb", "--execute", "DROP DATABASE placement")
+    assert f"database placement of {galera} is gone; `pulumi up` mends it" in lab.pulumi("preview")
+
+    lab.pulumi("up", "--yes", "--skip-preview")
+    assert providers() == set()
+    run("docker", "restart", compute)
+    eventually("Placement has the compute", lambda: compute in providers(), 180, 2)
+    lab.settled()
+    eventually("all works", lab.works, 120, 2)
+    lab.pulumi("preview", "--expect-no-changes")
 
 
 def test_a_bridge_that_was_deleted_is_told_and_made_again_with_all_its_ports(stack: Make) -> None:

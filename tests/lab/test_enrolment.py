@@ -8,7 +8,7 @@ import pytest
 
 from components.secrets import enrolment_secret
 from tests.lab.conftest import Lab
-from tests.lab.harness import HOME, inspect, run
+from tests.lab.harness import HOME, inspect, network_of, run
 from tests.lab.secrets_of_lab import master_secret
 
 pytestmark = pytest.mark.lab
@@ -29,8 +29,7 @@ def intruder(lab: Lab) -> Iterator[str]:
     )  # fmt: skip
     try:
         run("ovs-docker", "add-port", "br-lab", "eth0", INTRUDER, "--ipaddress=10.87.0.199/24", "--gateway=10.87.0.1")
-        pid = str(inspect(INTRUDER)["State"]["Pid"])
-        run("nsenter", f"--net=/proc/{pid}/ns/net", "ethtool", "-K", "eth0", "tx", "off")
+        run(*network_of(INTRUDER), "ethtool", "-K", "eth0", "tx", "off")
         yield INTRUDER
     finally:
         run("ovs-docker", "del-ports", "br-lab", INTRUDER, check=False)

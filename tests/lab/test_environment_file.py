@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.lab.harness import Stack, interface, run
+from tests.lab.harness import Make, interface, run
 
 pytestmark = pytest.mark.lab
 
-Make = Callable[[str, Mapping[str, Any]], Stack]
 
 FILE = """
 common: &common

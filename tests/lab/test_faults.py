@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from components.services import ROLES
-from tests.lab.harness import Stack, config, inventory, plain, run
+from tests.lab.harness import Make, Stack, config, inventory, plain, run
 
 pytestmark = pytest.mark.lab
-
-Make = Callable[[str, Mapping[str, Any]], Stack]
 
 
 def refused(made: Stack) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ import pytest
 from tests.lab import cloud as clouds
 from tests.lab.cloud import Cloud, Guest
 from tests.lab.conftest import Lab
-from tests.lab.harness import Stack, eventually, inside, plain, run
+from tests.lab.harness import Make, eventually, inside, plain, run
 
 pytestmark = pytest.mark.lab
 
-MIB = 8
+PING_SECONDS = 0.2
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +92,9 @@ def reaches(guest: Guest, address: str, port: int) -> bool:
     return "yes" in guest.ssh(f"nc -w 2 {address} {port} -e /bin/true && echo yes", check=False)
 
 
-def test_another_stacks_coming_and_going_does_not_touch_the_guest(
-    guest: Guest, stack: Callable[[str, Mapping[str, Any]], Stack]
-) -> None:
-    ping = ["ping", "-q", "-i", "0.2", guest.floating]
+def test_another_stacks_coming_and_going_does_not_touch_the_guest(guest: Guest, stack: Make) -> None:
+    since = time.monotonic()
+    ping = ["ping", "-q", "-i", str(PING_SECONDS), guest.floating]
     with subprocess.Popen(ping, stdout=subprocess.PIPE, text=True) as pinging:
         made = stack("t25", plain(25, 3))
         made.up()
@@ -104,7 +104,8 @@ def test_another_stacks_coming_and_going_does_not_touch_the_guest(
     counted = re.search(r"(\d+) packets transmitted, (\d+) received", said)
     assert counted, said
     sent, received = map(int, counted.groups())
-    assert sent > 25
+    # It went on all the while; where the processors are busy, it sends fewer.
+    assert sent > (time.monotonic() - since) / PING_SECONDS / 2
     # Replies may be on their way when ping ends; an interruption of more than a second would cost more.
     assert sent - received <= 5, said
 
@@ -131,20 +132,10 @@ def test_a_volume_keeps_its_bytes_from_one_guest_to_the_next(cloud: Cloud, guest
     guest.await_ssh()
     with clouds.volume(cloud, name) as disk, clouds.guest(cloud, name, tmp_path, floating=True) as other:
         with clouds.attached(cloud, guest, disk) as device:
-            copy = f"dd if=/dev/urandom bs=1M count={MIB} of=/tmp/bytes && dd if=/tmp/bytes bs=1M of={device} && sync"
-            guest.ssh(f"{copy} && rm -f /tmp/bytes")
-            written = _sum(guest, device)
+            written = guest.fill(device)
         other.await_ssh(clouds.BOOT_SECONDS)
         with clouds.attached(cloud, other, disk) as device:
-            assert _sum(other, device) == written
-
-
-def _sum(machine: Guest, device: str) -> str:
-    # Past the cache: what the volume holds, not what the kernel remembers.
-    machine.ssh("sync && echo 3 > /proc/sys/vm/drop_caches")
-    found = machine.ssh(f"dd if={device} bs=1M count={MIB} 2>/dev/null | sha256sum").split()
-    assert len(found[0]) == 64
-    return found[0]
+            assert other.sum(device) == written
 
 
 def test_a_flavor_that_there_is_not_is_named(lab: Lab, cloud: Cloud) -> None:

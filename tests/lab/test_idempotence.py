@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.lab.conftest import Lab
-from tests.lab.harness import run, started_at
+from tests.lab.harness import PROJECT, puppet_runs, run, started_at
 
 pytestmark = pytest.mark.lab
 
@@ -24,14 +24,11 @@ def test_a_refresh_finds_no_drift(lab: Lab) -> None:
 
 
 def test_the_second_puppet_run_of_every_container_changes_nothing(lab: Lab) -> None:
-    for name in lab.services:
-        done = run("docker", "exec", name, "puppet", "agent", "--detailed-exitcodes", "--color", "false", check=False)
+    for name, done in puppet_runs(lab.services, "--detailed-exitcodes").items():
         assert done.returncode == 0, f"{name}: {done.returncode}\n{done.stdout}\n{done.stderr}"
 
 
 def test_make_lab_from_a_second_clone_changes_nothing(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:
-    from tests.lab.harness import PROJECT
-
     before = started_at(lab.stack)
     clone = tmp_path_factory.mktemp("second") / "dockstack"
     run("git", "clone", "--quiet", str(PROJECT), str(clone))

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from tests.lab.harness import Stack, eventually, interface, inventory, kill_all, kill_engine, left_since, plain, run
+from tests.lab.conftest import STACK
+from tests.lab.harness import (
+    HOME,
+    PROJECT,
+    Make,
+    Stack,
+    eventually,
+    interface,
+    inventory,
+    kill_all,
+    kill_engine,
+    left_since,
+    made_so_far,
+    plain,
+    run,
+)
 
 pytestmark = pytest.mark.lab
 
-Make = Callable[[str, Mapping[str, Any]], Stack]
 Kill = Callable[[subprocess.Popen[str]], None]
 COUNT = 12
-
-
-def made_so_far(name: str) -> int:
-    return len(run("docker", "ps", "-aq", "--filter", f"label=dockstack.stack={name}").stdout.split())
 
 
 def cut_off(made: Stack, containers: int, kill: Kill = kill_engine) -> None:
@@ -40,6 +52,20 @@ def test_an_up_killed_on_the_way_is_finished_by_the_next(stack: Make, containers
     made.preview("--expect-no-changes")
 
 
+def test_an_up_ended_by_ctrl_c_is_continued_by_the_next_without_more_ado(stack: Make) -> None:
+    made = stack("t26", plain(26, COUNT))
+    process = made.start_up()
+    eventually("containers appear", lambda: made_so_far(made.name) >= 4, 120, 0.01)
+    # A terminal tells all processes in its foreground.
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode != 0, said
+    made.up()
+    for number in range(1, COUNT + 1):
+        assert interface(f"t26-p{number}") == (f"10.86.26.{9 + number}/24", "10.86.26.1", 1500)
+    made.preview("--expect-no-changes")
+
+
 def test_a_half_made_lab_is_destroyed_cleanly(stack: Make) -> None:
     before = inventory()
     made = stack("t10", plain(10, COUNT))
@@ -56,3 +82,23 @@ def test_a_destroy_right_after_the_kill_leaves_nothing(stack: Make) -> None:
     cut_off(made, 5, kill_all)
     made.destroy()
     assert left_since(before) == {}
+
+
+def test_make_purge_takes_all_away_whatever_is_broken(stack: Make) -> None:
+    before = inventory()
+    made = stack("t32", plain(32, 3))
+    made.up()
+    # With its files gone, the engine's plugins can't do what a destroy asks of them.
+    shutil.rmtree(HOME / "stacks" / "t32")
+    run("docker", "pause", "t32-p1")
+    run("docker", "rm", "--force", "t32-p2")
+    assert made.destroy(check=False).returncode != 0
+
+    try:
+        run("make", "purge", "STACK=t32", cwd=PROJECT, env=made.env)
+    finally:
+        # It is the checkout's selected stack that goes.
+        run("make", "prepare", f"STACK={STACK}", cwd=PROJECT)
+    assert left_since(before) == {}
+    # The state has gone as well, and so the name is free.
+    made.pulumi("stack", "init", "t32")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import pytest
 
-from tests.lab.harness import Stack, config, inside, inventory, left_since, started_at
+from tests.lab.harness import Make, Stack, config, inside, inventory, left_since, started_at
 
 pytestmark = pytest.mark.lab
 
-Make = Callable[[str, Mapping[str, Any]], Stack]
 SMALL = {
     "t20-dns": {"role": "dnsmasq"},
     "t20-puppet": {"role": "puppet"},

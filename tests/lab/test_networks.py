@@ -19,7 +19,7 @@ import pytest
 
 from tests.lab.cloud import Cloud, connect
 from tests.lab.conftest import Lab
-from tests.lab.harness import eventually, inside, inspect, run
+from tests.lab.harness import eventually, inside, inspect, long_drill, run
 
 pytestmark = pytest.mark.lab
 
@@ -277,7 +277,7 @@ def test_traffic_flows_again_after_the_switch_was_killed(
         print(f"{ground.kind}: floating address back {took:.1f} s after ovs-vswitchd was killed, agents {agents}")
 
 
-@pytest.mark.parametrize("role", ["neutron", "compute"])
+@pytest.mark.parametrize("role", ["neutron", pytest.param("compute", marks=long_drill)])
 def test_traffic_flows_again_after_a_restart(lab: Lab, ground: Ground, hosts: list[str], role: str) -> None:
     victim = lab.of_role("neutron") if role == "neutron" else hosts[0]
     run("docker", "restart", victim)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.conftest import Lab
-from tests.lab.harness import PROJECT, eventually, inspect, interface, run, started_at
+from tests.lab.harness import PROJECT, eventually, inspect, interface, long_drill, run, started_at
 from tests.lab.test_token import environment
 
 pytestmark = pytest.mark.lab
@@ -41,7 +41,7 @@ def _moment(text: str) -> float:
     return datetime.datetime.fromisoformat(text[:26].rstrip("Z") + "+00:00").timestamp()
 
 
-@pytest.mark.parametrize("way", ["restart", "kill"])
+@pytest.mark.parametrize("way", ["restart", pytest.param("kill", marks=long_drill)])
 def test_every_container_has_its_port_back_after_docker(lab: Lab, way: str) -> None:
     took = {}
     for name, address in lab.addresses.items():

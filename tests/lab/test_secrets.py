@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.conftest import Lab
-from tests.lab.harness import HOME, run
+from tests.lab.harness import HOME, puppet_runs, run
 from tests.lab.secrets_of_lab import Secrets, all_secrets
 
 pytestmark = pytest.mark.lab
@@ -50,11 +50,11 @@ def test_no_secret_is_among_the_arguments_of_any_process_while_puppet_runs(lab: 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        for name in lab.services:
-            run("docker", "exec", name, "puppet", "agent", "--logdest", "console", "--color", "false")
+        done = puppet_runs(lab.services, "--logdest", "console")
     finally:
         over.set()
         watcher.join()
+    assert {name: each.stdout for name, each in done.items() if each.returncode} == {}
     assert seen == set()
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from tests.lab.harness import (
+    Make,
     Stack,
     config,
     eventually,
@@ -23,15 +23,16 @@ from tests.lab.harness import (
     kill_all,
     kill_engine,
     left_since,
+    listing,
+    network_of,
     run,
 )
 
 pytestmark = pytest.mark.lab
 
-Make = Callable[[str, Mapping[str, Any]], Stack]
 NUMBER = 22
 STEPS = 3
-SEQUENCES = int(os.environ.get("SEQUENCES", "8"))
+SEQUENCES = int(os.environ.get("SEQUENCES", "20"))
 SEED = int(os.environ.get("SEED", "1"))
 
 
@@ -69,7 +70,7 @@ class Life:
 
     def check(self) -> None:
         """Each container has the address that the configuration gives it, and there are no others."""
-        shown = run("docker", "ps", "-a", "--filter", f"label=dockstack.stack=t{NUMBER}", "--format", "{{.Names}}")
+        shown = run(*listing(f"t{NUMBER}"), "--all")
         assert set(shown.stdout.split()) == {*self.containers, f"t{NUMBER}-keeper"}
         for name, container in self.containers.items():
             wanted = (f"{container['address']}/24", f"10.86.{NUMBER}.1", 1500)
@@ -105,8 +106,7 @@ class Life:
         run("ovs-vsctl", "del-port", ports.stdout.strip())
 
     def misaddress(self, name: str) -> None:
-        pid = run("docker", "inspect", "-f", "{{.State.Pid}}", name).stdout.strip()
-        run("nsenter", f"--net=/proc/{pid}/ns/net", "ip", "address", "flush", "dev", "eth0")
+        run(*network_of(name), "ip", "address", "flush", "dev", "eth0")
 
     def unbridge(self, _name: str) -> None:
         run("ovs-vsctl", "del-br", f"br-t{NUMBER}")

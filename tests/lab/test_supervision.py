@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.lab.conftest import Lab
@@ -43,6 +45,27 @@ def test_a_program_that_stays_down_makes_its_container_unhealthy(lab: Lab) -> No
     finally:
         inside(memcached, "supervisorctl", "start", "memcached")
     eventually("healthy", lambda: _health(memcached) == "healthy", 60, 1)
+
+
+def test_an_erlang_program_that_comes_first_leaves_the_port_mapper_to_supervisord(lab: Lab) -> None:
+    broker = lab.of_role("rabbitmq")
+    heard = _heard(broker)
+    inside(broker, "supervisorctl", "stop", "rabbitmq-server", "epmd")
+    try:
+        assert run("docker", "exec", broker, "rabbitmqctl", "status", check=False).returncode != 0
+    finally:
+        inside(broker, "supervisorctl", "start", "epmd", "rabbitmq-server")
+    lab.settled()
+    assert _programs(broker)["epmd"][0] == "RUNNING"
+    # What is asked for before that is lost, and a volume would be in the making for ever.
+    eventually("every service hears its queue again", lambda: _heard(broker) >= heard, 120, 2)
+
+
+def _heard(broker: str) -> set[str]:
+    """Return the queues that somebody hears, without those whose names are of one life of a program."""
+    said = inside(broker, "rabbitmqctl", "--quiet", "list_queues", "--no-table-headers", "name", "consumers")
+    queues = (line.split() for line in said.splitlines())
+    return {name for name, count in queues if count != "0" and not re.search("^reply_|_fanout_", name)}
 
 
 def test_every_container_becomes_healthy(lab: Lab) -> None:

@@ -12,6 +12,7 @@ from openstack.exceptions import HttpException
 from tests.lab.cloud import Cloud, connect, environment, volume
 from tests.lab.conftest import Lab
 from tests.lab.harness import eventually, inside, run
+from tests.lab.rbd import in_ceph, read, write
 
 pytestmark = pytest.mark.lab
 
@@ -50,28 +51,6 @@ def up(cloud: Cloud) -> set[str]:
         return {str(service.binary) for service in cloud.block_storage.services() if service.state == "up"}
     except HttpException:
         return set()
-
-
-def in_ceph(lab: Lab, code: str) -> str:
-    """Run Python in the volume service's container, with the pool open as `pool` under the name that QEMU uses too."""
-    opening = (
-        "import rados, rbd\n"
-        "cluster = rados.Rados(conffile='/etc/ceph/ceph.conf', name='client.cinder',"
-        " conf={'client_mount_timeout': '30', 'keyring': '/etc/ceph/ceph.client.cinder.keyring'})\n"
-        "cluster.connect(timeout=30)\npool = cluster.open_ioctx('volumes')\n"
-    )
-    return inside(lab.of_role("cinder"), "python3", "-", stdin=opening + code).strip()
-
-
-def write(lab: Lab, disk: Any, text: str) -> None:
-    """Write at the beginning of a volume."""
-    in_ceph(lab, f"with rbd.Image(pool, 'volume-{disk.id}') as image:\n    image.write({text.encode()!r}, 0)\n")
-
-
-def read(lab: Lab, disk: Any, count: int) -> str:
-    """Read the beginning of a volume."""
-    code = f"with rbd.Image(pool, 'volume-{disk.id}') as image:\n    print(image.read(0, {count}).decode())\n"
-    return in_ceph(lab, code)
 
 
 def kept(lab: Lab) -> set[str]:

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from unittest.mock import patch
@@ -84,6 +84,9 @@ class Registration:
     delete_before_replace: bool
     deleted_with: str
     secret_outputs: frozenset[str]
+    ignored: frozenset[str]
+    stack: tuple[str, ...] = field(compare=False)
+    """Files of the calls that declared it, the nearest first."""
 
     def shown(self, key: str) -> Any:
         """Return an input, whether it is secret or not."""
@@ -310,6 +313,8 @@ def _registration(urn: str, request: Any) -> Registration:
         delete_before_replace=request.deleteBeforeReplace,
         deleted_with=request.deletedWith,
         secret_outputs=frozenset(request.additionalSecretOutputs),
+        ignored=frozenset(request.ignoreChanges),
+        stack=tuple(frame.pc.uri for frame in request.stackTrace.frames),
     )
 
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import Any
 
 import pytest
 
 from components import paths, services
-from tests.unit.graph_recorder import CONFIG, CONTAINER, Graph, Registration, container, plain_config, record_lab
+from tests.unit.graph_recorder import (
+    CONFIG,
+    CONTAINER,
+    Graph,
+    Registration,
+    container,
+    plain_config,
+    record_lab,
+    record_lab_anew,
+)
 
 NAMES = list(CONFIG["containers"])
 
@@ -172,3 +183,36 @@ def test_a_container_may_run_an_image_of_its_owners_under_its_full_name() -> Non
     graph = record_lab(container("plain1", image="registry.example/tools:1.2"))
     assert graph.container("plain1")
     assert any("registry.example/tools:1.2" in str(r.inputs) for r in graph)
+
+
+def test_a_plain_container_says_all_that_docker_keeps_of_its_health_check() -> None:
+    # What is left out, the provider fills in, and the first update would write every container anew.
+    graph = record_lab(plain_config(1))
+    found = dict(graph.container("c0").inputs["healthcheck"])
+    assert found.pop("tests") == ["NONE"]
+    written = (paths.DOCKERFILES / "base" / "Dockerfile").read_text()
+    given = dict(re.findall(r"--(interval|timeout|start-period|retries)=(\d+)", written))
+    assert found == {
+        "interval": f"{given['interval']}s",
+        "timeout": f"{given['timeout']}s",
+        "startPeriod": f"{int(given['start-period']) // 60}m0s",
+        "startInterval": "0s",
+        "retries": int(given["retries"]),
+    }
+    assert not graph.container("c0").ignored
+
+
+def test_the_health_check_of_a_foreign_image_is_left_to_it() -> None:
+    foreign = record_lab(container("plain1", image="registry.example/tools:1.2")).container("plain1")
+    assert "healthcheck" not in foreign.inputs
+    assert foreign.ignored == {"healthcheck"}
+
+
+def test_a_container_is_noted_with_its_nearest_calls_only() -> None:
+    found = record_lab(plain_config(1)).container("c0")
+    assert [uri.rsplit("/", 1)[1] for uri in found.stack] == ["docker_container.py", "plain_container.py"]
+
+
+def test_an_error_is_told_with_the_whole_stack_after_containers_were_declared() -> None:
+    record_lab_anew(plain_config(1))
+    assert getattr(sys, "tracebacklimit", None) is None

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from hostside import bridge, cli, containers, drift, engine, notes, ovs, ports
+from hostside import bridge, cli, containers, drift, engine, health, notes, ovs, ports
 from hostside.drift import Finding
 from hostside.registration import Registration
 
 BRIDGE = {"name": "br-lab", "stack": "lab", "network": "10.87.0.0/24", "address": "10.87.0.1/24", "mtu": 1500}
 WEB = {"container": "web1", "id": "1" * 64}
+CHECKS = [{"kind": "tcp", "address": "10.87.0.99", "port": 80}]
 CERTIFICATE = {**WEB, "fqdn": "web1.lab", "server": "puppet1.lab", "role": "web", "secret": "not-to-be-noted"}
 ENTRY = {
     "fqdn": "web1.lab", "container_id": "1" * 64, "server": "puppet1", "group": 0, "data": "a: 1\n",
@@ -33,6 +34,8 @@ class Host:
         self.bridge_is_up = True
         self.attached = {"web1"}
         self.changes: list[str] = []
+        self.failure: str | None = None
+        self.checked: list[tuple[str, Any]] = []
         self.words = {"puppet1": ["puppet1.lab", "web1.lab"]}
         self.engine_answers = True
         self.asked: list[tuple[str, ...]] = []
@@ -41,6 +44,10 @@ class Host:
         if not self.engine_answers:
             raise engine.EngineGone("the Docker engine is gone")
         return [{"Names": [f"/{name}"], "Id": i, "State": state} for name, (i, state) in self.states.items()]
+
+    def check(self, container: str, checks: Any) -> str | None:
+        self.checked.append((container, checks))
+        return self.failure
 
     def execute(self, container: str, arguments: list[str], **_options: Any) -> str:
         self.asked.append((container, *arguments))
@@ -57,6 +64,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(ports, "present", lambda _name, held: bool(held))
     monkeypatch.setattr(containers, "changes", lambda _name: played.changes)
     monkeypatch.setattr(containers, "execute", played.execute)
+    monkeypatch.setattr(health, "first_failure", played.check)
     return played
 
 
@@ -68,7 +76,7 @@ def directory(tmp_path: Path) -> Path:
         ("bridge-up", "br-lab", BRIDGE),
         ("port-attach", "web1", {**WEB, "bridges": ["br-lab"]}),
         ("certificate-issue", "web1", CERTIFICATE),
-        ("health-await", "web1", {**WEB, "checks": [], "seconds": 1}),
+        ("health-await", "web1", {**WEB, "checks": CHECKS, "seconds": 1}),
         ("files-write", "web1", {"root": str(root), "files": {"bin/start": {"content": "run\n", "mode": "755"}}}),
         ("register", "web1", {**ENTRY, "directory": str(tmp_path / "volumes/puppet1")}),
     ]
@@ -112,13 +120,15 @@ def test_a_bridge_that_is_gone_or_down_is_found(host: Host, directory: Path) -> 
 
 def test_a_port_that_lacks_is_found(host: Host, directory: Path) -> None:
     host.attached = set()
-    assert reasons(directory) == {"port-attach": "web1 lacks its port, or has another address"}
+    told = "web1 lacks its port, or has another address"
+    assert reasons(directory) == {"port-attach": told, "health-await": told}
 
 
-def test_a_stopped_container_is_told_once_and_not_asked_for_its_programs(host: Host, directory: Path) -> None:
+def test_a_stopped_container_is_waited_for_without_asking_for_its_programs(host: Host, directory: Path) -> None:
     host.states["web1"] = ("1" * 64, "exited")
     host.changes = ["its program web was stopped"]
-    assert reasons(directory) == {"port-attach": "container web1 is exited"}
+    told = "container web1 is exited"
+    assert reasons(directory) == {"port-attach": told, "health-await": told}
 
 
 def test_a_container_that_is_gone_is_the_engines_to_make_again(host: Host, directory: Path) -> None:
@@ -151,6 +161,21 @@ def test_what_was_changed_in_a_container_is_found(host: Host, directory: Path) -
     host.changes = ["its program web was stopped", "web2 was taken out of service for web"]
     expected = "web1: its program web was stopped, web2 was taken out of service for web"
     assert reasons(directory) == {"health-await": expected}
+
+
+def test_a_service_that_does_not_work_is_found(host: Host, directory: Path) -> None:
+    host.failure = "not every program runs: web STARTING\nother RUNNING"
+    expected = "web1 does not work: not every program runs: web STARTING other RUNNING"
+    assert reasons(directory) == {"health-await": expected}
+    assert host.checked == [("web1", CHECKS)]
+
+
+def test_a_lab_whose_notes_tell_no_checks_has_them_made_once_more(host: Host, directory: Path) -> None:
+    note = directory / notes.DIRECTORY / "health-await web1.json"
+    told = json.loads(note.read_text())
+    del told["done"]["checks"]
+    note.write_text(json.dumps(told))
+    assert reasons(directory) == {"health-await": "web1 was last checked by an earlier Dockstack"}
 
 
 @pytest.mark.parametrize(
@@ -208,11 +233,18 @@ def test_what_is_undone_is_forgotten(directory: Path) -> None:
     for verb, subject in (
         ("bridge-down", "br-lab"),
         ("port-detach", "web1"),
-        ("files-remove", "web1"),
         ("withdraw", "web1"),
     ):
         notes.keep(directory, verb, subject, {}, 0)
-    assert [note.verb for note in notes.everything(directory)] == ["certificate-issue", "health-await"]
+    assert [note.verb for note in notes.everything(directory)] == ["certificate-issue", "files-write", "health-await"]
+    notes.keep(directory, "files-remove", "web1", {}, 0)
+    assert notes.everything(directory) == []
+
+
+def test_a_verb_about_all_containers_leaves_one_note_however_many_these_are(directory: Path) -> None:
+    for names in (("a", "b"), ("a",)):
+        notes.keep(directory, "ports-attach", f"{len(names)} containers", {"containers": dict.fromkeys(names, "1")}, 0)
+    assert [note.subject for note in notes.everything(directory) if note.verb == "ports-attach"] == ["1 containers"]
 
 
 def test_a_verb_that_finds_its_number_higher_than_noted_mends_first_and_notes_it(

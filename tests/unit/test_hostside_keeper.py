@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hostside import bridge, engine, keeper, ovs, ports, probes
+from hostside import bridge, engine, keeper, ovs, ports, probes, programs
 from hostside.errors import StepError
 from hostside.records import Records
 
@@ -29,6 +29,7 @@ class World:
         self.feed: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self.bridge_is_broken = False
         self.probed: set[str] = set()
+        self.unhealthy: set[str] = set()
         self.after_listing: Callable[[], None] = lambda: None
         self.attach_fails = 0
         self.end: Callable[..., None] = lambda *_: None
@@ -57,13 +58,16 @@ class World:
                 "Names": [f"/{name}"],
                 "Id": name,
                 "State": c["status"],
-                "Status": "Up 3 minutes (healthy)" if name in self.probed else "Up 3 minutes",
+                "Status": "Up 3 minutes" + self.health(name),
                 "Labels": dict(c["labels"]),
             }
             for name, c in self.containers.items()
         ]
         self.after_listing()
         return found
+
+    def health(self, name: str) -> str:
+        return " (unhealthy)" if name in self.unhealthy else " (healthy)" if name in self.probed else ""
 
     def inspect(self, name: str) -> dict[str, Any] | None:
         found = self.containers.get(name)
@@ -416,3 +420,22 @@ def test_the_last_thing_that_a_keeper_does_is_a_sweep(world: World, directory: P
     thread.join(10)
     assert not thread.is_alive()
     assert world.attached == set()
+
+
+def test_a_sweep_starts_what_was_given_up_in_those_that_are_unhealthy(
+    world: World, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("galera1", "keystone1", "gone1"):
+        world.add(name, "exited" if name == "gone1" else "running")
+    world.unhealthy |= {"galera1", "gone1"}
+    monkeypatch.setattr(probes, "resume", lambda _name: False)
+    asked = []
+
+    def start_given_up(container: str, path: str) -> list[str]:
+        asked.append((container, path))
+        return ["mariadb"]
+
+    monkeypatch.setattr(programs, "start_given_up", start_given_up)
+    keeper.Keeper("lab", directory).sweep()
+    assert asked == [("galera1", "/proc/4711/root/run/supervisor.sock")]
+    assert "galera1: its program mariadb had been given up, starting it again" in capsys.readouterr().err

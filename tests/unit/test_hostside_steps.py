@@ -71,10 +71,14 @@ Agent = Callable[[list[str], int], None]
 
 
 @pytest.fixture
-def agent(monkeypatch: pytest.MonkeyPatch) -> Agent:
+def agent(monkeypatch: pytest.MonkeyPatch, inside: Inside) -> Agent:
+    inside.answers["puppet.conf"] = "puppet1.dockstack.lab"
+
     def plays(lines: list[str], status: int) -> None:
         def stream(container: str, arguments: Sequence[str], line: Callable[[str], None], *_waiting: object) -> int:
             assert container == "galera1"
+            # Not before its server is there.
+            assert inside.calls[-1][1][-1] == "puppet1.dockstack.lab"
             assert "--detailed-exitcodes" in arguments
             for text in lines:
                 line(text)

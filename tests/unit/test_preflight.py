@@ -178,12 +178,25 @@ def test_containers_that_run_already_need_no_more_memory() -> None:
 def test_too_little_disk_is_refused_with_the_figures() -> None:
     assert _said(disk_free_mib=5949, images=frozenset()) == [
         "dockstack:containerHosts.local: 7 images to build and 7 containers to make need about 5950 MiB of disk"
-        " (700 and 150 each), and 5949 MiB are free."
+        " (700 for an image, 1050 for all containers), and 5949 MiB are free."
         " Fix: Free disk space below Docker's directory, e.g. with `docker image prune`."
     ]
     assert _said(disk_free_mib=5950, images=frozenset()) == []
     assert _said(disk_free_mib=1050) == []
     assert _said(disk_free_mib=0, containers=RUNNING) == []
+
+
+def test_a_role_says_how_much_disk_its_container_needs_unless_that_runs_an_image_of_its_owners() -> None:
+    foreign = "example.org/alpine:1"
+    roles = {**ROLES, "memcached": replace(ROLES["memcached"], disk_mib=12)}
+    others = {name: state for name, state in RUNNING.items() if name != "memcached1"}
+
+    def sound(free: int, **given: Any) -> bool:
+        found = replace(SOUND, disk_free_mib=free, images=IMAGES | {foreign}, containers=others)
+        return not list(check(_environment({"containers": {"memcached1": given}}), {"local": found}, roles))
+
+    assert (sound(12), sound(11)) == (True, False)
+    assert (sound(150, image=foreign), sound(149, image=foreign)) == (True, False)
 
 
 def test_docker_and_open_vswitch_have_to_answer() -> None:

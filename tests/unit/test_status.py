@@ -11,7 +11,8 @@ import pytest
 
 from components import status
 from components.status import Fault
-from hostside import bridge, engine, ovs, ports
+from hostside import bridge, engine, health, notes, ovs, ports
+from hostside.notes import Note
 
 OUTPUTS = {
     "addresses": {"dns1": "10.87.0.53", "web1": "10.87.0.60"},
@@ -31,6 +32,8 @@ class Host:
         self.attached = {"dns1", "web1"}
         self.bridge_is_up = True
         self.engine_answers = True
+        self.noted: list[Note] = []
+        self.failing: dict[str, str] = {}
 
     def listed(self, _stack: str) -> list[dict[str, Any]]:
         if not self.engine_answers:
@@ -52,6 +55,8 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(ovs, "bridges", lambda _stack: {"br-lab": recorded.identifiers()})
     monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
     monkeypatch.setattr(ports, "present", lambda _name, held: bool(held))
+    monkeypatch.setattr(notes, "everything", lambda _directory: played.noted)
+    monkeypatch.setattr(health, "first_failure", lambda name, _checks: played.failing.get(name))
     return played
 
 
@@ -113,6 +118,18 @@ def test_programs_that_do_not_run_are_told_with_supervisords_reason(
     assert status.find("lab", OUTPUTS) == faults
 
 
+def test_a_container_that_fails_its_own_check_is_told_where_nothing_else_is_wrong(host: Host) -> None:
+    host.noted = [
+        Note(verb, name, 0, {"container": name, "id": "1", "checks": []})
+        for verb, name in (("health-await", "dns1"), ("health-await", "web1"), ("port-attach", "web1"))
+    ]
+    host.failing = {"web1": "Nova has not\nheard of web1"}
+    told = Fault("web1", "it does not work: Nova has not heard of web1", "make lab")
+    assert status.find("lab", OUTPUTS) == [told]
+    host.attached.remove("dns1")
+    assert [fault.subject for fault in status.find("lab", OUTPUTS)] == ["dns1"]
+
+
 def test_an_endpoint_that_nobody_serves_is_a_fault(host: Host) -> None:
     found = status.find("lab", {**OUTPUTS, "endpoints": {"keystone": "http://127.0.0.1:1/v3"}})
     assert [(fault.subject, fault.mend) for fault in found] == [("keystone", "make lab")]
@@ -123,7 +140,7 @@ def test_an_endpoint_that_nobody_serves_is_a_fault(host: Host) -> None:
 def test_programs_get_the_same_as_json_and_an_exit_status(
     host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: bool
 ) -> None:
-    monkeypatch.setattr(status, "_outputs", lambda _stack: OUTPUTS)
+    monkeypatch.setattr(status, "outputs_of", lambda _stack: OUTPUTS)
     if broken:
         del host.states["web1"]
     assert status.main(["lab", "--json"]) == (status.BROKEN if broken else status.WORKS)
@@ -135,6 +152,6 @@ def test_programs_get_the_same_as_json_and_an_exit_status(
 
 
 def test_a_stack_without_outputs_is_not_up(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(status, "_outputs", lambda _stack: None)
+    monkeypatch.setattr(status, "outputs_of", lambda _stack: None)
     assert status.main(["lab"]) == status.UNKNOWN_STACK
     assert "To bring it up: make lab" in capsys.readouterr().err

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 from components import environment, paths, services
 from components.services.view import LabView
 from tests.unit.graph_recorder import config
+from tests.unit.scripts import load
 
 VOLUMES = paths.DOCKERVOLUMES / "tempest"
 
@@ -27,13 +26,7 @@ def hiera(given: dict[str, Any]) -> dict[str, object]:
 
 @pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr("sys.dont_write_bytecode", True)
-    loader = SourceFileLoader("tempest_smoke", str(VOLUMES / "bin/tempest-smoke"))
-    spec = spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return load("tempest/bin/tempest-smoke", monkeypatch)
 
 
 def test_every_test_that_is_not_run_has_its_reason() -> None:

@@ -2,12 +2,18 @@
 
 import configparser
 import json
+import os
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime
 from typing import Any
 
 NOVA = "/etc/nova/nova.conf"
 TIMEOUT_SECONDS = 60
+UNAUTHORIZED = 401
+NOT_FOUND = 404
+SUPERVISOR = "/run/supervisord.pid"
+"""Written when the container starts."""
 
 
 def settings(section: str, file: str = NOVA) -> configparser.SectionProxy:
@@ -42,7 +48,7 @@ class Cloud:
         # With or without its version, which openstacksdk finds by itself.
         keystone = own["auth_url"].rstrip("/").removesuffix("/v3")
         request = self._request("POST", f"{keystone}/v3/auth/tokens", body, {})
-        with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+        with self._open(request) as answer:
             self._token = answer.headers["X-Subject-Token"]
             catalog = json.load(answer)["token"]["catalog"]
         self.urls = {
@@ -58,12 +64,23 @@ class Cloud:
         if version:
             headers["OpenStack-API-Version"] = f"{service} {version}"
         request = self._request(method, self.urls[service] + path, body, headers)
+        with self._open(request) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def remove(self, service: str, path: str, version: str = "") -> None:
+        """Deletes a thing that may be gone already."""
         try:
-            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                text = answer.read()
+            self.ask("DELETE", service, path, version=version)
+        except Refused as refused:
+            if refused.status != NOT_FOUND:
+                raise
+
+    def _open(self, request: urllib.request.Request) -> Any:
+        try:
+            return self._opener.open(request, timeout=TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             raise Refused(error.code, error.read().decode(errors="replace").strip()) from None
-        return json.loads(text) if text else None
 
     @staticmethod
     def _request(method: str, url: str, body: object, headers: dict[str, str]) -> urllib.request.Request:
@@ -72,22 +89,41 @@ class Cloud:
         return urllib.request.Request(url, data, headers, method=method)
 
 
-def missing(cloud: Cloud, host: str) -> str:
-    """Says what a compute lacks to be given guests, or nothing: service, mapping of its host to a cell, and network."""
+def container_started() -> datetime:
+    """Returns when this container started."""
+    return datetime.fromtimestamp(os.path.getmtime(SUPERVISOR), UTC)
+
+
+def reported(time: str | None, since: datetime | None) -> bool:
+    """Says whether a report came after a moment: Nova and Neutron take who has ended for alive, for minutes.
+
+    Any report will do where no moment is given. OpenStack tells times in UTC, without saying so.
+    """
+    return since is None or (time is not None and datetime.fromisoformat(time).replace(tzinfo=UTC) > since)
+
+
+def missing(cloud: Cloud, host: str, since: datetime | None = None) -> str:
+    """Says what a compute's own programs have still to do before it can be given guests, or nothing."""
     services = cloud.ask("GET", "compute", f"/os-services?binary=nova-compute&host={host}", version="2.53")["services"]
     if not services:
         return f"{host} has not registered with Nova"
     if services[0]["state"] != "up":
         return f"Nova takes {host} for {services[0]['state']}"
+    if not reported(services[0]["updated_at"], since):
+        return f"Nova has not heard of {host} since it was started"
+    return silent_agents(cloud, host, {"neutron-openvswitch-agent"}, since) if "network" in cloud.urls else ""
+
+
+def mapped(cloud: Cloud, host: str) -> bool:
+    """Says whether a compute's host is mapped to a cell: without that, no guest is put there."""
     # A hypervisor is not listed until its host is mapped.
     hypervisors = cloud.ask("GET", "compute", "/os-hypervisors/detail", version="2.53")["hypervisors"]
-    if host not in {each["service"]["host"] for each in hypervisors}:
-        return f"{host} is not mapped to a cell"
-    return silent_agents(cloud, host, {"neutron-openvswitch-agent"}) if "network" in cloud.urls else ""
+    return host in {each["service"]["host"] for each in hypervisors}
 
 
-def silent_agents(cloud: Cloud, host: str, wanted: set[str]) -> str:
+def silent_agents(cloud: Cloud, host: str, wanted: set[str], since: datetime | None = None) -> str:
     """Says which of a host's agents Neutron has not heard of, or nothing: it binds no port to a host without them."""
     agents = cloud.ask("GET", "network", f"/v2.0/agents?host={host}")["agents"]
-    silent = wanted - {agent["binary"] for agent in agents if agent["alive"]}
-    return f"Neutron does not hear of {', '.join(sorted(silent))} on {host}" if silent else ""
+    heard = {each["binary"] for each in agents if each["alive"] and reported(each["heartbeat_timestamp"], since)}
+    silent = ", ".join(sorted(wanted - heard))
+    return f"Neutron does not hear of {silent} on {host}" if silent else ""

@@ -2,7 +2,7 @@
 #
 # @param vip_name Host name of the virtual address, in all the endpoints.
 # @param region Region of the endpoints.
-# @param memcached_servers Caches, `host:port`.
+# @param memcached_servers Caches, `host:port`; without any, every answer comes from the database.
 # @param database_host Host name of the database.
 # @param rabbit_hosts Host names of the message brokers.
 # @param admin_password Password of the user admin; a new one is applied by the next run.
@@ -17,7 +17,7 @@
 class profile::keystone (
   Stdlib::Fqdn $vip_name,
   String[1] $region,
-  Array[String[1], 1] $memcached_servers,
+  Array[String[1]] $memcached_servers,
   Stdlib::Fqdn $database_host,
   Array[Stdlib::Fqdn, 1] $rabbit_hosts,
   Sensitive[String[1]] $admin_password,
@@ -65,9 +65,12 @@ class profile::keystone (
     }),
   }
   class { 'keystone::cache':
-    enabled                 => true,
+    enabled                 => !$memcached_servers.empty,
     backend                 => 'dogpile.cache.memcached',
-    memcache_servers        => $memcached_servers,
+    memcache_servers        => $memcached_servers ? {
+      []      => $facts['os_service_default'],
+      default => $memcached_servers,
+    },
     memcache_dead_retry     => 10,
     memcache_socket_timeout => 1.0,
     manage_backend_package  => false,

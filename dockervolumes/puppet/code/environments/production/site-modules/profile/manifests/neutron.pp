@@ -16,7 +16,7 @@
 class profile::neutron (
   Stdlib::Fqdn $vip_name,
   String[1] $region,
-  Array[String[1], 1] $memcached_servers,
+  Array[String[1]] $memcached_servers,
   Stdlib::Fqdn $database_host,
   Sensitive[String[1]] $database_password,
   Sensitive[String[1]] $identity_password,
@@ -56,6 +56,8 @@ class profile::neutron (
     rpc_workers                  => 1,
     rpc_state_report_workers     => 0,
     enable_proxy_headers_parsing => true,
+    # As Nova's service_down_time, with reports every 30 s.
+    agent_down_time              => 150,
   }
   if $nova_password {
     class { 'neutron::server::notifications::nova':

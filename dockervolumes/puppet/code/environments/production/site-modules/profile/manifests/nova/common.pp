@@ -39,6 +39,8 @@ class profile::nova::common (
     cpu_allocation_ratio  => 16,
     ram_allocation_ratio  => 1.5,
     disk_allocation_ratio => 2.0,
+    # A report that the broker's end has swallowed is given up after 60 s; until the next, the compute would take no guests.
+    service_down_time     => 120,
   }
   file { '/var/lib/nova/lock':
     ensure  => directory,

@@ -1,0 +1,221 @@
+"""What was killed comes back by itself, and nothing that was acknowledged is lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.lab.acknowledged import FAULTS, Acknowledged
+from tests.lab.cloud import connect
+from tests.lab.conftest import Lab
+from tests.lab.harness import (
+    ALL_DRILLS,
+    eventually,
+    inside,
+    inspect,
+    interface,
+    kill_containers,
+    long_drill,
+    network_of,
+    run,
+    started_at,
+)
+
+pytestmark = pytest.mark.lab
+
+RESTART_SECONDS = 120
+REPORT_SECONDS = 110
+SILENCE_SECONDS = 60
+SPARE_BYTES = 32 << 20
+"""What a container may use beyond what it does; Docker's /dev/shm, 64 MiB, takes more."""
+
+
+def back(lab: Lab, acknowledged: Acknowledged, lost: str, since: float) -> None:
+    """Wait until all works again and all that was acknowledged is there; print the seconds."""
+    lab.settled()
+    acknowledged.await_all()
+    print(f"{lost}: all is back after {time.monotonic() - since:.1f} s")
+
+
+def programs(container: str) -> dict[str, tuple[str, str]]:
+    """Return state and process number of each supervised program; nothing while supervisord does not answer."""
+    said = run("docker", "exec", container, "supervisorctl", "status", check=False)
+    if said.returncode not in (0, 3):
+        return {}
+    rows = [line.replace(",", " ").split() for line in said.stdout.splitlines()]
+    return {row[0]: (row[1], row[3] if row[1] == "RUNNING" else "") for row in rows}
+
+
+def run_all(container: str, before: Mapping[str, tuple[str, str]], *, anew: bool) -> bool:
+    """Say whether the programs run that did before, and under other process numbers."""
+    now = programs(container)
+    return now.keys() == before.keys() and all(
+        state == "RUNNING" and not (anew and pid == before[name][1]) for name, (state, pid) in now.items()
+    )
+
+
+def test_every_program_that_was_killed_runs_again(lab: Lab, acknowledged: Acknowledged) -> None:
+    for container in [*lab.services, f"{lab.stack}-keeper"]:
+        before = programs(container)
+        assert all(state == "RUNNING" for state, _ in before.values()), (container, before)
+        if not before:
+            # Tempest's has supervisord alone.
+            assert lab.services[container]["role"] == "tempest"
+            continue
+        since = time.monotonic()
+        inside(container, "sh", "-c", 'kill -9 "$@"', "sh", *(pid for _, pid in before.values()))
+        what = f"{', '.join(before)} of {container}"
+        eventually(f"{what} run", lambda c=container, b=before: run_all(c, b, anew=True), RESTART_SECONDS)  # type: ignore[misc]
+        print(f"killed {what}: they run again after {time.monotonic() - since:.1f} s")
+    back(lab, acknowledged, "killed every program", since)
+
+
+def test_all_containers_killed_at_once_come_back(lab: Lab, acknowledged: Acknowledged) -> None:
+    starts = started_at(lab.stack)
+    ports = {name: interface(name) for name in lab.addresses}
+    assert None not in ports.values()
+    since = time.monotonic()
+    kill_containers(lab.stack)
+    eventually("all containers start again", lambda: _all_anew(lab.stack, starts), RESTART_SECONDS)
+    for name, port in ports.items():
+        eventually(f"{name} has its port", lambda name=name, port=port: interface(name) == port, 30)  # type: ignore[misc]
+    print(f"killed process 1 of every container: all ports are back after {time.monotonic() - since:.1f} s")
+    back(lab, acknowledged, "killed process 1 of every container", since)
+
+
+def _all_anew(stack: str, before: dict[str, str]) -> bool:
+    now = started_at(stack)
+    return now.keys() == before.keys() and all(now[name] != before[name] for name in now)
+
+
+def test_a_killed_keeper_comes_back_and_wires_what_is_restarted(lab: Lab, acknowledged: Acknowledged) -> None:
+    keeper, victim = f"{lab.stack}-keeper", lab.of_role("memcached")
+    port, started = interface(victim), inspect(keeper)["State"]["StartedAt"]
+    assert port
+    since = time.monotonic()
+    os.kill(inspect(keeper)["State"]["Pid"], signal.SIGKILL)
+    # At once: a container's start that nobody sees is found when the keeper is back.
+    run("docker", "restart", "--time", "10", victim)
+    eventually(f"{victim} has its port", lambda: interface(victim) == port, 30)
+    print(f"killed keeper: it is back, with a port that it owed, after {time.monotonic() - since:.1f} s")
+    assert inspect(keeper)["State"]["StartedAt"] != started
+    run("docker", "restart", "--time", "10", victim)
+    eventually(f"{victim} has its port again", lambda: interface(victim) == port, 10)
+    back(lab, acknowledged, "killed keeper, with two restarts", since)
+
+
+# As a service waits for its database, which greets whoever comes.
+WAIT = """
+import socket, sys
+with socket.create_connection((sys.argv[1], 3306)) as connection:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    print(len(connection.recv(4096)) > 0, flush=True)
+    try:
+        connection.recv(4096)
+    except OSError:
+        pass
+"""
+
+
+def test_a_service_does_not_wait_for_one_who_was_cut_off(lab: Lab) -> None:
+    """The proxy ends with its network gone, so that it says no goodbye, and another one takes the VIP."""
+    proxy = lab.of_role("haproxy")
+    vip = str(lab.settings()["config"]["dockstack:common"]["vip"])
+    command = ["docker", "exec", "-i", lab.of_role("keystone"), "python3", "-c", WAIT, vip]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
+        try:
+            assert service.stdout and service.stdout.readline() == "True\n"
+            run(*network_of(proxy), "ip", "link", "set", "eth0", "down")
+            since = time.monotonic()
+            run("docker", "kill", proxy)
+            service.wait(SILENCE_SECONDS)
+            print(f"cut off from the proxy: noticed after {time.monotonic() - since:.1f} s")
+        finally:
+            service.kill()
+            lab.settled()
+
+
+@long_drill
+def test_computes_and_agents_count_as_up_while_the_broker_comes_back(lab: Lab, acknowledged: Acknowledged) -> None:
+    """Reports that are lost with the broker are waited for by those who sent them, for a minute."""
+    cloud = connect(lab.openrc)
+    since = time.monotonic()
+    run("docker", "kill", lab.of_role("rabbitmq"))
+    while time.monotonic() < since + REPORT_SECONDS:
+        with suppress(*FAULTS):
+            down = [f"{each.binary} of {each.host}" for each in cloud.compute.services() if each.state != "up"]
+            down += [f"{each.agent_type} of {each.host}" for each in cloud.network.agents() if not each.is_alive]
+            assert not down, f"after {time.monotonic() - since:.0f} s"
+        time.sleep(2)
+    back(lab, acknowledged, "killed RabbitMQ, and watched reports", since)
+
+
+@pytest.mark.parametrize("role", ["galera", *(("rabbitmq", "keystone", "memcached", "haproxy") if ALL_DRILLS else ())])
+def test_a_container_out_of_memory_comes_back(lab: Lab, acknowledged: Acknowledged, role: str) -> None:
+    """The kernel ends what is largest in the container, when a file in memory leaves too little."""
+    container = lab.of_role(role)
+    before = programs(container)
+    group = memory_group(container)
+    earlier = len(killed(group))
+    with limited(group, used(group) + SPARE_BYTES):
+        try:
+            inside(container, "dd", "if=/dev/zero", "of=/dev/shm/filler", "bs=1M", check=False)
+            eventually("the kernel kills", lambda: len(killed(group)) > earlier, 30)
+            since = time.monotonic()
+        finally:
+            # A container whose process 1 was killed takes its file along.
+            inside(container, "rm", "-f", "/dev/shm/filler", check=False)
+    eventually(f"the programs of {container} run", lambda: run_all(container, before, anew=False), RESTART_SECONDS)
+    back(lab, acknowledged, f"{container} out of memory, killed {', '.join(killed(group)[earlier:])}", since)
+
+
+def memory_group(container: str) -> Path:
+    """Return the directory of the container's control group for memory, of either version."""
+    groups: dict[str, str] = {}
+    for line in Path(f"/proc/{inspect(container)['State']['Pid']}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        groups.update((controller, path.strip("/")) for controller in controllers.split(","))
+    root = Path("/sys/fs/cgroup")
+    return root / "memory" / groups["memory"] if "memory" in groups else root / groups[""]
+
+
+def killed(group: Path) -> list[str]:
+    """Return the names of what the kernel killed in a group for want of memory, by its own log."""
+    said = re.findall(r"oom-kill:.*/([^/,]+),task=([^,]+),", run("dmesg").stdout)
+    return [task for of, task in said if of == group.name]
+
+
+def used(group: Path) -> int:
+    """Return the bytes that the kernel can't do without: the processes' own."""
+    values = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    return int(values.get("total_rss") or values["anon"])
+
+
+@contextmanager
+def limited(group: Path, limit: int) -> Iterator[None]:
+    """Let a group use so much memory and no more, swap included."""
+    limits = {
+        "memory.limit_in_bytes": limit,
+        "memory.memsw.limit_in_bytes": limit,
+        "memory.swap.max": 0,
+        "memory.max": limit,
+    }
+    files = [group / name for name in limits if (group / name).exists()]
+    before = [file.read_text() for file in files]
+    try:
+        for file in files:
+            file.write_text(str(limits[file.name]))
+        yield
+    finally:
+        for file, text in reversed(list(zip(files, before, strict=True))):
+            # A container that was started again has another group, without a limit.
+            with suppress(OSError):
+                file.write_text(text)

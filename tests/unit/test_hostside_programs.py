@@ -1,0 +1,75 @@
+"""Programs that supervisord gave up, with a supervisord that is played behind a real socket."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault
+from xmlrpc.server import SimpleXMLRPCDispatcher, SimpleXMLRPCRequestHandler
+
+import pytest
+
+from hostside import programs
+from hostside.errors import StepError
+
+
+class _Handler(SimpleXMLRPCRequestHandler):
+    disable_nagle_algorithm = False
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        pass
+
+
+class _Supervisor(socketserver.ThreadingUnixStreamServer, SimpleXMLRPCDispatcher):
+    def __init__(self, path: str, states: dict[str, str]) -> None:
+        SimpleXMLRPCDispatcher.__init__(self, allow_none=True, encoding=None)
+        socketserver.ThreadingUnixStreamServer.__init__(self, path, _Handler)
+        self.states = states
+        self.register_function(self._all, "supervisor.getAllProcessInfo")
+        self.register_function(self._start, "supervisor.startProcess")
+
+    def _all(self) -> list[dict[str, str]]:
+        return [{"name": name, "statename": state} for name, state in self.states.items()]
+
+    def _start(self, name: Any, wait: Any) -> bool:
+        assert not wait
+        if name == "lost":
+            raise Fault(20, "NO_FILE: /usr/bin/lost")
+        self.states[name] = "STARTING"
+        return True
+
+
+@contextmanager
+def supervisor(directory: Path, **states: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Play a supervisord with programs in these states."""
+    path = str(directory / "supervisor.sock")
+    with _Supervisor(path, states) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield path, states
+        server.shutdown()
+        thread.join()
+
+
+def test_what_was_given_up_is_started_and_nothing_else(tmp_path: Path) -> None:
+    with supervisor(tmp_path, mariadb="FATAL", one="RUNNING", two="STOPPED", three="BACKOFF") as (path, states):
+        assert programs.start_given_up("galera1", path) == ["mariadb"]
+    assert states == {"mariadb": "STARTING", "one": "RUNNING", "two": "STOPPED", "three": "BACKOFF"}
+
+
+def test_a_refusal_names_container_and_reason(tmp_path: Path) -> None:
+    with supervisor(tmp_path, lost="FATAL") as (path, _), pytest.raises(StepError, match="NO_FILE") as caught:
+        programs.start_given_up("galera1", path)
+    assert caught.value.container == "galera1"
+
+
+def test_nobody_at_the_socket_is_a_fault_of_the_systems(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        programs.start_given_up("galera1", str(tmp_path / "none.sock"))

@@ -1,0 +1,53 @@
+"""What the program leaves to the SDK when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import program, remains, services
+from components.faults import ConfigurationFaults, Fault
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "lab")
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    monkeypatch.setattr(remains, "claim", lambda _stack, **_: None)
+    monkeypatch.setattr(services, "for_lab", lambda _lab: {})
+
+
+def test_registrations_have_begun_when_the_program_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+    outputs = {"addresses": {"c1": "10.87.0.10"}, "endpoints": {}, "openrc": None, "services": {}}
+
+    def lab(*_: Any) -> SimpleNamespace:
+        async def register() -> None:
+            begun.append(True)
+
+        tasks.append(asyncio.ensure_future(register()))
+        return SimpleNamespace(**outputs)
+
+    tasks: list[asyncio.Task[None]] = []
+    monkeypatch.setattr(program, "configured", lambda _stack: object())
+    monkeypatch.setattr(program, "Lab", lab)
+
+    async def run() -> tuple[dict[str, Any], list[bool]]:
+        return await program.main(), list(begun)
+
+    assert asyncio.run(run()) == (outputs, [True])
+
+
+def test_faults_end_the_program_with_all_of_them_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_stack: str) -> None:
+        raise ConfigurationFaults(
+            [Fault("common.vip", "it is missing", "Give one."), Fault("containers", "none", "Add.")]
+        )
+
+    monkeypatch.setattr(program, "configured", refused)
+    with pytest.raises(pulumi.RunError, match=r"(?s)common\.vip.*containers"):
+        asyncio.run(program.main())
