@@ -26,7 +26,7 @@ from openstack.exceptions import HttpException, SDKException
 
 from components import keeper, paths
 from components.outputs import outputs_of
-from hostside import bridge, engine, health, notes, ovs, ports
+from hostside import bridge, containers, engine, health, notes, ovs, ports
 from hostside.process import CommandFailed
 
 WORKS, BROKEN, UNKNOWN_STACK = 0, 1, 2
@@ -122,12 +122,12 @@ def _programs(name: str) -> Iterator[Fault]:
     except subprocess.TimeoutExpired:
         yield Fault(name, "it does not answer a command", f"docker restart {name}")
         return
-    lines = [line.split(maxsplit=4) for line in done.stdout.splitlines()]
-    for program, state, *rest in lines:
-        if state != "RUNNING":
-            reason = f"its program {program} is {state} {rest[2] if len(rest) > 2 else ''}".rstrip()
-            yield Fault(name, reason, f"docker exec {name} supervisorctl restart {program}")
-    if done.returncode and not lines:
+    programs = containers.programs(done.stdout)
+    for program in programs:
+        if program.state != "RUNNING":
+            reason = f"its program {program.name} is {program.state} {program.reason}".rstrip()
+            yield Fault(name, reason, f"docker exec {name} supervisorctl restart {program.name}")
+    if done.returncode and not programs:
         yield Fault(name, done.stderr.strip() or "its programs can't be asked for", f"docker restart {name}")
 
 
@@ -169,9 +169,17 @@ def _agents(stack: str, outputs: Mapping[str, Any]) -> Iterator[Fault]:
             yield _refusal(stack, service, error, outputs["services"])
         for row in rows:
             if not (row.is_alive if service == "neutron" else row.state == "up"):
-                # Cinder's hosts are HOST@BACKEND, and any may be a full name.
-                container = row.host.split("@")[0].split(".")[0]
+                container = _container_of(row.host, outputs["services"])
                 yield Fault(container, f"{row.binary} has gone silent", f"docker restart {container}")
+
+
+def _container_of(host: str, services: Mapping[str, Any]) -> str:
+    """Return the container of a host as OpenStack calls it: HOST or HOST@BACKEND, where HOST may be a full name.
+
+    Cinder's own is called after the role, since volumes belong to it whatever its container is called.
+    """
+    name = host.split("@")[0].split(".")[0]
+    return name if name in services else next((each for each in services if services[each]["role"] == name), name)
 
 
 def _checks(stack: str) -> list[Fault]:
@@ -183,7 +191,7 @@ def _checks(stack: str) -> list[Fault]:
     with ThreadPoolExecutor(max_workers=8) as pool:
         failures = list(pool.map(lambda each: health.first_failure(each["container"], each.get("checks", ())), done))
     return [
-        Fault(each["container"], f"it does not work: {' '.join(failure.split())}", _again(stack))
+        Fault(each["container"], f"it does not work: {failure}", _again(stack))
         for each, failure in zip(done, failures, strict=True)
         if failure
     ]

@@ -6,6 +6,7 @@ import queue
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from hostside.process import CommandFailed, run, succeeds
 
@@ -63,6 +64,23 @@ def stream(
         process.kill()
 
 
+@dataclass(frozen=True)
+class Program:
+    """A program as its supervisord sees it."""
+
+    name: str
+    state: str
+    """One of supervisord's: RUNNING, STARTING, BACKOFF, STOPPED, EXITED, FATAL."""
+    reason: str
+    """Why it could not be started, in parentheses; mostly empty."""
+
+
+def programs(told: str) -> list[Program]:
+    """Return what the base image's script ``health`` tells: a line ``NAME STATE uptime Ns (REASON)`` for each."""
+    lines = [words for line in told.splitlines() if len(words := line.split(maxsplit=4)) > 1]
+    return [Program(name, state, "".join(rest[2:])) for name, state, *rest in lines]
+
+
 def changes(container: str) -> list[str]:
     """Return what was changed in a running container by hand: programs that were stopped, and what ``kept`` tells.
 
@@ -76,8 +94,8 @@ def changes(container: str) -> list[str]:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return []
-    programs, _, told = done.stdout.partition("--\n")
-    ended = [words[0] for line in programs.splitlines() if len(words := line.split()) > 1 and words[1] in ENDED]
+    states, _, told = done.stdout.partition("--\n")
+    ended = [program.name for program in programs(states) if program.state in ENDED]
     return [f"its program {name} was stopped" for name in ended] + told.splitlines()
 
 

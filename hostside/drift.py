@@ -159,7 +159,7 @@ def _health(reality: Reality, done: Parameters) -> str:
     if "checks" not in done:
         return f"{name} was last checked by an earlier Dockstack"
     failure = health.first_failure(name, done["checks"])
-    return f"{name} does not work: {' '.join(failure.split())}" if failure else ""
+    return f"{name} does not work: {failure}" if failure else ""
 
 
 def _databases(reality: Reality, done: Parameters) -> str:

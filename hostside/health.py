@@ -49,17 +49,21 @@ def _take_in_changes(container: str) -> None:
 
 
 def first_failure(container: str, checks: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return what doesn't work in a container right now, or None; the checks are those of :func:`await_healthy`."""
+    """Return what doesn't work in a container right now, in one line, or None; the checks are as above."""
     try:
         containers.execute(container, ["/etc/dockstack/bin/health"], timeout=20)
     except CommandFailed as error:
-        return f"not every program runs: {error}"
+        return _line(f"not every program runs: {error}")
     for check in checks:
         try:
             _KINDS[check["kind"]](container, check)
         except (OSError, http.client.HTTPException, CommandFailed, ValueError) as error:
-            return f"{json.dumps(check)}: {error}"
+            return _line(f"{json.dumps(check)}: {error}")
     return None
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _tcp(_container: str, check: Mapping[str, Any]) -> None:

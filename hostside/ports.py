@@ -20,7 +20,7 @@ USUAL_MTU = 1500
 """What a veth has without being told."""
 STEP = "attaching its port"
 SHIM = Path(__file__).resolve().parent / "bin"
-"""Directory of the `docker` that ovs-docker finds first."""
+"""Directory of the programs that ovs-docker finds first."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,6 @@ def detach(container: str, locks: Path) -> None:
 
 
 def _attach(port: Port, pid: int, before: ovs.Held) -> None:
-    # ovs-docker would make a bridge that is gone, and nobody would know it for the stack's.
-    if not succeeds(["ovs-vsctl", "--timeout=30", "br-exists", port.bridge]):
-        raise CommandFailed(f"bridge {port.bridge} is gone")
     _detach(before.get(port.interface, []))
     # An attachment that was cut off half-way leaves its end inside; a new one needs the name.
     if namespace.has(pid, port.interface):

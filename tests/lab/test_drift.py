@@ -121,8 +121,13 @@ def test_a_database_that_was_dropped_is_told_and_made_again(lab: Lab) -> None:
 def test_a_bridge_that_was_deleted_is_told_and_made_again_with_all_its_ports(stack: Make) -> None:
     made = stack("t23", plain(23, 3))
     made.up()
-    started = started_at("t23")
     run("ovs-vsctl", "del-br", "br-t23")
+    # Its keeper, that is to give it a port, must not have the bridge made: nobody would know that one for the stack's.
+    run("docker", "restart", "t23-p1")
+    logs = ("docker", "logs", "t23-keeper")
+    eventually("the keeper has tried", lambda: "the bridge is gone" in run(*logs).stderr, 20)
+    assert run("ovs-vsctl", "br-exists", "br-t23", check=False).returncode != 0
+    started = started_at("t23")
 
     said = " ".join(made.preview().stdout.split())
     assert "bridge br-t23 is gone; `pulumi up` mends it" in said

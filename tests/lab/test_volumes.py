@@ -161,7 +161,9 @@ def test_volumes_and_their_service_come_back_after_restarts(lab: Lab, cloud: Clo
             write(lab, disk, OLD)
         run("docker", "restart", *restarted)
         lab.settled()
-        eventually("every service is up", lambda: up(cloud) == SERVICES, 240, 1)
+        # Cinder takes its services for up for a minute more, whatever happened to them: their own check knows better.
+        eventually("all works", lab.works, 240, 2)
+        assert up(cloud) == SERVICES
         with volume(cloud, "after-restart"):
             pass
         if in_pool:

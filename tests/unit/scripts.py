@@ -15,6 +15,7 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Load a script by its path below dockervolumes/, and leave nothing beside it."""
     monkeypatch.setattr("sys.dont_write_bytecode", True)
     path = paths.DOCKERVOLUMES / name
+    monkeypatch.syspath_prepend(path.parent)
     loader = SourceFileLoader(path.name.replace("-", "_"), str(path))
     spec = spec_from_loader(loader.name, loader)
     assert spec is not None

@@ -164,8 +164,8 @@ def test_what_was_changed_in_a_container_is_found(host: Host, directory: Path) -
 
 
 def test_a_service_that_does_not_work_is_found(host: Host, directory: Path) -> None:
-    host.failure = "not every program runs: web STARTING\nother RUNNING"
-    expected = "web1 does not work: not every program runs: web STARTING other RUNNING"
+    host.failure = "not every program runs: web STARTING, other RUNNING"
+    expected = "web1 does not work: not every program runs: web STARTING, other RUNNING"
     assert reasons(directory) == {"health-await": expected}
     assert host.checked == [("web1", CHECKS)]
 

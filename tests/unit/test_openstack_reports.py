@@ -1,4 +1,4 @@
-"""Whether a compute or an agent has reported since its container was started, by what Nova and Neutron say."""
+"""Whether a compute, an agent or a service has reported since its container was started, by what its API says."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ class Cloud:
         self._alive = alive
 
     def ask(self, _method: str, service: str, path: str, **_: str) -> Any:
+        if service == "volumev3":
+            when = self._moment and self._moment.strftime("%Y-%m-%dT%H:%M:%S.000000")
+            names = ("cinder-scheduler", "cinder-volume") if self._alive else ("cinder-scheduler",)
+            return {"services": [{"binary": name, "state": "up", "updated_at": when} for name in names]}
         if service == "network":
             when = self._moment and self._moment.strftime("%Y-%m-%d %H:%M:%S")
             return {"agents": [{"binary": AGENT, "alive": self._alive, "heartbeat_timestamp": when}]}
@@ -58,3 +62,11 @@ def test_any_report_counts_for_one_that_does_not_know_when_the_other_started(scr
 def test_a_compute_is_mapped_once_nova_lists_its_hypervisor(script: Any) -> None:
     assert script.mapped(Cloud(STARTED), "compute1")
     assert not script.mapped(Cloud(STARTED), "compute2")
+
+
+def test_cinder_is_ready_once_each_of_its_services_has_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = load("cinder/bin/cinder-ready", monkeypatch).silent_services
+    since, before = STARTED + timedelta(seconds=1), STARTED - timedelta(seconds=20)
+    assert silent(Cloud(since), STARTED) == ""
+    assert silent(Cloud(since, alive=False), STARTED) == "Cinder does not hear of cinder-volume"
+    assert silent(Cloud(before), STARTED) == "Cinder does not hear of cinder-scheduler, cinder-volume"

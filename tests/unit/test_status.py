@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -123,11 +124,34 @@ def test_a_container_that_fails_its_own_check_is_told_where_nothing_else_is_wron
         Note(verb, name, 0, {"container": name, "id": "1", "checks": []})
         for verb, name in (("health-await", "dns1"), ("health-await", "web1"), ("port-attach", "web1"))
     ]
-    host.failing = {"web1": "Nova has not\nheard of web1"}
+    host.failing = {"web1": "Nova has not heard of web1"}
     told = Fault("web1", "it does not work: Nova has not heard of web1", "make lab")
     assert status.find("lab", OUTPUTS) == [told]
     host.attached.remove("dns1")
     assert [fault.subject for fault in status.find("lab", OUTPUTS)] == ["dns1"]
+
+
+def test_a_silent_service_is_told_with_its_container_whatever_openstack_calls_its_host(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        SimpleNamespace(binary="cinder-scheduler", host="volumes", state="down"),
+        SimpleNamespace(binary="cinder-volume", host="volumes@rbd", state="up"),
+        SimpleNamespace(binary="cinder-backup", host="web1.lab@rbd", state="down"),
+    ]
+    cloud = SimpleNamespace(
+        authorize=lambda: None,
+        compute=SimpleNamespace(services=None),
+        network=SimpleNamespace(agents=None),
+        block_storage=SimpleNamespace(services=lambda: rows),
+    )
+    monkeypatch.setattr(status, "_connect", lambda _openrc: cloud)
+    services = {"dns1": {"role": "volumes"}, "web1": {"role": "plain"}}
+    outputs = {**OUTPUTS, "services": services, "endpoints": {"cinder": "tcp://cinder"}, "openrc": "openrc"}
+    assert status.find("lab", outputs) == [
+        Fault("dns1", "cinder-scheduler has gone silent", "docker restart dns1"),
+        Fault("web1", "cinder-backup has gone silent", "docker restart web1"),
+    ]
 
 
 def test_an_endpoint_that_nobody_serves_is_a_fault(host: Host) -> None:

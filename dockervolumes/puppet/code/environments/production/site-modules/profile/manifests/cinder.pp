@@ -124,17 +124,4 @@ class profile::cinder (
     enabled_backends => [$backend],
   }
   contain "profile::cinder::${backend}"
-
-  file { '/etc/cinder/ready.json':
-    ensure    => file,
-    owner     => 'root',
-    group     => 'root',
-    mode      => '0600',
-    show_diff => false,
-    content   => Sensitive(stdlib::to_json({
-      'identity_url' => $identity_url,
-      'password'     => $identity_password.unwrap,
-    })),
-    require   => Anchor['cinder::install::end'],
-  }
 }
