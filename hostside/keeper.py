@@ -184,7 +184,10 @@ class Keeper:
         """Run a piece of work; a failure is logged, and the next sweep tries again."""
         try:
             work(*arguments)
-        except (StepError, CommandFailed, OSError) as error:
+        except StepError as error:
+            # It names its container by itself.
+            log(str(error))
+        except (CommandFailed, OSError) as error:
             log(f"{what}: {error}")
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:

@@ -125,7 +125,7 @@ def test_a_bridge_that_was_deleted_is_told_and_made_again_with_all_its_ports(sta
     # Its keeper, that is to give it a port, must not have the bridge made: nobody would know that one for the stack's.
     run("docker", "restart", "t23-p1")
     logs = ("docker", "logs", "t23-keeper")
-    eventually("the keeper has tried", lambda: "the bridge is gone" in run(*logs).stderr, 20)
+    eventually("the keeper has tried", lambda: "t23-p1: attaching its port failed: " in run(*logs).stdout, 20)
     assert run("ovs-vsctl", "br-exists", "br-t23", check=False).returncode != 0
     started = started_at("t23")
 
