@@ -101,11 +101,9 @@ class profile::cinder (
   }
   # supervisord rotates what the program prints.
   cinder_api_uwsgi_config {
-    'uwsgi/http-socket':             value => ':8776';
-    'uwsgi/logto':                   ensure => absent;
-    'uwsgi/plugins':                 value => 'python3';
-    # A check that gives up while the API starts is no error of the API's.
-    'uwsgi/disable-write-exception': value => true;
+    'uwsgi/http-socket': value => ':8776';
+    'uwsgi/logto':       ensure => absent;
+    'uwsgi/plugins':     value => 'python3';
   }
   cinder_config {
     'DEFAULT/my_ip':      value => $address;
