@@ -15,7 +15,7 @@ from tests.lab.harness import HOME, PROJECT, eventually, inside, long_drill, run
 from tests.lab.rbd import read, write
 from tests.lab.secrets_of_lab import generated
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 NAME = "test-backup"
 LATER = "test-later"

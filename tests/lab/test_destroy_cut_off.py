@@ -14,7 +14,7 @@ from tests.lab import cloud as clouds
 from tests.lab.conftest import Lab
 from tests.lab.harness import PROJECT, eventually, inside, kill_all, kill_host, run
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 SECONDS = 1200
 NAME = "test-destroy-cut-off"

@@ -18,7 +18,7 @@ from tests.lab.acknowledged import Acknowledged
 from tests.lab.conftest import Lab
 from tests.lab.harness import eventually, inside, inspect, long_drill, run
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 GIVEN_UP_SECONDS = 120
 """Longer than supervisord starts a program anew before it gives up."""

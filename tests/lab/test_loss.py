@@ -29,7 +29,7 @@ from tests.lab.harness import (
     started_at,
 )
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 RESTART_SECONDS = 120
 REPORT_SECONDS = 110

@@ -32,7 +32,7 @@ from tests.lab.harness import (
     run,
 )
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 RUN_SECONDS = 600
 

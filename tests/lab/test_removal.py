@@ -14,7 +14,7 @@ from tests.lab import cloud as clouds
 from tests.lab.conftest import Lab
 from tests.lab.harness import eventually, inside, long_drill, run, started_at
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 ANY = {"containers", "ports", "names", "addresses", "certificates", "node data"}
 API = {"backends", "databases", "database users", "users", "services", "endpoints"}

@@ -14,7 +14,7 @@ from tests.lab.conftest import Lab
 from tests.lab.harness import PROJECT, eventually, inspect, interface, long_drill, run, started_at
 from tests.lab.test_token import environment
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 LIMIT_SECONDS = 2.0
 SERVICE_SECONDS = 120.0

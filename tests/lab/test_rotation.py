@@ -9,7 +9,7 @@ from tests.lab.conftest import Lab
 from tests.lab.harness import PROJECT, eventually, long_drill, run, started_at
 from tests.lab.secrets_of_lab import Secrets, generated
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 ROTATE_SECONDS = 1200
 SOME = ("keystone_admin", "galera_root", "glance_database", "glance_identity", "ceph_cinder")

@@ -28,7 +28,7 @@ from tests.lab.harness import (
     run,
 )
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 NUMBER = 22
 STEPS = 3

@@ -15,7 +15,7 @@ from tests.lab.acknowledged import Acknowledged
 from tests.lab.conftest import Lab, answers
 from tests.lab.harness import PROJECT, inspect, long_drill, run, started_at
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 UPGRADED = ("memcached", "keystone", "glance")
 LABEL = "dockstack.test"
