@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab import cloud as clouds
 from tests.lab.conftest import Lab
-from tests.lab.harness import HOME, PROJECT, eventually, inside, long_drill, run, started_at
+from tests.lab.harness import HOME, PROJECT, inside, long_drill, run, started_at
 from tests.lab.rbd import read, write
 from tests.lab.secrets_of_lab import generated
 
@@ -85,7 +85,7 @@ def test_a_restored_lab_has_all_that_was_there_and_nothing_else(lab: Lab, tmp_pa
         machine.await_ssh(300)
         with clouds.attached(cloud, machine, disk) as device:
             assert machine.ssh(f"head -c {len(TEXT)} {device}") == TEXT
-        eventually("all works", lab.works, 120, 2)
+        lab.settled()
         lab.pulumi("preview", "--expect-no-changes")
     finally:
         clouds.forget(cloud, NAME)
