@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 import sys
 import time
 import urllib.error
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from components import paths
+from components.outputs import outputs_of
 from hostside.demo import RECORD
 
 TOKEN_SECONDS = 60.0
@@ -23,13 +23,12 @@ def main(stack: str) -> int:
     """Print a stack's outputs, and prove with a token that its Keystone answers through the VIP.
 
     Returns:
-        0, or 1 when Keystone issues no token.
+        0, or 1 when the stack isn't up, or its Keystone issues no token.
     """
-    told = subprocess.run(
-        ["pulumi", "stack", "output", "--json", "--stack", stack],
-        cwd=paths.PROJECT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    outputs: dict[str, Any] = json.loads(told.stdout)
+    outputs = outputs_of(stack)
+    if outputs is None:
+        print(f"Stack {stack} is not up here.", file=sys.stderr)
+        return 1
     _table("Addresses", outputs["addresses"])
     _table("Endpoints", outputs["endpoints"])
     openrc = outputs.get("openrc")

@@ -16,9 +16,9 @@ from typing import Any
 
 from components import paths
 from components.outputs import outputs_of
+from components.remains import CONTAINER
 from components.services import ROLES, needs_of
 
-CONTAINER = "docker:index/container:Container"
 IMAGES = "**::*-image-**"
 
 

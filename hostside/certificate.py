@@ -66,7 +66,8 @@ def await_server(container: str, server: str, step: str) -> None:
     Raises:
         StepError: when it can't be reached for long.
     """
-    script = 'i=0; until nc -z -w 2 "$0" 8140; do i=$((i+1)); [ $i -lt 180 ] || exit 1; sleep 0.5; done'
+    tries = int(SERVER_SECONDS / 0.5)
+    script = f'i=0; until nc -z -w 2 "$0" 8140; do i=$((i+1)); [ $i -lt {tries} ] || exit 1; sleep 0.5; done'
     started = time.monotonic()
     try:
         containers.execute(container, ["sh", "-c", script, server], timeout=SERVER_SECONDS)
