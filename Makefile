@@ -28,7 +28,7 @@ help:
 	@echo 'make lint      ruff, mypy, shellcheck, gofmt'
 	@echo 'make bench     measure'
 	@echo 'make chart     update the lab, and draw what took how long'
-	@echo 'make prepare   install and start what the lab needs, without bringing it up'
+	@echo 'make prepare   install, start and build what the lab needs, without bringing it up'
 	@echo
 	@echo 'For plain pulumi, openstack and pytest in this shell:  . ./activate'
 
@@ -55,7 +55,8 @@ destroy:
 	@$(activated) python3 -m components.remains after "$$STACK"
 
 # Asks none of the lab's services, and none of its containers has to run.
-purge: prepare
+purge:
+	@prepare/run --without-images
 	@$(activated) python3 -m components.remains clear "$$STACK"
 	@$(activated) pulumi stack rm --stack "$$STACK" --yes --force --preserve-config
 

@@ -17,9 +17,6 @@ from components.secrets import LabSecrets
 from components.services.view import LabView
 from hostside.demo import RECORD
 
-IMAGE_DIRECTORY = "guest"
-"""Directory below Dockerfiles/ of the image that holds the guest's disk and the program that makes the demo."""
-
 PHYSICAL_NETWORK = "provider"
 """Neutron's name for what is behind the provider bridge."""
 
@@ -52,7 +49,7 @@ class Demo:
         Args:
             host: the host of the first Keystone container, in whose network the program runs.
             view: the lab.
-            image: the image of :data:`IMAGE_DIRECTORY` on that host; None when the demo is off.
+            image: the image of :data:`~components.dockerfiles.GUEST` on that host; None when the demo is off.
             secrets: the lab's secrets.
             opts: options of the resource; it depends on the services of :data:`~components.rules.DEMO_ROLES`.
         """

@@ -12,8 +12,9 @@ from components import demo, keeper, volumes
 from components.access import ADMIN_SECRET, Access
 from components.bridge import Bridge
 from components.container_host import ContainerHost
+from components.dockerfiles import GUEST, images_for, is_directory
 from components.environment import Container, Environment, Hooks
-from components.image import ForeignImage, Image, images_for, is_directory
+from components.image import ForeignImage, Image
 from components.plain_container import PlainContainers
 from components.rules import DEMO_ROLES
 from components.secrets import LabSecrets, secret_names
@@ -169,7 +170,7 @@ class Lab(pulumi.ComponentResource):
         if not demo.possible(self._view):
             return
         host = self._hosts[self._view.members("keystone")[0].host]
-        image = self._image(host, demo.IMAGE_DIRECTORY) if self._environment.demo else None
+        image = self._image(host, GUEST) if self._environment.demo else None
         services = [self._made[c.name] for role in ("keystone", *sorted(DEMO_ROLES)) for c in self._view.members(role)]
         ready = [service.stages.get(Stage.HEALTHY, service.stages[Stage.ATTACHED]) for service in services]
         demo.Demo(host, self._view, image, self._secrets, pulumi.ResourceOptions(parent=self, depends_on=ready))

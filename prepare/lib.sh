@@ -71,6 +71,18 @@ apt_update() {
         say "some package sources could not be read (see $log_directory/packages.log); going on with the others"
 }
 
+# Prints the Python to work with: DOCKSTACK_PYTHON, otherwise the distribution's, or python3 from PATH.
+usable_python() {
+    local candidate
+    for candidate in "${DOCKSTACK_PYTHON:-/usr/bin/python3}" python3; do
+        if "$candidate" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            printf '%s\n' "$candidate"
+            return 0
+        fi
+    done
+    fail "no Python 3.11 or newer that can make environments; run prepare/packages or set DOCKSTACK_PYTHON"
+}
+
 # record NAME VALUE: what `activate` reads.
 record() {
     printf '%s\n' "$2" >"$dockstack_record/$1.new"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components import demo, environment, image, paths, rules, services
+from components import demo, dockerfiles, environment, paths, rules, services
 from components.services.view import LabView
 from tests.unit.graph_recorder import GIVEN, Graph, Secret, config, record_lab
 
@@ -37,8 +37,8 @@ def test_the_demo_waits_for_its_services_to_be_healthy() -> None:
 
 def test_the_demo_asks_for_an_image_whose_name_tells_its_content() -> None:
     given = shown().the("demo").parameters()
-    assert given["wanted"]["image"]["disk"] == image.tag("guest")
-    assert given["image"] == f"sha256:{image.tag('guest')}"
+    assert given["wanted"]["image"]["disk"] == dockerfiles.tag("guest")
+    assert given["image"] == f"sha256:{dockerfiles.tag('guest')}"
     assert given["container"] == "keystone1"
     assert given["key"] == f"{paths.stack_directory('lab')}/demo-key"
 

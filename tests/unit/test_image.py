@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from components import image, paths, services
+from components import dockerfiles, paths, services
 from tests.unit.graph_recorder import CONFIG, CONTAINER, Graph, container, record_lab
 
 DIRECTORIES = sorted(path.name for path in paths.DOCKERFILES.iterdir() if path.is_dir())
 
 
 def forget() -> None:
-    for function in (image.context, image.parent, image.tag):
+    for function in (dockerfiles.context, dockerfiles.parent, dockerfiles.tag):
         function.cache_clear()
 
 
 @pytest.fixture
-def dockerfiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return a copy of Dockerfiles/ that a test may change."""
     shutil.copytree(paths.DOCKERFILES, tmp_path / "Dockerfiles")
     monkeypatch.setattr(paths, "DOCKERFILES", tmp_path / "Dockerfiles")
@@ -32,16 +32,16 @@ def dockerfiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 @pytest.mark.parametrize("directory", DIRECTORIES)
 def test_an_image_is_made_from_the_distribution_through_images_of_ours(directory: str) -> None:
-    line = image.images_for(directory)
+    line = dockerfiles.images_for(directory)
     assert line[0] == "base"
     assert line[-1] == directory
-    assert image.parent("base") == "debian:trixie-slim"
+    assert dockerfiles.parent("base") == "debian:trixie-slim"
     for before, after in pairwise(line):
-        assert image.parent(after) == f"dockstack/{before}"
+        assert dockerfiles.parent(after) == f"dockstack/{before}"
 
 
 def test_keystone_is_made_from_the_image_that_openstack_services_share() -> None:
-    assert image.images_for("keystone") == ["base", "openstack", "keystone"]
+    assert dockerfiles.images_for("keystone") == ["base", "openstack", "keystone"]
 
 
 @pytest.mark.parametrize("directory", DIRECTORIES)
@@ -52,49 +52,49 @@ def test_an_images_dockerfile_takes_its_parent_from_outside(directory: str) -> N
     assert all("${PARENT}" in line or " AS " in line.upper() for line in lines if line.startswith("FROM "))
 
 
-def test_a_tag_is_the_same_for_the_same_content(dockerfiles: Path) -> None:
-    before = image.tag("keystone")
+def test_a_tag_is_the_same_for_the_same_content(copied: Path) -> None:
+    before = dockerfiles.tag("keystone")
     forget()
-    assert image.tag("keystone") == before
+    assert dockerfiles.tag("keystone") == before
     assert before.startswith("dockstack/keystone:")
 
 
 @pytest.mark.parametrize("changed", ["keystone", "openstack", "base"])
-def test_a_change_of_an_image_or_of_any_ancestor_changes_its_tag(dockerfiles: Path, changed: str) -> None:
-    before = image.tag("keystone")
-    with (dockerfiles / changed / "Dockerfile").open("a") as file:
+def test_a_change_of_an_image_or_of_any_ancestor_changes_its_tag(copied: Path, changed: str) -> None:
+    before = dockerfiles.tag("keystone")
+    with (copied / changed / "Dockerfile").open("a") as file:
         file.write("# changed\n")
     forget()
-    assert image.tag("keystone") != before
+    assert dockerfiles.tag("keystone") != before
 
 
-def test_a_change_of_an_image_leaves_its_ancestors_and_its_siblings_alone(dockerfiles: Path) -> None:
-    before = {name: image.tag(name) for name in ("base", "openstack", "galera")}
-    with (dockerfiles / "keystone/Dockerfile").open("a") as file:
+def test_a_change_of_an_image_leaves_its_ancestors_and_its_siblings_alone(copied: Path) -> None:
+    before = {name: dockerfiles.tag(name) for name in ("base", "openstack", "galera")}
+    with (copied / "keystone/Dockerfile").open("a") as file:
         file.write("# changed\n")
     forget()
-    assert {name: image.tag(name) for name in before} == before
+    assert {name: dockerfiles.tag(name) for name in before} == before
 
 
-def test_a_new_file_a_changed_name_and_a_changed_mode_change_the_tag(dockerfiles: Path) -> None:
-    tags = {image.tag("galera")}
-    extra = dockerfiles / "galera/extra"
+def test_a_new_file_a_changed_name_and_a_changed_mode_change_the_tag(copied: Path) -> None:
+    tags = {dockerfiles.tag("galera")}
+    extra = copied / "galera/extra"
     extra.write_text("text\n")
     forget()
-    tags.add(image.tag("galera"))
+    tags.add(dockerfiles.tag("galera"))
     extra.chmod(0o755)
     forget()
-    tags.add(image.tag("galera"))
-    extra.rename(dockerfiles / "galera/other")
+    tags.add(dockerfiles.tag("galera"))
+    extra.rename(copied / "galera/other")
     forget()
-    tags.add(image.tag("galera"))
+    tags.add(dockerfiles.tag("galera"))
     assert len(tags) == 4
 
 
-def test_a_dockerfile_without_a_parent_is_refused_by_name(dockerfiles: Path) -> None:
-    (dockerfiles / "galera/Dockerfile").write_text("FROM debian\n")
+def test_a_dockerfile_without_a_parent_is_refused_by_name(copied: Path) -> None:
+    (copied / "galera/Dockerfile").write_text("FROM debian\n")
     with pytest.raises(ValueError, match=r"Dockerfiles/galera/Dockerfile.*ARG PARENT"):
-        image.parent("galera")
+        dockerfiles.parent("galera")
 
 
 def test_every_image_is_built_once_after_the_one_that_it_is_made_from(lab: Graph) -> None:
@@ -111,22 +111,22 @@ def test_every_image_is_built_once_after_the_one_that_it_is_made_from(lab: Graph
 def test_only_the_images_that_run_and_their_ancestors_are_built(lab: Graph) -> None:
     wanted = {services.KEEPER.image_directory}
     wanted |= {services.ROLES[given["role"]].image_directory for given in CONFIG["containers"].values()}
-    line = {ancestor for name in wanted for ancestor in image.images_for(name)}
+    line = {ancestor for name in wanted for ancestor in dockerfiles.images_for(name)}
     assert {r.parameters()["tag"].split(":")[0] for r in lab.verbs("image-build")} == {f"dockstack/{n}" for n in line}
 
 
 def test_a_build_gets_the_whole_directory_with_modes_and_the_packages_whose_versions_are_told(lab: Graph) -> None:
-    given = lab.the("image-build", tag=image.tag("galera")).parameters()
+    given = lab.the("image-build", tag=dockerfiles.tag("galera")).parameters()
     root = paths.DOCKERFILES / "galera"
     assert set(given["files"]) == {str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()}
     assert given["packages"] == list(services.ROLES["galera"].packages)
-    base = lab.the("image-build", tag=image.tag("base")).parameters()["files"]
+    base = lab.the("image-build", tag=dockerfiles.tag("base")).parameters()["files"]
     assert base["apt-lean"]["mode"] in ("644", "755")
 
 
 def test_two_containers_of_a_role_share_its_image() -> None:
     graph = record_lab(container("galera2", role="galera", address="10.87.0.31"))
-    assert len(graph.verbs("image-build", tag=image.tag("galera"))) == 1
+    assert len(graph.verbs("image-build", tag=dockerfiles.tag("galera"))) == 1
     used = {r.inputs["image"] for r in graph.of_type(CONTAINER) if r.name.startswith("galera")}
     assert len(used) == 1
 

@@ -1,0 +1,92 @@
+"""The images that a stack will ask this host's engine for, told before there is a Pulumi to run its program.
+
+What they are made of doesn't depend on it: an image's tag is the digest of its content. So they can be built while the
+engine is being compiled, and ``pulumi up`` then finds them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components import environment, paths, preflight, services
+from components.dockerfiles import GUEST, context, images_for, is_directory, parent_tag, tag
+from components.environment import Environment
+from hostside.process import CommandFailed, run
+
+SECRET = "secure"
+"""What marks a value in a stack's file that only its key opens."""
+
+
+def wanted(lab: Environment) -> list[str]:
+    """Return the directories below Dockerfiles/ of a lab's images on this host, each after the one it is made from."""
+    local = {host.name for host in lab.hosts.values() if host.ssh is None}
+    roles = services.for_lab(lab)
+    here = [c for c in lab.containers if c.host in local]
+    names = [container.image or roles[container.role].image_directory for container in here]
+    if here:
+        names = [services.KEEPER.image_directory, *names, *([GUEST] if lab.demo else [])]
+    return list(dict.fromkeys(name for last in names if is_directory(last) for name in images_for(last)))
+
+
+def configured(stack: str) -> Environment | None:
+    """Read a stack's configuration from its file; None where it has faults, which are ``pulumi up``'s to tell."""
+    try:
+        given = yaml.safe_load((paths.PROJECT / f"Pulumi.{stack}.yaml").read_text()) or {}
+        config = environment.decode({key: _text(value) for key, value in (given.get("config") or {}).items()})
+        addresses = preflight.own_addresses() if config.get("environment") else frozenset[str]()
+        found = environment.survey(
+            config, stack=stack, roles=services.facts(), base_dir=paths.PROJECT, local_addresses=addresses
+        )
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        return None
+    return None if found.faults else found.environment
+
+
+def _text(value: Any) -> str:
+    """Return a value as Pulumi hands it to the program."""
+    plain = _opened(value)
+    return plain if isinstance(plain, str) else json.dumps(plain)
+
+
+def _opened(value: Any) -> Any:
+    """Return a value with something in the place of each secret: no image depends on one."""
+    if isinstance(value, Mapping):
+        return SECRET if set(value) == {SECRET} else {key: _opened(inner) for key, inner in value.items()}
+    return [_opened(inner) for inner in value] if isinstance(value, list) else value
+
+
+def missing(directories: list[str]) -> list[dict[str, Any]]:
+    """Return what the verb ``image-build`` takes, and the directory, for each image that the engine lacks."""
+    listed = run(["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]).split()
+    return [
+        {"directory": name, "tag": tag(name), "parent": parent_tag(name), "files": context(name), "packages": []}
+        for name in directories
+        if tag(name) not in listed
+    ]
+
+
+def main(stack: str) -> int:
+    """Write the missing images of a stack to standard output, as JSON.
+
+    Returns:
+        0, or 1 when the engine can't tell what it has.
+    """
+    lab = configured(Path(stack).name)
+    if lab is None:
+        print(f"images: stack {stack} has no faultless configuration; `pulumi up` will say more", file=sys.stderr)
+    try:
+        print(json.dumps(missing(wanted(lab)) if lab else []))
+    except CommandFailed as error:
+        print(f"images: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,133 @@
+"""What preparation consists of, and that it builds the images that the program asks for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components import dockerfiles, environment, paths, prebuild, services
+from components.environment import Environment
+from prepare import __main__ as prepare
+from prepare.jobs import Board
+from tests.unit.graph_recorder import CONFIG, config, container, plain_config, record_lab
+
+SCRIPTS = {"docker", "openvswitch", "python", "engine", "backend", "stack", "remains"}
+
+
+def read(given: dict[str, Any]) -> Environment:
+    lab, _ = environment.load(given, stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
+    return lab
+
+
+def test_each_step_is_a_script() -> None:
+    for job in prepare.jobs("lab", images=False):
+        assert Path(job.command[0]).is_file()
+        assert job.name in SCRIPTS
+
+
+def test_nothing_is_built_where_no_images_are_wanted() -> None:
+    assert {job.name for job in prepare.jobs("lab", images=False)} == SCRIPTS
+    assert {job.name for job in prepare.jobs("lab", images=True)} == {*SCRIPTS, "image base", "images"}
+
+
+def test_the_engine_begins_before_anything_that_is_short() -> None:
+    first = Board(prepare.jobs("lab", images=True)).begin()
+    assert first is not None and first.name == "engine"
+
+
+def test_an_image_is_built_after_the_one_that_it_is_made_from() -> None:
+    told = [
+        {"directory": name, "tag": dockerfiles.tag(name), "parent": dockerfiles.parent_tag(name), "files": {},
+         "packages": []}
+        for name in dockerfiles.images_for("compute")
+    ]  # fmt: skip
+    made = {job.name: job.needs for job in prepare._found_out(json.dumps(told))}
+    assert made == {
+        "image openstack": ("image base",),
+        "image network": ("image openstack",),
+        "image compute": ("image network",),
+    }
+    # A parent that the engine has already isn't among them.
+    made = {job.name: job.needs for job in prepare._found_out(json.dumps(told[2:]))}
+    assert made == {"image network": ("image base",), "image compute": ("image network",)}
+
+
+def test_a_builds_input_is_what_the_verb_takes() -> None:
+    (base,) = [job for job in prepare.jobs("lab", images=True) if job.name == "image base"]
+    assert json.loads(base.stdin) == {
+        "tag": dockerfiles.tag("base"),
+        "parent": "debian:trixie-slim",
+        "files": dockerfiles.context("base"),
+        "packages": [],
+    }
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        config(),
+        config(demo=True),
+        container("plain1", image="base"),
+        container("plain1", image="registry.example/thing:1"),
+        plain_config(3),
+    ],
+)
+def test_the_images_are_those_that_the_program_asks_for(changed: dict[str, Any]) -> None:
+    asked = {build.parameters()["tag"] for build in record_lab(changed).verbs("image-build")}
+    assert {dockerfiles.tag(name) for name in prebuild.wanted(read(changed))} == asked
+
+
+def test_the_stack_of_this_checkout_has_all_its_images_told_each_after_its_parent() -> None:
+    lab = prebuild.configured("lab")
+    assert lab is not None
+    told = prebuild.wanted(lab)
+    assert "guest" in told
+    for name in told:
+        before = dockerfiles.images_for(name)[-2:-1]
+        assert not before or told.index(before[0]) < told.index(name)
+    assert {services.ROLES[c.role].image_directory for c in lab.containers} <= set(told)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(paths, "PROJECT", tmp_path)
+    return tmp_path
+
+
+def write(project: Path, content: object) -> None:
+    (project / "Pulumi.h1.yaml").write_text(yaml.safe_dump(content))
+
+
+def test_a_secret_of_the_configuration_is_no_obstacle(project: Path) -> None:
+    common = {**CONFIG["common"], "passwords": {"keystone_admin": {"secure": "v1:xxxx:yyyy"}}}
+    write(project, {"config": {f"dockstack:{key}": value for key, value in config(common=common).items()}})
+    lab = prebuild.configured("h1")
+    assert lab is not None
+    assert set(prebuild.wanted(lab)) == set(prebuild.wanted(read(config())))
+
+
+@pytest.mark.parametrize(
+    "content", [None, {}, [], "text", {"config": []}, {"config": {"dockstack:containers": {"a": {"role": "nova"}}}}]
+)
+def test_a_configuration_with_faults_is_left_to_up(project: Path, content: object) -> None:
+    write(project, content)
+    assert prebuild.configured("h1") is None
+
+
+def test_a_stack_without_a_file_builds_nothing(project: Path) -> None:
+    assert prebuild.configured("h1") is None
+
+
+def test_images_of_other_hosts_are_not_built_here() -> None:
+    several = config(containerHosts={"local": {}, "far": {"ssh": {"host": "192.0.2.1"}}})
+    several["containerDefaults"]["host"] = "local"
+    several["containers"]["tempest1"]["host"] = "far"
+    found = environment.survey(several, stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
+    assert found.environment is not None
+    told = prebuild.wanted(found.environment)
+    assert "tempest" not in told
+    assert "galera" in told
