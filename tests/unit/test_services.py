@@ -300,6 +300,27 @@ def test_the_digest_of_files_changes_with_content_mode_and_name() -> None:
     assert volumes.digest({"a": {"mode": "644", "content": "1"}}) == volumes.digest(files)
 
 
+def test_every_api_is_served_by_uwsgi_as_one_place_says() -> None:
+    profiles = {path.stem: path.read_text() for path in (SITE / "profile/manifests").glob("*.pp")}
+    served = {name: text.count("::wsgi::uwsgi") for name, text in profiles.items()}
+    assert {name for name, count in served.items() if count} >= {"keystone", "glance", "nova", "neutron", "cinder"}
+    assert served == {name: text.count("dockstack::uwsgi_settings(") for name, text in profiles.items()}
+    shared = (SITE / "dockstack/functions/uwsgi_settings.pp").read_text()
+    settings = dict(re.findall(r"^    'uwsgi/([\w-]+)'\s+=> { 'value' => '?(.*?)'? },$", shared, re.MULTILINE))
+    horizon = (SITE / "profile/templates/horizon-uwsgi.ini.epp").read_text()
+    for name in ("add-header", "socket-timeout", "hook-master-start", "shutdown-sockets"):
+        assert f"\n{name} = {settings[name]}\n" in horizon
+
+
+def test_uwsgi_ends_its_workers_itself_once_they_have_answered() -> None:
+    files = [path for path in paths.DOCKERVOLUMES.glob("*/supervisor/*/*.conf") if "uwsgi" in path.read_text()]
+    assert len(files) >= 8
+    for path in files:
+        lines = path.read_text().splitlines()
+        assert "stopasgroup=true" not in lines, path
+        assert "killasgroup=true" in lines, path
+
+
 def test_haproxy_serves_every_member_of_every_role_behind_the_vip() -> None:
     lab = view(container("keystone2", role="keystone", address="10.87.0.51"))
     frontends: Any = services.ROLES["haproxy"].hiera(lab, lab.members("haproxy")[0])["profile::haproxy::frontends"]

@@ -99,12 +99,7 @@ class profile::cinder (
     processes => 1,
     threads   => $threads,
   }
-  # supervisord rotates what the program prints.
-  cinder_api_uwsgi_config {
-    'uwsgi/http-socket': value => ':8776';
-    'uwsgi/logto':       ensure => absent;
-    'uwsgi/plugins':     value => 'python3';
-  }
+  create_resources(cinder_api_uwsgi_config, dockstack::uwsgi_settings(8776))
   cinder_config {
     'DEFAULT/my_ip':      value => $address;
     # What Debian's package brings along for a back end that no lab has.

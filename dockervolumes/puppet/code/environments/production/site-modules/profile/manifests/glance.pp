@@ -61,12 +61,7 @@ class profile::glance (
     processes => $processes,
     threads   => $threads,
   }
-  # supervisord rotates what the program prints.
-  glance_api_uwsgi_config {
-    'uwsgi/http-socket': value => ':9292';
-    'uwsgi/logto':       ensure => absent;
-    'uwsgi/plugins':     value => 'python3';
-  }
+  create_resources(glance_api_uwsgi_config, dockstack::uwsgi_settings(9292))
 
   exec { 'database of Glance':
     command   => 'glance-manage db sync && glance-manage db load_metadefs',

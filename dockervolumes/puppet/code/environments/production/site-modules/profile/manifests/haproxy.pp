@@ -40,9 +40,29 @@ class profile::haproxy (
       'option'  => ['dontlognull', 'redispatch'],
       'retries' => '3',
       # A tunnel is a guest's screen, which nothing may happen on for a while.
-      # OpenStack's clients keep connections for a later request, and fail if that meets the end of one.
-      'timeout' => ['http-request 10s', 'http-keep-alive 5m', 'queue 1m', 'connect 5s', 'client 5m', 'server 5m', 'tunnel 1h', 'check 5s'],
+      # OpenStack's clients keep connections for a later request, and fail if that meets the end of one: it is left to them.
+      'timeout' => ['http-request 10s', 'http-keep-alive 1h', 'queue 1m', 'connect 5s', 'client 5m', 'server 5m', 'tunnel 1h', 'check 5s'],
     },
+  }
+
+  # haproxy gives these bytes as they are.
+  $unanswered = '/etc/haproxy/errors/unanswered.http'
+  file { $unanswered:
+    ensure  => file,
+    owner   => 'root',
+    group   => 'root',
+    mode    => '0644',
+    content => [
+      'HTTP/1.1 503 Service Unavailable',
+      'Cache-Control: no-cache',
+      'Content-Type: text/plain',
+      'Content-Length: 45',
+      '',
+      'The service went away before it had answered.',
+    ].join("\r\n"),
+    require => Package['haproxy'],
+    before  => Concat['/etc/haproxy/haproxy.cfg'],
+    notify  => Exec['reload HAProxy'],
   }
 
   $frontends.each |$name, $frontend| {
@@ -56,8 +76,13 @@ class profile::haproxy (
       $check_option = $frontend['check_path'] ? { undef => [], default => ['httpchk'] }
       $options = {
         'balance'      => 'roundrobin',
-        'http-request' => 'set-header X-Forwarded-Proto http',
-        'option'       => ['forwardfor', 'httplog'] + $check_option,
+        # A server that went away is asked again where nothing can have changed. Of other requests it can't be known whether they were
+        # carried out: the client is told what it knows as a service that is away for a moment.
+        'http-request' => ['set-header X-Forwarded-Proto http', 'disable-l7-retry unless METH_GET'],
+        'retry-on'     => 'conn-failure empty-response',
+        'errorfile'    => "502 ${unanswered}",
+        # The servers end a connection with each answer. A client's is kept, and its end is announced, also when haproxy is reloaded.
+        'option'       => ['forwardfor', 'httplog', 'clitcpka', 'http-server-close', 'idle-close-on-response'] + $check_option,
       } + $check
       $server_options = 'check inter 2s fall 2 rise 1'
     } else {

@@ -79,13 +79,7 @@ class profile::keystone (
     processes => $processes,
     threads   => $threads,
   }
-  # supervisord rotates what the program prints.
-  keystone_uwsgi_config {
-    'uwsgi/http-socket':      value => ':5000';
-    'uwsgi/logto':            ensure => absent;
-    'uwsgi/apparmor-profile': ensure => absent;
-    'uwsgi/plugins':          value => 'python3';
-  }
+  create_resources(keystone_uwsgi_config, dockstack::uwsgi_settings(5000))
 
   file { '/etc/keystone/bootstrap.json':
     ensure    => file,

@@ -87,13 +87,7 @@ class profile::neutron (
     processes => $processes,
     threads   => $threads,
   }
-  # supervisord rotates what the program prints.
-  neutron_api_uwsgi_config {
-    'uwsgi/http-socket':      value => ':9696';
-    'uwsgi/logto':            ensure => absent;
-    'uwsgi/apparmor-profile': ensure => absent;
-    'uwsgi/plugins':          value => 'python3';
-  }
+  create_resources(neutron_api_uwsgi_config, dockstack::uwsgi_settings(9696))
 
   class { 'neutron::agents::l3': }
   class { 'neutron::agents::dhcp':

@@ -46,19 +46,8 @@ class profile::nova (
   class { 'nova::wsgi::uwsgi_api_metadata':
     processes => 1,
   }
-  # supervisord rotates what the programs print.
-  nova_api_uwsgi_config {
-    'uwsgi/http-socket':      value => ':8774';
-    'uwsgi/logto':            ensure => absent;
-    'uwsgi/apparmor-profile': ensure => absent;
-    'uwsgi/plugins':          value => 'python3';
-  }
-  nova_api_metadata_uwsgi_config {
-    'uwsgi/http-socket':      value => ':8775';
-    'uwsgi/logto':            ensure => absent;
-    'uwsgi/apparmor-profile': ensure => absent;
-    'uwsgi/plugins':          value => 'python3';
-  }
+  create_resources(nova_api_uwsgi_config, dockstack::uwsgi_settings(8774))
+  create_resources(nova_api_metadata_uwsgi_config, dockstack::uwsgi_settings(8775))
   class { 'nova::conductor':
     workers => 1,
   }

@@ -49,12 +49,7 @@ class profile::placement (
     processes => $processes,
     threads   => $threads,
   }
-  # supervisord rotates what the program prints.
-  placement_api_uwsgi_config {
-    'uwsgi/http-socket': value => ':8778';
-    'uwsgi/logto':       ensure => absent;
-    'uwsgi/plugins':     value => 'python3';
-  }
+  create_resources(placement_api_uwsgi_config, dockstack::uwsgi_settings(8778))
 
   exec { 'database of Placement':
     command   => 'placement-manage db sync',
