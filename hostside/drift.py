@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from hostside import bridge, containers, engine, health, notes, ovs, ports
+from hostside import bridge, containers, engine, health, notes, ovs, ports, programs
+from hostside.errors import StepError
 from hostside.notes import Note, Parameters
 from hostside.process import CommandFailed
 
@@ -154,11 +155,18 @@ def _health(reality: Reality, done: Parameters) -> str:
     absent = _ports(reality, {"containers": {name: done["id"]}})
     if absent or not reality.runs(done):
         return absent
-    if changed := containers.changes(name):
+    pid = engine.pid(name)
+    if pid is None:
+        return f"container {name} has ended"
+    try:
+        listed = programs.listed(name, programs.SOCKET.format(pid=pid))
+    except StepError as error:
+        return f"{name} does not work: {error.reason}"
+    if changed := containers.changes(name, pid, listed):
         return f"{name}: {', '.join(changed)}"
     if "checks" not in done:
         return f"{name} was last checked by an earlier Dockstack"
-    failure = health.first_failure(name, done["checks"])
+    failure = health.failure(name, listed, done["checks"])
     return f"{name} does not work: {failure}" if failure else ""
 
 
