@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -107,12 +108,16 @@ def entry_files(directory: Path) -> dict[Path, str]:
     return Registration(**{**ENTRY, "directory": str(directory / "volumes/puppet1")}).written()  # type: ignore[arg-type]
 
 
+def look(directory: Path) -> dict[tuple[str, str], Finding]:
+    return {key: found.result(timeout=10) for key, found in drift.look(directory, "lab").items()}
+
+
 def reasons(directory: Path) -> dict[str, str]:
-    return {verb: found.reason for (verb, _), found in drift.look(directory, "lab").items() if found.reason}
+    return {verb: found.reason for (verb, _), found in look(directory).items() if found.reason}
 
 
 def test_where_nothing_has_changed_nothing_is_found(host: Host, directory: Path) -> None:
-    found = drift.look(directory, "lab")
+    found = look(directory)
     assert len(found) == 6
     assert set(found.values()) == {Finding(0, "")}
 
@@ -146,7 +151,7 @@ def test_a_stopped_container_is_waited_for_without_asking_for_its_programs(host:
 
 def test_a_container_that_is_gone_is_the_engines_to_make_again(host: Host, directory: Path) -> None:
     del host.states["web1"]
-    found = drift.look(directory, "lab")[("port-attach", "web1")]
+    found = look(directory)[("port-attach", "web1")]
     assert found == Finding(0, "container web1 is gone", drift.REFRESH)
     assert list(reasons(directory)) == ["port-attach"]
 
@@ -236,13 +241,32 @@ def test_an_entry_at_the_puppet_server_that_was_edited_is_found(host: Host, dire
 
 
 def test_a_host_that_cannot_be_asked_has_no_findings(host: Host, directory: Path) -> None:
+    host.bridges, host.engine_answers = {}, False
+    assert set(look(directory).values()) == {Finding(0, "")}
+
+
+def test_what_was_mended_before_keeps_its_number_where_nobody_can_be_asked(host: Host, directory: Path) -> None:
+    notes.keep(directory, "bridge-up", "br-lab", BRIDGE, 3)
+    assert look(directory)["bridge-up", "br-lab"] == Finding(3, "")
     host.engine_answers = False
-    assert drift.look(directory, "lab") == {}
+    assert look(directory)["bridge-up", "br-lab"] == Finding(3, "")
+
+
+def test_nobody_waits_for_all_of_the_look(host: Host, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(health, "failure", lambda *_asked: None if answered.wait(10) else "nobody was told")
+    found = drift.look(directory, "lab")
+    for key, finding in found.items():
+        if key[0] != "health-await":
+            assert finding.result(timeout=10) == Finding(0, "")
+    assert not found["health-await", "web1"].done()
+    answered.set()
+    assert found["health-await", "web1"].result(timeout=10) == Finding(0, "")
 
 
 def test_what_a_power_cut_left_of_a_note_is_as_good_as_none(host: Host, directory: Path) -> None:
     (directory / notes.DIRECTORY / "bridge-up br-lab.json").write_text("")
-    assert ("bridge-up", "br-lab") not in drift.look(directory, "lab")
+    assert ("bridge-up", "br-lab") not in look(directory)
     assert notes.count(directory, "bridge-up", "br-lab") == 0
 
 

@@ -14,7 +14,6 @@ import pytest
 
 from hostside import engine
 
-
 ATTACHED = {"Detach": False, "Tty": False}
 
 

@@ -14,7 +14,16 @@ from typing import Any
 import pytest
 import yaml
 
-from hostside import certificate, certificate_authority, containers, engine, health, programs, provisioning, registration
+from hostside import (
+    certificate,
+    certificate_authority,
+    containers,
+    engine,
+    health,
+    programs,
+    provisioning,
+    registration,
+)
 from hostside.errors import StepError
 from hostside.process import CommandFailed
 from hostside.programs import Program

@@ -30,7 +30,8 @@ class Host:
 
     def __init__(self) -> None:
         self.states: dict[str, dict[str, Any]] = {
-            name: {"Status": "running", "Running": True, "Paused": False, "Pid": NOBODY} for name in ("lab-keeper", "dns1", "web1")
+            name: {"Status": "running", "Running": True, "Paused": False, "Pid": NOBODY}
+            for name in ("lab-keeper", "dns1", "web1")
         }
         self.attached = {"dns1", "web1"}
         self.bridge_is_up = True
