@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
 import shlex
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -105,21 +107,27 @@ class ContainerHost(pulumi.ComponentResource):
             opts: options of the resource.
         """
         dependencies = [self.tool, *_as_list(opts.depends_on)]
+        stdin = pulumi.Output.json_dumps(dict(parameters), sort_keys=True)
         found = self._found.get((create, subject))
-        # Several verbs may have to be repeated for the same reason.
-        if found and found.reason and found.reason not in self._told:
-            self._told.add(found.reason)
-            pulumi.log.warn(f"{found.reason}; `{found.remedy}` mends it")
-        if found and found.count:
-            parameters = {**parameters, DRIFT: found.count}
+        if found:
+            stdin = pulumi.Output.all(stdin, self._finding(found)).apply(lambda both: _numbered(*both))
         return self._command(
             name,
             create=self._line(create, subject),
             delete=self._line(delete, subject) if delete else None,
-            stdin=pulumi.Output.json_dumps(dict(parameters), sort_keys=True),
+            stdin=stdin,
             logging=command.local.Logging.STDERR if show else command.local.Logging.NONE,
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=dependencies)),
         )
+
+    async def _finding(self, found: Future[drift.Finding]) -> drift.Finding:
+        """Wait for what the look finds, and tell a person what is different."""
+        finding = await asyncio.wrap_future(found)
+        # Several verbs may have to be repeated for the same reason.
+        if finding.reason and finding.reason not in self._told:
+            self._told.add(finding.reason)
+            pulumi.log.warn(f"{finding.reason}; `{finding.remedy}` mends it")
+        return finding
 
     def script(
         self,
@@ -175,6 +183,13 @@ class ContainerHost(pulumi.ComponentResource):
             logging=command.remote.Logging(logging.value),
             opts=opts,
         )
+
+
+def _numbered(parameters: str, finding: drift.Finding) -> str:
+    """Return a verb's parameters with the number that has the engine plan it again, where there is one."""
+    if not finding.count:
+        return parameters
+    return json.dumps({**json.loads(parameters), DRIFT: finding.count}, sort_keys=True)
 
 
 def packed(tool: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pulumi
@@ -13,11 +14,16 @@ from components.faults import ConfigurationFaults
 from components.lab import Lab
 
 
+DEBUG = "PULUMI_OPTION_DEBUG"
+"""Set, this variable is Pulumi's option --debug."""
+
+
 async def main() -> dict[str, Any]:
     """Build the lab of the selected stack, and return its outputs.
 
     With faults in its configuration, report them all and build nothing.
     """
+    _keep_debug_messages()
     stack, real = pulumi.get_stack(), not pulumi.runtime.is_dry_run()
     try:
         remains.claim(stack, note=False)
@@ -34,6 +40,15 @@ async def main() -> dict[str, Any]:
     # and goes through all of them whenever one comes: with hundreds of containers a processor does nothing else.
     await asyncio.sleep(0)
     return {name: getattr(made, name) for name in ("addresses", "endpoints", "openrc", "services")}
+
+
+def _keep_debug_messages() -> None:
+    """Keep to ourselves what the SDK has to say to those who debug it, unless somebody does.
+
+    It calls the engine for each of some thousand messages and waits for its answer, and the engine throws them away.
+    """
+    if DEBUG not in os.environ:
+        pulumi.log.debug = lambda *_message, **_options: None
 
 
 def configured(stack: str) -> Environment:

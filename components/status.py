@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -26,7 +25,8 @@ from openstack.exceptions import HttpException, SDKException
 
 from components import keeper, paths
 from components.outputs import outputs_of
-from hostside import bridge, containers, engine, health, notes, ovs, ports
+from hostside import bridge, engine, health, notes, ovs, ports, programs
+from hostside.errors import StepError
 from hostside.process import CommandFailed
 
 WORKS, BROKEN, UNKNOWN_STACK = 0, 1, 2
@@ -111,24 +111,19 @@ def _container(stack: str, name: str, there: bool, held: ovs.Held) -> Iterator[F
     if ports.Port.of(name, found["Config"]["Labels"] or {}) and not ports.present(name, held):
         yield Fault(name, "it lacks its port, or has another address", _again(stack))
     if state.get("Health"):
-        yield from _programs(name)
+        yield from _programs(name, state["Pid"])
 
 
-def _programs(name: str) -> Iterator[Fault]:
+def _programs(name: str, pid: int) -> Iterator[Fault]:
     """Ask a container's supervisord, which knows more, and sooner, than Docker's health."""
-    asked = ["docker", "exec", name, "/etc/dockstack/bin/health"]
     try:
-        done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
-    except subprocess.TimeoutExpired:
-        yield Fault(name, "it does not answer a command", f"docker restart {name}")
+        listed = programs.listed(name, programs.SOCKET.format(pid=pid))
+    except StepError as error:
+        yield Fault(name, error.reason, f"docker restart {name}")
         return
-    programs = containers.programs(done.stdout)
-    for program in programs:
-        if program.state != "RUNNING":
-            reason = f"its program {program.name} is {program.state} {program.reason}".rstrip()
-            yield Fault(name, reason, f"docker exec {name} supervisorctl restart {program.name}")
-    if done.returncode and not programs:
-        yield Fault(name, done.stderr.strip() or "its programs can't be asked for", f"docker restart {name}")
+    for program in listed:
+        if not program.runs:
+            yield Fault(name, f"its program {program}", f"docker exec {name} supervisorctl restart {program.name}")
 
 
 def _endpoint(stack: str, service: str, url: str) -> Iterator[Fault]:

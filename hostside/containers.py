@@ -6,12 +6,13 @@ import queue
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
-from hostside.process import CommandFailed, run, succeeds
+from hostside import engine
+from hostside.process import CommandFailed, run, succeeds, tail
+from hostside.programs import Program
 
-ENDED = ("STOPPED", "EXITED", "FATAL")
-"""States of a program that supervisord doesn't start again by itself."""
+KEPT = "/etc/dockstack/bin/kept"
 LOG_LINES = 15
 """How many lines of a log an error shows."""
 
@@ -20,9 +21,18 @@ def execute(container: str, arguments: Sequence[str], *, stdin: str | None = Non
     """Run a command in a container as root and return its standard output.
 
     Raises:
-        CommandFailed: when it ends with a status other than 0.
+        CommandFailed: when it ends with a status other than 0, does not end in time, or can't be run.
     """
-    return run(["docker", "exec", "-i", container, *arguments], stdin=stdin, timeout=timeout)
+    said = f"{' '.join(arguments[:2])} in {container}"
+    try:
+        ended = engine.execute(container, arguments, stdin=stdin, timeout=timeout)
+    except TimeoutError as error:
+        raise CommandFailed(f"{said} did not end within {timeout:.0f} s") from error
+    except engine.EngineError as error:
+        raise CommandFailed(str(error)) from error
+    if ended.status != 0:
+        raise CommandFailed(f"{said} ended with status {ended.status}: {tail(ended.stderr or ended.stdout)}")
+    return ended.stdout
 
 
 def stream(
@@ -64,39 +74,29 @@ def stream(
         process.kill()
 
 
-@dataclass(frozen=True)
-class Program:
-    """A program as its supervisord sees it."""
+def changes(container: str, pid: int, listed: Sequence[Program]) -> list[str]:
+    """Return what was changed in a running container by hand: programs that were stopped, and what isn't kept.
 
-    name: str
-    state: str
-    """One of supervisord's: RUNNING, STARTING, BACKOFF, STOPPED, EXITED, FATAL."""
-    reason: str
-    """Why it could not be started, in parentheses; mostly empty."""
-
-
-def programs(told: str) -> list[Program]:
-    """Return what the base image's script ``health`` tells: a line ``NAME STATE uptime Ns (REASON)`` for each."""
-    lines = [words for line in told.splitlines() if len(words := line.split(maxsplit=4)) > 1]
-    return [Program(name, state, "".join(rest[2:])) for name, state, *rest in lines]
-
-
-def changes(container: str) -> list[str]:
-    """Return what was changed in a running container by hand: programs that were stopped, and what ``kept`` tells.
-
-    ``kept`` is a script that a role may have: it prints what isn't as it was set up, and ``kept --mend`` puts it back.
+    Args:
+        container: the container.
+        pid: its first process.
+        listed: its programs.
     """
-    script = "/etc/dockstack/bin/health; echo --; [ ! -x /etc/dockstack/bin/kept ] || /etc/dockstack/bin/kept"
-    try:
-        done = subprocess.run(
-            ["docker", "exec", container, "sh", "-c", script],
-            capture_output=True, text=True, timeout=20, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+    return [f"its program {program.name} was stopped" for program in listed if program.ended] + not_kept(container, pid)
+
+
+def not_kept(container: str, pid: int) -> list[str]:
+    """Return what the script ``kept`` tells, which a role may have.
+
+    It prints what isn't as it was set up, and ``kept --mend`` puts it back.
+    """
+    if not Path(f"/proc/{pid}/root{KEPT}").exists():
         return []
-    states, _, told = done.stdout.partition("--\n")
-    ended = [program.name for program in programs(states) if program.state in ENDED]
-    return [f"its program {name} was stopped" for name in ended] + told.splitlines()
+    try:
+        return execute(container, [KEPT], timeout=20).splitlines()
+    except CommandFailed:
+        # What can't be asked is found by the checks.
+        return []
 
 
 def undo_changes(container: str) -> None:

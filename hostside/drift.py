@@ -3,21 +3,26 @@
 The notes of the verbs are compared with the host. Where they differ, the verb's parameters are given a number that they
 did not have before: the engine then plans the verb again, as it would after a change of the configuration, and the
 next ``up`` mends what the look has found.
+
+Each note is looked into by itself, so that nobody waits for all of them: a service that is asked how it is may think
+for a second, and the engine has enough to plan meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from hostside import bridge, containers, engine, health, notes, ovs, ports
+from hostside import bridge, containers, engine, health, notes, ovs, ports, programs
+from hostside.errors import StepError
 from hostside.notes import Note, Parameters
 from hostside.process import CommandFailed
 
-AT_ONCE = 8
+AT_ONCE = 16
+"""How many notes are looked into at a time: most wait for an answer."""
 UP, REFRESH = "pulumi up", "pulumi up --refresh"
 
 
@@ -75,34 +80,41 @@ class Reality:
             return None
 
 
-def look(directory: Path, stack: str) -> dict[tuple[str, str], Finding]:
-    """Compare the notes of a stack with the host.
+def look(directory: Path, stack: str) -> dict[tuple[str, str], Future[Finding]]:
+    """Begin to compare the notes of a stack with the host.
 
     Args:
         directory: the stack's directory on this host.
         stack: its name.
 
     Returns:
-        Verb and subject to what was found; empty when the host can't be asked, which the next step will tell.
+        Verb and subject to what will be found. Where the host can't be asked, that is nothing: the next step will tell.
     """
     kept = notes.everything(directory)
     if not kept:
         return {}
+    pool = ThreadPoolExecutor(AT_ONCE)
+    reality = pool.submit(Reality, stack)
+    found = {(note.verb, note.subject): pool.submit(_judge, reality, note) for note in sorted(kept, key=_rank)}
+    pool.shutdown(wait=False)
+    return found
+
+
+def _rank(note: Note) -> int:
+    return list(_DIFFERS).index(note.verb)
+
+
+def _judge(reality: Future[Reality], note: Note) -> Finding:
     try:
-        reality = Reality(stack)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return dict(pool.map(lambda note: _judge(reality, note), kept))
+        host = reality.result()
+        reason = _DIFFERS[note.verb](host, note.done)
+        gone = () if reason or note.verb not in _PORTS else _gone(host, note.done)
     except (CommandFailed, OSError):
-        return {}
-
-
-def _judge(reality: Reality, note: Note) -> tuple[tuple[str, str], Finding]:
-    reason = _DIFFERS[note.verb](reality, note.done)
-    gone = () if reason or note.verb not in _PORTS else _gone(reality, note.done)
+        return Finding(note.count, "")
     if gone:
         # Its resource is Docker's, and the engine sees that it is gone when it refreshes its state.
-        return (note.verb, note.subject), Finding(note.count, f"container {', '.join(gone)} is gone", REFRESH)
-    return (note.verb, note.subject), Finding(note.count + bool(reason), reason)
+        return Finding(note.count, f"container {', '.join(gone)} is gone", REFRESH)
+    return Finding(note.count + bool(reason), reason)
 
 
 def _bridge(reality: Reality, done: Parameters) -> str:
@@ -154,11 +166,18 @@ def _health(reality: Reality, done: Parameters) -> str:
     absent = _ports(reality, {"containers": {name: done["id"]}})
     if absent or not reality.runs(done):
         return absent
-    if changed := containers.changes(name):
+    pid = engine.pid(name)
+    if pid is None:
+        return f"container {name} has ended"
+    try:
+        listed = programs.listed(name, programs.SOCKET.format(pid=pid))
+    except StepError as error:
+        return f"{name} does not work: {error.reason}"
+    if changed := containers.changes(name, pid, listed):
         return f"{name}: {', '.join(changed)}"
     if "checks" not in done:
         return f"{name} was last checked by an earlier Dockstack"
-    failure = health.first_failure(name, done["checks"])
+    failure = health.failure(name, listed, done["checks"])
     return f"{name} does not work: {failure}" if failure else ""
 
 
@@ -174,11 +193,13 @@ def _databases(reality: Reality, done: Parameters) -> str:
 _PORTS = ("port-attach", "ports-attach")
 _DIFFERS: Mapping[str, Callable[[Reality, Parameters], str]] = {
     "bridge-up": _bridge,
-    "certificate-issue": _certificate,
     "files-write": _files,
-    "health-await": _health,
+    "register": _files,
     "port-attach": _ports,
     "ports-attach": _ports,
+    "health-await": _health,
+    "certificate-issue": _certificate,
     "provision": _databases,
-    "register": _files,
 }
+"""How to tell what is different, in the order in which the notes are looked into: what is quick first, and what many
+notes have to wait for, as there is one answer for all of them, last."""

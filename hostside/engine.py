@@ -9,12 +9,16 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 STACK_LABEL = "dockstack.stack"
+STDERR = 2
+"""Number of standard error in the engine's stream of a command's output."""
 
 
 class EngineError(OSError):
@@ -32,19 +36,42 @@ def _socket_path() -> str:
     return address.removeprefix("unix://")
 
 
-def _open(method: str, path: str, query: dict[str, str], timeout: float | None) -> tuple[int, Any]:
-    """Send a request and return the status and a file object at the start of the body."""
+def _open(
+    method: str,
+    path: str,
+    query: Mapping[str, str],
+    timeout: float | None,
+    given: object = None,
+    stdin: bytes | None = None,
+) -> tuple[int, Any]:
+    """Send a request and return the status and a file object at the start of the body.
+
+    Args:
+        method: the method.
+        path: what is asked for.
+        query: the parameters in the URL.
+        timeout: seconds that a step of it may take.
+        given: the request's own body, sent as JSON; None for none.
+        stdin: what a command that the request starts reads.
+    """
     target = path + ("?" + urllib.parse.urlencode(query) if query else "")
+    body = b"" if given is None else json.dumps(given).encode()
+    # HTTP/1.0 makes the engine send the body as it is, unchunked, up to the end of the connection.
+    head = f"{method} {target} HTTP/1.0\r\nHost: docker\r\nContent-Length: {len(body)}\r\n"
+    head += "Content-Type: application/json\r\n\r\n" if body else "\r\n"
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)
     try:
         connection.connect(_socket_path())
-        # HTTP/1.0 makes the engine send the body as it is, unchunked, up to the end of the connection.
-        connection.sendall(f"{method} {target} HTTP/1.0\r\nHost: docker\r\nContent-Length: 0\r\n\r\n".encode())
+        connection.sendall(head.encode() + body)
         stream = connection.makefile("rb")
         status = stream.readline().split()
         while stream.readline().strip():
             pass
+        if stdin is not None:
+            # Only now is the connection the command's: what came with the request, the engine would drop.
+            connection.sendall(stdin)
+            connection.shutdown(socket.SHUT_WR)
     except (ConnectionRefusedError, FileNotFoundError) as error:
         raise EngineGone(f"the Docker engine is gone: {error}") from error
     except OSError as error:
@@ -57,13 +84,15 @@ def _open(method: str, path: str, query: dict[str, str], timeout: float | None) 
     return int(status[1]), stream
 
 
-def call(method: str, path: str, query: dict[str, str] | None = None, timeout: float = 30) -> tuple[int, Any]:
+def call(
+    method: str, path: str, query: Mapping[str, str] | None = None, timeout: float = 30, given: object = None
+) -> tuple[int, Any]:
     """Call the engine and return the status and the decoded JSON body (None when there is none).
 
     Raises:
         EngineError: when the engine can't be reached.
     """
-    status, stream = _open(method, path, query or {}, timeout)
+    status, stream = _open(method, path, query or {}, timeout, given)
     with stream:
         try:
             body = stream.read()
@@ -83,6 +112,12 @@ def inspect(container: str) -> dict[str, Any] | None:
     if status != 200:
         raise EngineError(f"inspecting {container}: {body}")
     return dict(body)
+
+
+def pid(container: str) -> int | None:
+    """Return the first process of a container; None when it doesn't run or there is none."""
+    found = inspect(container)
+    return int(found["State"]["Pid"]) if found and found["State"]["Running"] else None
 
 
 def containers(stack: str) -> list[dict[str, Any]]:
@@ -127,6 +162,70 @@ def stop(container: str, seconds: int) -> None:
     """Stop a container, by force after some seconds; one that is stopped or gone is left as it is."""
     path = f"/containers/{urllib.parse.quote(container)}/stop"
     call("POST", path, {"t": str(seconds)}, timeout=seconds + 30)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command in a container ended, and what it wrote."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def execute(container: str, command: Sequence[str], *, stdin: str | None = None, timeout: float) -> Ended:
+    """Run a command in a container as root, and wait for its end.
+
+    Args:
+        container: the container.
+        command: the command and its arguments.
+        stdin: text for its standard input.
+        timeout: seconds after which nobody waits for it any more; the command goes on.
+
+    Raises:
+        TimeoutError: when it has not ended by then.
+        EngineError: when the engine can't be reached, or refuses, as it does where the container doesn't run.
+    """
+    deadline = time.monotonic() + timeout
+    order = {"AttachStdin": stdin is not None, "AttachStdout": True, "AttachStderr": True, "Cmd": list(command)}
+    status, made = call("POST", f"/containers/{urllib.parse.quote(container)}/exec", given=order)
+    if status != 201:
+        raise EngineError(f"running {command[0]} in {container}: {_message(made)}")
+    attached = {"Detach": False, "Tty": False}
+    given = None if stdin is None else stdin.encode()
+    status, stream = _open("POST", f"/exec/{made['Id']}/start", {}, timeout, attached, given)
+    with stream:
+        if status != 200:
+            raise EngineError(f"running {command[0]} in {container}: {stream.read().decode(errors='replace').strip()}")
+        stdout, stderr = _output(stream, deadline)
+    while True:
+        _, told = call("GET", f"/exec/{made['Id']}/json")
+        if not told["Running"]:
+            return Ended(int(told["ExitCode"]), stdout, stderr)
+        # Its output may be at its end before the engine has heard of its own.
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        time.sleep(0.01)
+
+
+def _output(stream: BinaryIO, deadline: float) -> tuple[str, str]:
+    """Read standard output and standard error, which come in one stream: number, three zeros, length, bytes."""
+    parts: tuple[list[bytes], list[bytes]] = ([], [])
+    try:
+        while head := stream.read(8):
+            parts[head[0] == STDERR].append(stream.read(int.from_bytes(head[4:], "big")))
+            if time.monotonic() > deadline:
+                raise TimeoutError
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise EngineError(f"the Docker engine stopped answering: {error}") from error
+    stdout, stderr = (b"".join(written).decode(errors="replace") for written in parts)
+    return stdout, stderr
+
+
+def _message(body: Any) -> str:
+    return str(body.get("message", body)) if isinstance(body, dict) else str(body)
 
 
 def events(stack: str) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hostside import containers
+from hostside import containers, engine, programs
 from hostside.errors import StepError
 from hostside.process import CommandFailed, succeeds
 
@@ -51,9 +51,21 @@ def _take_in_changes(container: str) -> None:
 def first_failure(container: str, checks: Sequence[Mapping[str, Any]]) -> str | None:
     """Return what doesn't work in a container right now, in one line, or None; the checks are as above."""
     try:
-        containers.execute(container, ["/etc/dockstack/bin/health"], timeout=20)
-    except CommandFailed as error:
-        return _line(f"not every program runs: {error}")
+        pid = engine.pid(container)
+        if pid is None:
+            return "it does not run"
+        listed = programs.listed(container, programs.SOCKET.format(pid=pid))
+    except engine.EngineError as error:
+        return _line(str(error))
+    except StepError as error:
+        return _line(error.reason)
+    return failure(container, listed, checks)
+
+
+def failure(container: str, listed: Sequence[programs.Program], checks: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what doesn't work in a container whose programs are known, in one line, or None."""
+    if waiting := [str(program) for program in listed if not program.runs]:
+        return _line(f"not every program runs: {', '.join(waiting)}")
     for check in checks:
         try:
             _KINDS[check["kind"]](container, check)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from hostside import containers, engine
+from hostside import containers, engine, health
 from hostside.errors import StepError
 from hostside.process import CommandFailed
 
@@ -51,9 +51,7 @@ def leave(container: str, fqdn: str, other: str, command: Sequence[str]) -> None
     try:
         containers.execute(other, [*command, container, fqdn], timeout=SECONDS)
     except CommandFailed as error:
-        try:
-            containers.execute(other, ["/etc/dockstack/bin/health"], timeout=20)
-        except CommandFailed:
+        if health.first_failure(other, ()):
             print(f"{container}: {other} doesn't work and can't be told of its removal", file=sys.stderr, flush=True)
             return
         reason = f"{command[0]} in {other} ended badly: {error}"

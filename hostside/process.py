@@ -38,9 +38,15 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise CommandFailed(f"{' '.join(arguments[:4])} did not end within {timeout:.0f} s") from error
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip()[-2000:]
-        raise CommandFailed(f"{' '.join(arguments[:4])} ended with status {done.returncode}: {said}")
+        raise CommandFailed(
+            f"{' '.join(arguments[:4])} ended with status {done.returncode}: {tail(done.stderr or done.stdout)}"
+        )
     return done.stdout
+
+
+def tail(output: str) -> str:
+    """Return the end of what a program has written, for an error."""
+    return output.strip()[-2000:]
 
 
 def succeeds(arguments: Sequence[str], *, timeout: float = 60) -> bool:

@@ -1,15 +1,20 @@
-"""The programs of a container, by its supervisord's own socket: a keeper needs no command inside for it."""
+"""The programs of a container, by its supervisord's own socket: no command inside is needed for it."""
 
 from __future__ import annotations
 
 import http.client
 import socket
 import xmlrpc.client
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from hostside.errors import StepError
 
 STEP = "its programs"
+ENDED = ("STOPPED", "EXITED", "FATAL")
+"""States of a program that supervisord doesn't start again by itself."""
 SOCKET = "/proc/{pid}/root/run/supervisor.sock"
 TIMEOUT_SECONDS = 10
 
@@ -34,6 +39,47 @@ class _Transport(xmlrpc.client.Transport):
         return _Connection(self._path)
 
 
+@dataclass(frozen=True)
+class Program:
+    """A program as its supervisord sees it."""
+
+    name: str
+    state: str
+    """One of supervisord's: RUNNING, STARTING, BACKOFF, STOPPED, EXITED, FATAL."""
+    reason: str
+    """Why it could not be started; mostly empty."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether it runs, for as long as it has to until it is taken for started."""
+        return self.state == "RUNNING"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it stays down until somebody starts it."""
+        return self.state in ENDED
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.state}" + (f" ({self.reason})" if self.reason else "")
+
+
+def listed(container: str, path: str) -> list[Program]:
+    """Return the programs of a container.
+
+    Args:
+        container: the container, for what is said of it.
+        path: its supervisord's socket.
+
+    Raises:
+        StepError: when its supervisord doesn't answer.
+    """
+    with _asked(container, path) as supervisor:
+        return [
+            Program(str(told["name"]), str(told["statename"]), str(told["spawnerr"]))
+            for told in supervisor.getAllProcessInfo()
+        ]
+
+
 def start_given_up(container: str, path: str) -> list[str]:
     """Start the programs again that supervisord has given up, and return their names.
 
@@ -44,15 +90,22 @@ def start_given_up(container: str, path: str) -> list[str]:
         path: its supervisord's socket.
 
     Raises:
-        StepError: when supervisord refuses.
-        OSError: when it doesn't answer.
+        StepError: when supervisord refuses, or doesn't answer.
     """
+    given_up = [program.name for program in listed(container, path) if program.state == "FATAL"]
+    with _asked(container, path) as supervisor:
+        for name in given_up:
+            supervisor.startProcess(name, False)
+    return given_up
+
+
+@contextmanager
+def _asked(container: str, path: str) -> Iterator[Any]:
+    """Give the methods of a container's supervisord; what it says against them is an error of the container's."""
     try:
-        with xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(path)) as supervisor:
-            listed: Any = supervisor.supervisor.getAllProcessInfo()
-            given_up = [str(program["name"]) for program in listed if program["statename"] == "FATAL"]
-            for name in given_up:
-                supervisor.supervisor.startProcess(name, False)
+        with xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(path)) as server:
+            yield server.supervisor
     except (xmlrpc.client.Error, http.client.HTTPException) as error:
         raise StepError(container, STEP, str(error)) from error
-    return given_up
+    except OSError as error:
+        raise StepError(container, STEP, f"supervisord does not answer: {error}") from error

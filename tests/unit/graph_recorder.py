@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -226,7 +227,7 @@ def record(
     try:
         pulumi.runtime.set_mocks(_Answers(preview), project="dockstack", stack=stack, preview=preview, monitor=monitor)
         # The lab of the same name that may be up on this host is another.
-        with patch("hostside.drift.look", return_value=found or {}):
+        with patch("hostside.drift.look", return_value={key: _done(finding) for key, finding in (found or {}).items()}):
             loop.run_until_complete(run_pulumi_func(run))
     finally:
         for task in asyncio.all_tasks(loop):
@@ -235,6 +236,12 @@ def record(
         loop.close()
         asyncio.set_event_loop(None)
     return Graph(tuple(_registration(urn, request) for urn, request in monitor.requests), outputs)
+
+
+def _done(finding: Finding) -> Future[Finding]:
+    done: Future[Finding] = Future()
+    done.set_result(finding)
+    return done
 
 
 def record_lab(config: Mapping[str, Any], *, preview: bool = False) -> Graph:

@@ -184,11 +184,9 @@ def test_the_installed_tool_is_for_its_owner_only_and_runs_without_site_packages
 
 
 def test_an_error_of_the_installed_tool_is_one_message_on_standard_error(tool: Path, tmp_path: Path) -> None:
-    (tmp_path / "docker").write_text("#!/bin/sh\necho no such container >&2; exit 1\n")
-    (tmp_path / "docker").chmod(0o755)
     given = {"container": "galera1", "fqdn": "galera1.x.lab", "server": "puppet1", "role": "galera", "secret": "s3cret"}
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    done = start(tool, "certificate-issue", "galera1", stdin=json.dumps(given), PATH=path)
+    nobody = f"unix://{tmp_path}/nobody.sock"
+    done = start(tool, "certificate-issue", "galera1", stdin=json.dumps(given), DOCKER_HOST=nobody)
     assert done.returncode == 1
     assert done.stderr.startswith("galera1: getting its certificate failed")
     assert "Traceback" not in done.stderr

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hostside import bridge, cli, containers, drift, engine, health, notes, ovs, ports
+from hostside import bridge, cli, containers, drift, engine, health, notes, ovs, ports, programs
 from hostside.drift import Finding
+from hostside.errors import StepError
+from hostside.programs import Program
 from hostside.registration import Registration
 
 BRIDGE = {"name": "br-lab", "stack": "lab", "network": "10.87.0.0/24", "address": "10.87.0.1/24", "mtu": 1500}
@@ -33,7 +35,8 @@ class Host:
         self.bridges = {"br-lab": {"dockstack-stack": "lab"}}
         self.bridge_is_up = True
         self.attached = {"web1"}
-        self.changes: list[str] = []
+        self.programs = [Program("web", "RUNNING", "")]
+        self.kept: list[str] = []
         self.failure: str | None = None
         self.checked: list[tuple[str, Any]] = []
         self.words = {"puppet1": ["puppet1.lab", "web1.lab"]}
@@ -45,7 +48,16 @@ class Host:
             raise engine.EngineGone("the Docker engine is gone")
         return [{"Names": [f"/{name}"], "Id": i, "State": state} for name, (i, state) in self.states.items()]
 
-    def check(self, container: str, checks: Any) -> str | None:
+    def pid(self, container: str) -> int | None:
+        return 1 if self.states[container][1] == "running" else None
+
+    def listed_programs(self, container: str, _path: str) -> list[Program]:
+        if not self.programs:
+            raise StepError(container, "its programs", "supervisord does not answer: refused")
+        return self.programs
+
+    def check(self, container: str, listed: list[Program], checks: Any) -> str | None:
+        assert listed == self.programs
         self.checked.append((container, checks))
         return self.failure
 
@@ -62,9 +74,11 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(ovs, "ports_by_container", lambda: {name: {"eth0": ["x"]} for name in played.attached})
     monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
     monkeypatch.setattr(ports, "present", lambda _name, held: bool(held))
-    monkeypatch.setattr(containers, "changes", lambda _name: played.changes)
+    monkeypatch.setattr(engine, "pid", played.pid)
+    monkeypatch.setattr(programs, "listed", played.listed_programs)
+    monkeypatch.setattr(containers, "not_kept", lambda _name, _pid: played.kept)
     monkeypatch.setattr(containers, "execute", played.execute)
-    monkeypatch.setattr(health, "first_failure", played.check)
+    monkeypatch.setattr(health, "failure", played.check)
     return played
 
 
@@ -94,12 +108,16 @@ def entry_files(directory: Path) -> dict[Path, str]:
     return Registration(**{**ENTRY, "directory": str(directory / "volumes/puppet1")}).written()  # type: ignore[arg-type]
 
 
+def look(directory: Path) -> dict[tuple[str, str], Finding]:
+    return {key: found.result(timeout=10) for key, found in drift.look(directory, "lab").items()}
+
+
 def reasons(directory: Path) -> dict[str, str]:
-    return {verb: found.reason for (verb, _), found in drift.look(directory, "lab").items() if found.reason}
+    return {verb: found.reason for (verb, _), found in look(directory).items() if found.reason}
 
 
 def test_where_nothing_has_changed_nothing_is_found(host: Host, directory: Path) -> None:
-    found = drift.look(directory, "lab")
+    found = look(directory)
     assert len(found) == 6
     assert set(found.values()) == {Finding(0, "")}
 
@@ -126,14 +144,14 @@ def test_a_port_that_lacks_is_found(host: Host, directory: Path) -> None:
 
 def test_a_stopped_container_is_waited_for_without_asking_for_its_programs(host: Host, directory: Path) -> None:
     host.states["web1"] = ("1" * 64, "exited")
-    host.changes = ["its program web was stopped"]
+    host.programs = [Program("web", "STOPPED", "")]
     told = "container web1 is exited"
     assert reasons(directory) == {"port-attach": told, "health-await": told}
 
 
 def test_a_container_that_is_gone_is_the_engines_to_make_again(host: Host, directory: Path) -> None:
     del host.states["web1"]
-    found = drift.look(directory, "lab")[("port-attach", "web1")]
+    found = look(directory)[("port-attach", "web1")]
     assert found == Finding(0, "container web1 is gone", drift.REFRESH)
     assert list(reasons(directory)) == ["port-attach"]
 
@@ -158,16 +176,22 @@ def test_an_authority_that_cannot_be_asked_is_no_drift(host: Host, directory: Pa
 
 
 def test_what_was_changed_in_a_container_is_found(host: Host, directory: Path) -> None:
-    host.changes = ["its program web was stopped", "web2 was taken out of service for web"]
+    host.programs = [Program("web", "STOPPED", "")]
+    host.kept = ["web2 was taken out of service for web"]
     expected = "web1: its program web was stopped, web2 was taken out of service for web"
     assert reasons(directory) == {"health-await": expected}
 
 
 def test_a_service_that_does_not_work_is_found(host: Host, directory: Path) -> None:
-    host.failure = "not every program runs: web STARTING, other RUNNING"
-    expected = "web1 does not work: not every program runs: web STARTING, other RUNNING"
-    assert reasons(directory) == {"health-await": expected}
+    host.failure = "not every program runs: web is STARTING"
+    assert reasons(directory) == {"health-await": "web1 does not work: not every program runs: web is STARTING"}
     assert host.checked == [("web1", CHECKS)]
+
+
+def test_a_container_whose_supervisord_does_not_answer_is_found(host: Host, directory: Path) -> None:
+    host.programs = []
+    assert reasons(directory) == {"health-await": "web1 does not work: supervisord does not answer: refused"}
+    assert not host.checked
 
 
 def test_a_lab_whose_notes_tell_no_checks_has_them_made_once_more(host: Host, directory: Path) -> None:
@@ -179,21 +203,19 @@ def test_a_lab_whose_notes_tell_no_checks_has_them_made_once_more(host: Host, di
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("state", "changes"),
     [
-        ("web RUNNING uptime 1s\nother STARTING uptime 0s\n--\n", []),
-        ("web STOPPED uptime 0s\nother BACKOFF uptime 0s\n--\n", ["its program web was stopped"]),
-        ("web FATAL uptime 0s (no)\n--\nthis was changed\n", ["its program web was stopped", "this was changed"]),
-        ("", []),
+        ("RUNNING", []),
+        ("STARTING", []),
+        ("BACKOFF", []),
+        *((state, ["its program web was stopped"]) for state in ("STOPPED", "EXITED", "FATAL")),
     ],
 )
 def test_programs_that_supervisord_starts_by_itself_are_no_change(
-    said: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: Host, directory: Path, state: str, changes: list[str]
 ) -> None:
-    (tmp_path / "docker").write_text(f"#!/bin/sh\nprintf '%s' '{said}'\nexit 1\n")
-    (tmp_path / "docker").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert containers.changes("web1") == expected
+    host.programs = [Program("web", state, "no such file")]
+    assert reasons(directory) == ({"health-await": f"web1: {changes[0]}"} if changes else {})
 
 
 def test_a_database_that_is_gone_is_found(host: Host, directory: Path) -> None:
@@ -219,13 +241,32 @@ def test_an_entry_at_the_puppet_server_that_was_edited_is_found(host: Host, dire
 
 
 def test_a_host_that_cannot_be_asked_has_no_findings(host: Host, directory: Path) -> None:
+    host.bridges, host.engine_answers = {}, False
+    assert set(look(directory).values()) == {Finding(0, "")}
+
+
+def test_what_was_mended_before_keeps_its_number_where_nobody_can_be_asked(host: Host, directory: Path) -> None:
+    notes.keep(directory, "bridge-up", "br-lab", BRIDGE, 3)
+    assert look(directory)["bridge-up", "br-lab"] == Finding(3, "")
     host.engine_answers = False
-    assert drift.look(directory, "lab") == {}
+    assert look(directory)["bridge-up", "br-lab"] == Finding(3, "")
+
+
+def test_nobody_waits_for_all_of_the_look(host: Host, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(health, "failure", lambda *_asked: None if answered.wait(10) else "nobody was told")
+    found = drift.look(directory, "lab")
+    for key, finding in found.items():
+        if key[0] != "health-await":
+            assert finding.result(timeout=10) == Finding(0, "")
+    assert not found["health-await", "web1"].done()
+    answered.set()
+    assert found["health-await", "web1"].result(timeout=10) == Finding(0, "")
 
 
 def test_what_a_power_cut_left_of_a_note_is_as_good_as_none(host: Host, directory: Path) -> None:
     (directory / notes.DIRECTORY / "bridge-up br-lab.json").write_text("")
-    assert ("bridge-up", "br-lab") not in drift.look(directory, "lab")
+    assert ("bridge-up", "br-lab") not in look(directory)
     assert notes.count(directory, "bridge-up", "br-lab") == 0
 
 

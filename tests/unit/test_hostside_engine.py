@@ -7,11 +7,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from hostside import engine
+
+ATTACHED = {"Detach": False, "Tty": False}
 
 
 class Engine:
@@ -20,6 +23,8 @@ class Engine:
     def __init__(self, path: Path) -> None:
         self.asked: list[tuple[str, str, dict[str, list[str]]]] = []
         self.answers: list[bytes] = []
+        self.given: list[Any] = []
+        self.stdin = b""
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(path))
         self._socket.listen()
@@ -45,10 +50,17 @@ class Engine:
                     request += part
                 if not request:
                     return
-                method, target, _ = request.split(b"\r\n")[0].decode().split()
+                head, _, body = request.partition(b"\r\n\r\n")
+                method, target, _ = head.split(b"\r\n")[0].decode().split()
                 parts = urlsplit(target)
                 self.asked.append((method, parts.path, parse_qs(parts.query)))
+                while len(body) < int(head.split(b"Content-Length: ")[1].split()[0]):
+                    body += connection.recv(4096)
+                self.given.append(json.loads(body or b"null"))
                 connection.sendall(self.answers.pop(0))
+                if self.given[-1] == ATTACHED and self.given[-2]["AttachStdin"]:
+                    while part := connection.recv(4096):
+                        self.stdin += part
 
     def close(self) -> None:
         with socket.socket(socket.AF_UNIX) as last:
@@ -110,6 +122,56 @@ def test_a_removal_that_fails_is_told(docker: Engine) -> None:
     docker.answer(500, {"message": "device is busy"})
     with pytest.raises(engine.EngineError, match="device is busy"):
         engine.remove("galera1")
+
+
+def frame(number: int, text: bytes) -> bytes:
+    return bytes([number, 0, 0, 0]) + len(text).to_bytes(4, "big") + text
+
+
+def plays(docker: Engine, *frames: bytes, status: int = 0) -> None:
+    """Have the engine run a command that writes this."""
+    docker.answer(201, {"Id": "e1"})
+    docker.raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n" + b"".join(frames))
+    # The engine may hear of a command's end after its output has ended.
+    docker.answer(200, {"Running": True, "ExitCode": None})
+    docker.answer(200, {"Running": False, "ExitCode": status})
+
+
+def test_a_command_is_run_and_what_it_wrote_is_told_apart(docker: Engine) -> None:
+    plays(docker, frame(1, b"on"), frame(2, b"alas"), frame(1, b"e\n"), status=3)
+    assert engine.execute("galera1", ["cat", "/a"], timeout=5) == engine.Ended(3, "one\n", "alas")
+    assert [asked[:2] for asked in docker.asked[:3]] == [
+        ("POST", "/containers/galera1/exec"),
+        ("POST", "/exec/e1/start"),
+        ("GET", "/exec/e1/json"),
+    ]
+    assert docker.given[0] == {"AttachStdin": False, "AttachStdout": True, "AttachStderr": True, "Cmd": ["cat", "/a"]}
+
+
+def test_a_command_is_given_its_input_and_nobody_elses_list_of_processes_shows_it(docker: Engine) -> None:
+    plays(docker)
+    assert engine.execute("galera1", ["cat"], stdin="s3cret", timeout=5) == engine.Ended(0, "", "")
+    assert docker.stdin == b"s3cret"
+    assert "s3cret" not in json.dumps(docker.given)
+
+
+def test_a_command_that_the_engine_refuses_is_told_with_its_words(docker: Engine) -> None:
+    docker.answer(409, {"message": "Container 1 is not running"})
+    with pytest.raises(engine.EngineError, match="running cat in galera1: Container 1 is not running"):
+        engine.execute("galera1", ["cat"], timeout=5)
+    docker.answer(201, {"Id": "e1"})
+    docker.raw(b"HTTP/1.0 400 Bad\r\n\r\nno such program")
+    with pytest.raises(engine.EngineError, match="running cat in galera1: no such program"):
+        engine.execute("galera1", ["cat"], timeout=5)
+
+
+def test_a_command_that_does_not_end_is_not_waited_for(docker: Engine) -> None:
+    docker.answer(201, {"Id": "e1"})
+    docker.raw(b"HTTP/1.1 200 OK\r\n\r\n")
+    for _ in range(30):
+        docker.answer(200, {"Running": True, "ExitCode": None})
+    with pytest.raises(TimeoutError):
+        engine.execute("galera1", ["sleep", "60"], timeout=0.1)
 
 
 def test_events_begin_with_the_word_that_they_are_followed_and_end_with_an_error(docker: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 
 from hostside import programs
 from hostside.errors import StepError
+from hostside.programs import Program
 
 
 class _Handler(SimpleXMLRPCRequestHandler):
@@ -36,7 +38,7 @@ class _Supervisor(socketserver.ThreadingUnixStreamServer, SimpleXMLRPCDispatcher
         self.register_function(self._start, "supervisor.startProcess")
 
     def _all(self) -> list[dict[str, str]]:
-        return [{"name": name, "statename": state} for name, state in self.states.items()]
+        return [{"name": name, "statename": state, "spawnerr": ""} for name, state in self.states.items()]
 
     def _start(self, name: Any, wait: Any) -> bool:
         assert not wait
@@ -70,6 +72,32 @@ def test_a_refusal_names_container_and_reason(tmp_path: Path) -> None:
     assert caught.value.container == "galera1"
 
 
-def test_nobody_at_the_socket_is_a_fault_of_the_systems(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        programs.start_given_up("galera1", str(tmp_path / "none.sock"))
+def test_all_programs_are_listed_with_their_states(tmp_path: Path) -> None:
+    with supervisor(tmp_path, mariadb="FATAL", one="RUNNING") as (path, _):
+        found = programs.listed("galera1", path)
+    assert found == [Program("mariadb", "FATAL", ""), Program("one", "RUNNING", "")]
+    assert [(program.runs, program.ended) for program in found] == [(False, True), (True, False)]
+
+
+def test_nobody_at_the_socket_is_told_with_the_container(tmp_path: Path) -> None:
+    with pytest.raises(StepError, match=r"supervisord does not answer: .*No such file") as caught:
+        programs.listed("galera1", str(tmp_path / "none.sock"))
+    assert caught.value.container == "galera1"
+
+
+def test_what_answers_and_is_no_supervisord_is_told(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "other.sock"))
+        listener.listen()
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"I am no supervisord\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(StepError):
+            programs.listed("galera1", str(tmp_path / "other.sock"))
+        thread.join()

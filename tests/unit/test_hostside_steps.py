@@ -14,9 +14,19 @@ from typing import Any
 import pytest
 import yaml
 
-from hostside import certificate, certificate_authority, containers, engine, health, provisioning, registration
+from hostside import (
+    certificate,
+    certificate_authority,
+    containers,
+    engine,
+    health,
+    programs,
+    provisioning,
+    registration,
+)
 from hostside.errors import StepError
 from hostside.process import CommandFailed
+from hostside.programs import Program
 
 SECRET = "the-enrolment-secret"
 HIERA = Path(__file__).resolve().parents[2] / "dockervolumes/puppet/code/environments/production/hiera.yaml"
@@ -159,6 +169,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "program_logs", lambda _container: ["mariadb FATAL", "-- its log"])
 
 
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch) -> list[Program]:
+    """Play the container's supervisord; return the list of its programs, for a test to change."""
+    there = [Program("mariadb", "RUNNING", "")]
+    monkeypatch.setattr(engine, "pid", lambda _container: 1)
+    monkeypatch.setattr(programs, "listed", lambda _container, _path: there)
+    return there
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -187,7 +206,7 @@ def web() -> Iterator[tuple[int, list[int]]]:
     server.server_close()
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "listed")
 def test_a_container_whose_programs_run_and_whose_checks_succeed_is_healthy(
     inside: Inside, web: tuple[int, list[int]]
 ) -> None:
@@ -199,10 +218,10 @@ def test_a_container_whose_programs_run_and_whose_checks_succeed_is_healthy(
         {"kind": "exec", "command": ["/etc/dockstack/bin/own-check"]},
     ]
     health.await_healthy("keystone1", checks, 5)
-    assert inside.lines() == ["/etc/dockstack/bin/health", "/etc/dockstack/bin/own-check"]
+    assert inside.lines() == ["/etc/dockstack/bin/own-check"]
 
 
-@pytest.mark.usefixtures("impatient", "inside")
+@pytest.mark.usefixtures("impatient", "inside", "listed")
 def test_a_service_that_needs_a_moment_is_waited_for(web: tuple[int, list[int]]) -> None:
     port, statuses = web
     statuses.extend([503, 503, 200])
@@ -210,23 +229,45 @@ def test_a_service_that_needs_a_moment_is_waited_for(web: tuple[int, list[int]])
     assert statuses == [200]
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_program_that_does_not_run_is_told_with_its_log(inside: Inside) -> None:
-    inside.failures["bin/health"] = "mariadb FATAL"
+@pytest.mark.usefixtures("impatient", "inside")
+def test_a_program_that_does_not_run_is_told_with_its_log(listed: list[Program]) -> None:
+    listed += [Program("one", "FATAL", "no such file"), Program("two", "BACKOFF", "")]
     with pytest.raises(StepError) as caught:
         health.await_healthy("galera1", [], 0.05)
-    assert "not every program runs: mariadb FATAL" in caught.value.reason
+    assert "not every program runs: one is FATAL (no such file), two is BACKOFF" in caught.value.reason
     assert caught.value.log == ("mariadb FATAL", "-- its log")
 
 
 @pytest.mark.usefixtures("impatient", "inside")
+@pytest.mark.parametrize(
+    ("pid", "error", "told"),
+    [
+        (None, None, "it does not run"),
+        (1, StepError("galera1", "its programs", "supervisord does not answer"), "supervisord does not answer"),
+        (1, engine.EngineError("the Docker engine does not answer"), "the Docker engine does not answer"),
+    ],
+)
+def test_a_container_whose_programs_cannot_be_asked_for_is_not_healthy(
+    monkeypatch: pytest.MonkeyPatch, pid: int | None, error: Exception | None, told: str
+) -> None:
+    def ask(*_arguments: object) -> list[Program]:
+        assert error
+        raise error
+
+    monkeypatch.setattr(engine, "pid", lambda _container: pid)
+    monkeypatch.setattr(programs, "listed", ask)
+    with pytest.raises(StepError, match=told):
+        health.await_healthy("galera1", [], 0.05)
+
+
+@pytest.mark.usefixtures("impatient", "inside", "listed")
 def test_a_port_that_refuses_is_told_with_the_check_that_failed() -> None:
     port = free_port()
     with pytest.raises(StepError, match=f'"port": {port}.*refused'):
         health.await_healthy("galera1", [{"kind": "tcp", "address": "127.0.0.1", "port": port}], 0.05)
 
 
-@pytest.mark.usefixtures("impatient", "inside")
+@pytest.mark.usefixtures("impatient", "inside", "listed")
 def test_a_wrong_status_is_told(web: tuple[int, list[int]]) -> None:
     port, statuses = web
     statuses.append(503)
@@ -234,14 +275,14 @@ def test_a_wrong_status_is_told(web: tuple[int, list[int]]) -> None:
         health.await_healthy("k", [{"kind": "http", "url": f"http://127.0.0.1:{port}/", "status": [200]}], 0.05)
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "listed")
 def test_a_check_inside_that_fails_is_told(inside: Inside) -> None:
     inside.failures["own-check"] = "the VIP is elsewhere"
     with pytest.raises(StepError, match="the VIP is elsewhere"):
         health.await_healthy("haproxy1", [{"kind": "exec", "command": ["own-check"]}], 0.05)
 
 
-@pytest.mark.usefixtures("impatient", "inside")
+@pytest.mark.usefixtures("impatient", "inside", "listed")
 def test_an_answer_that_is_no_http_is_a_check_that_fails() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -262,7 +303,7 @@ def test_an_answer_that_is_no_http_is_a_check_that_fails() -> None:
             health.await_healthy("k", [{"kind": "http", "url": url, "status": [200]}], 0.05)
 
 
-@pytest.mark.usefixtures("impatient", "inside")
+@pytest.mark.usefixtures("impatient", "inside", "listed")
 def test_a_proxy_of_the_host_has_no_part_in_a_check(
     web: tuple[int, list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -12,14 +11,17 @@ import pytest
 
 from components import status
 from components.status import Fault
-from hostside import bridge, engine, health, notes, ovs, ports
+from hostside import bridge, engine, health, notes, ovs, ports, programs
 from hostside.notes import Note
+from hostside.programs import Program
 
 OUTPUTS = {
     "addresses": {"dns1": "10.87.0.53", "web1": "10.87.0.60"},
     "services": {"dns1": {"role": "dnsmasq"}, "web1": {"role": "plain"}},
     "endpoints": {"dns": "dns://10.87.0.53:53"},
 }
+NOBODY = 2**22 + 1
+"""A process that there can't be: Linux numbers none as high."""
 LABELS = {"dockstack.stack": "lab", "dockstack.bridge": "br-lab", "dockstack.mac": "02:00:00:00:00:01"}
 
 
@@ -28,7 +30,8 @@ class Host:
 
     def __init__(self) -> None:
         self.states: dict[str, dict[str, Any]] = {
-            name: {"Status": "running", "Running": True, "Paused": False} for name in ("lab-keeper", "dns1", "web1")
+            name: {"Status": "running", "Running": True, "Paused": False, "Pid": NOBODY}
+            for name in ("lab-keeper", "dns1", "web1")
         }
         self.attached = {"dns1", "web1"}
         self.bridge_is_up = True
@@ -97,26 +100,22 @@ def test_a_container_without_its_port_and_a_bridge_without_its_address_are_fault
     assert [fault.subject for fault in status.find("lab", OUTPUTS)] == ["br-lab", "web1"]
 
 
-@pytest.mark.parametrize(
-    ("said", "faults"),
-    [
-        ((0, "galera RUNNING uptime 7s\n", ""), []),
-        (
-            (1, "a RUNNING uptime 7s\nb FATAL uptime 0s (no such file)\n", ""),
-            [Fault("web1", "its program b is FATAL (no such file)", "docker exec web1 supervisorctl restart b")],
-        ),
-        (
-            (1, "", "supervisord does not answer\n"),
-            [Fault("web1", "supervisord does not answer", "docker restart web1")],
-        ),
-    ],
-)
 def test_programs_that_do_not_run_are_told_with_supervisords_reason(
-    host: Host, monkeypatch: pytest.MonkeyPatch, said: tuple[int, str, str], faults: list[Fault]
+    host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host.states["web1"]["Health"] = {"Status": "healthy"}
-    monkeypatch.setattr(subprocess, "run", lambda *_a, **_k: subprocess.CompletedProcess([], *said))
-    assert status.find("lab", OUTPUTS) == faults
+    listed = [Program("a", "RUNNING", ""), Program("b", "FATAL", "no such file")]
+    monkeypatch.setattr(programs, "listed", lambda _name, _path: listed)
+    assert status.find("lab", OUTPUTS) == [
+        Fault("web1", "its program b is FATAL (no such file)", "docker exec web1 supervisorctl restart b")
+    ]
+
+
+def test_a_supervisord_that_does_not_answer_is_told_with_its_container(host: Host) -> None:
+    host.states["web1"]["Health"] = {"Status": "healthy"}
+    (found,) = status.find("lab", OUTPUTS)
+    assert (found.subject, found.mend) == ("web1", "docker restart web1")
+    assert found.reason.startswith("supervisord does not answer: ")
 
 
 def test_a_container_that_fails_its_own_check_is_told_where_nothing_else_is_wrong(host: Host) -> None:
