@@ -5,15 +5,13 @@ from __future__ import annotations
 import pulumi
 import pulumi_docker as docker
 
+from components import names
 from components.container_host import ContainerHost
 from components.image import ForeignImage, Image
 from components.services import KEEPER
 from components.volumes import MOUNT_POINT, Files, digest
 
-
-def name(stack: str) -> str:
-    """Return the name of a stack's keeper, the same on each host."""
-    return f"{stack}-keeper"
+name = names.keeper
 
 
 class Keeper:

@@ -36,7 +36,7 @@ def _attach_all(directory: Path, given: Parameters) -> object:
 def _detach(directory: Path, given: Parameters) -> object:
     from hostside import ports
 
-    ports.detach(given["container"], directory / "locks")
+    ports.detach(given["container"], directory.name, directory / "locks")
     return None
 
 

@@ -30,6 +30,6 @@ def sweep(stack: str, directory: Path) -> None:
     for name, identifiers in ovs.bridges(stack).items():
         bridge.down(bridge.Bridge.recorded(name, identifiers))
     # An attachment that was cut off half-way leaves a pair of links that no bridge knows.
-    for link in Path("/sys/class/net").glob(f"{ports.link_prefix(stack)}????????_l"):
-        succeeds(["ip", "link", "delete", link.name])
+    for link in ports.loose_links(stack):
+        succeeds(["ip", "link", "delete", link])
     access.withdraw(stack, directory / "openrc")
