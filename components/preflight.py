@@ -23,6 +23,7 @@ from components.environment import Container, ContainerHost, Environment, RoleFa
 from components.faults import ConfigurationFaults, Fault, Note, plain, show
 from components.rules import USUAL_DISK_MIB, mounted_already
 from hostside import bridge as bridges
+from hostside import engine
 
 Runner = Callable[[str], str]
 """Runs a shell script on a host and returns what it writes; raises OSError or subprocess.SubprocessError."""
@@ -51,6 +52,18 @@ ask() {
     { wrong=$(timeout 10 "$@" 2>&1 >&3); status=$?; } 3>&1
     [ "$status" = 0 ] || printf '\036failed\n%s' "${wrong:-exit status $status}"
 }
+say engine
+named=${DOCKER_HOST:-} by=DOCKER_HOST
+if [ -z "$named" ]; then
+    context=${DOCKER_CONTEXT:-$(sed -n 's/.*"currentContext": *"\([^"]*\)".*/\1/p' \
+        "${DOCKER_CONFIG:-$HOME/.docker}/config.json" 2>/dev/null)}
+    by="docker context ${context:=default}"
+    [ "$context" = default ] || named=$(docker context inspect --format '{{.Endpoints.docker.Host}}' "$context" 2>&1)
+fi
+case $named in unix://*) [ "$(readlink -f "${named#unix://}")" != "$(readlink -f SOCKET)" ] || named= ;; esac
+[ -z "$named" ] || printf '%s\n%s\n' "$by" "$named"
+unset DOCKER_CONTEXT DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_API_VERSION
+export DOCKER_HOST=unix://SOCKET
 say missing
 for tool in TOOLS; do command -v "$tool" >/dev/null 2>&1 || echo "$tool"; done
 ask routes ip -j -4 route show table all
@@ -107,7 +120,8 @@ class HostFacts:
     name to that stack and whether it runs; None stands for nobody of ours. `pairs` are those of the `links` that are
     one end of a pair. `directory` says whether what is in the stack's directory is `ours` or `foreign`, and is empty
     where nothing is. `kernel_lacks` names what volumes could need of the kernel and
-    it has not. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
+    it has not. `other_engine` is what names a Docker engine that is not the host's own, and where that is.
+    `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
     """
 
     routes: tuple[Route, ...] = ()
@@ -123,6 +137,7 @@ class HostFacts:
     missing_tools: tuple[str, ...] = ()
     absent_paths: frozenset[str] = frozenset()
     kernel_lacks: frozenset[str] = frozenset()
+    other_engine: tuple[str, str] | None = None
     unreachable: str | None = None
     docker_error: str | None = None
     ovs_error: str | None = None
@@ -175,6 +190,7 @@ def gather(runner: Runner, stack: str, sources: Iterable[str] = ()) -> HostFacts
     It never raises: what could not be learnt is said in the facts.
     """
     script = _SCRIPT.replace("TOOLS", " ".join(TOOLS)).replace("LABEL", STACK_LABEL)
+    script = script.replace("SOCKET", str(engine.SOCKET))
     script = script.replace("DIRECTORY", shlex.quote(str(paths.stack_directory(stack))))
     script = script.replace("PATHS", " ".join(shlex.quote(path) for path in sorted(set(sources))))
     try:
@@ -217,6 +233,7 @@ def _parse(output: str) -> HostFacts:
         missing_tools=tuple(sections["missing"].split()),
         absent_paths=frozenset(sections["absent"].splitlines()),
         kernel_lacks=frozenset(sections["kernel"].split()),
+        other_engine=(other[0], other[1]) if len(other := sections["engine"].splitlines()) > 1 else None,
         docker_error=errors.get("containers"),
         ovs_error=errors.get("bridges"),
     )
@@ -321,7 +338,7 @@ def check(environment: Environment, facts: Mapping[str, HostFacts], roles: Mappi
             fix = "Check that Pulumi's user can run `sh` here." if host.ssh is None else f"Try `{_ssh_line(host.ssh)}`."
             faults.append(Fault(key, f"doesn't answer: {found.unreachable}", fix))
             continue
-        faults += _engines(key, found)
+        faults += _engines(key, host, found)
         faults += _routes_and_bridges(environment, host, found, containers, roles)
         faults += _taken_names(environment, host, found, roles)
         faults += _sources(environment, host, found, containers, roles)
@@ -335,7 +352,14 @@ def _ssh_line(ssh: Ssh) -> str:
     return f"ssh{port} {ssh.user}@{ssh.host} true"
 
 
-def _engines(key: str, found: HostFacts) -> Iterator[Fault]:
+def _engines(key: str, host: ContainerHost, found: HostFacts) -> Iterator[Fault]:
+    if found.other_engine is not None:
+        by, address = (plain(word) for word in found.other_engine)
+        reason = (
+            f"names the Docker engine at {address}, and the lab of host {plain(host.name)} is at unix://{engine.SOCKET}"
+        )
+        undo = "unset DOCKER_HOST" if by == "DOCKER_HOST" else "unset DOCKER_CONTEXT; docker context use default"
+        yield Fault(by, reason, f"Run `{undo}` first; another machine's engine is one of `containerHosts`, with `ssh`.")
     if found.missing_tools:
         yield Fault(key, f"has no {', '.join(found.missing_tools)}", _PREPARE)
     if found.docker_error is not None and "docker" not in found.missing_tools:

@@ -27,7 +27,7 @@ from openstack.exceptions import HttpException, SDKException
 from components import keeper, paths
 from components.outputs import outputs_of
 from hostside import bridge, containers, engine, health, notes, ovs, ports
-from hostside.process import CommandFailed
+from hostside.process import CommandFailed, own_environment
 
 WORKS, BROKEN, UNKNOWN_STACK = 0, 1, 2
 """The exit statuses."""
@@ -118,7 +118,7 @@ def _programs(name: str) -> Iterator[Fault]:
     """Ask a container's supervisord, which knows more, and sooner, than Docker's health."""
     asked = ["docker", "exec", name, "/etc/dockstack/bin/health"]
     try:
-        done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False, env=own_environment())
     except subprocess.TimeoutExpired:
         yield Fault(name, "it does not answer a command", f"docker restart {name}")
         return

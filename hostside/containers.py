@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hostside.process import CommandFailed, run, succeeds
+from hostside.process import CommandFailed, own_environment, run, succeeds
 
 ENDED = ("STOPPED", "EXITED", "FATAL")
 """States of a program that supervisord doesn't start again by itself."""
@@ -41,6 +41,7 @@ def stream(
     process = subprocess.Popen(
         ["docker", "exec", container, *arguments],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        env=own_environment(),
     )  # fmt: skip
 
     def read() -> None:
@@ -90,7 +91,7 @@ def changes(container: str) -> list[str]:
     try:
         done = subprocess.run(
             ["docker", "exec", container, "sh", "-c", script],
-            capture_output=True, text=True, timeout=20, check=False,
+            capture_output=True, text=True, timeout=20, check=False, env=own_environment(),
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return []

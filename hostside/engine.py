@@ -7,7 +7,6 @@ API: https://docs.docker.com/engine/api/, unversioned paths, so that any engine 
 from __future__ import annotations
 
 import json
-import os
 import socket
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 STACK_LABEL = "dockstack.stack"
+SOCKET = Path("/var/run/docker.sock")
+"""The engine of a host: the same for the Docker provider, for our verbs and for the keeper."""
 
 
 class EngineError(OSError):
@@ -25,20 +26,13 @@ class EngineGone(EngineError):
     """Nobody listens on the engine's socket."""
 
 
-def _socket_path() -> str:
-    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    if not address.startswith("unix://"):
-        raise EngineError(f"DOCKER_HOST is {address}; beside the engine it has to be a unix:// socket")
-    return address.removeprefix("unix://")
-
-
 def _open(method: str, path: str, query: dict[str, str], timeout: float | None) -> tuple[int, Any]:
     """Send a request and return the status and a file object at the start of the body."""
     target = path + ("?" + urllib.parse.urlencode(query) if query else "")
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)
     try:
-        connection.connect(_socket_path())
+        connection.connect(str(SOCKET))
         # HTTP/1.0 makes the engine send the body as it is, unchunked, up to the end of the connection.
         connection.sendall(f"{method} {target} HTTP/1.0\r\nHost: docker\r\nContent-Length: 0\r\n\r\n".encode())
         stream = connection.makefile("rb")

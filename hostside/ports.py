@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hostside import engine, namespace, ovs
 from hostside.errors import StepError
-from hostside.process import CommandFailed, run, succeeds
+from hostside.process import CommandFailed, own_environment, run, succeeds
 
 INTERFACE, PROVIDER_INTERFACE, TENANT_INTERFACE = "eth0", "eth1", "eth2"
 """The first has the container's address; the others have none."""
@@ -161,7 +161,7 @@ def _attach(port: Port, pid: int, before: ovs.Held) -> None:
         if Path("/sys/class/net", f"{name}{end}").exists():
             succeeds(["ip", "link", "delete", f"{name}{end}"])
     environment = {
-        **os.environ,
+        **own_environment(),
         "PATH": f"{SHIM}:{os.environ['PATH']}",
         "DOCKSTACK_PID": str(pid),
         "DOCKSTACK_PORT": name,

@@ -55,6 +55,15 @@ def test_a_programs_standard_output_is_returned_and_its_input_is_given() -> None
     assert process.run(["sh", "-c", "cat; echo end"]) == "end\n"
 
 
+def test_programs_are_told_of_this_hosts_docker_engine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "HOST": "tcp://192.0.2.1:2376", "CONTEXT": "far", "TLS_VERIFY": "1", "CERT_PATH": "/nowhere",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"DOCKER_{name}", value)
+    told = process.run(["env"]).splitlines()
+    assert [line for line in told if line.startswith("DOCKER_")] == ["DOCKER_HOST=unix:///var/run/docker.sock"]
+
+
 def test_a_program_that_fails_is_told_with_status_and_words() -> None:
     with pytest.raises(CommandFailed, match=r"sh -c .* ended with status 3: the reason"):
         process.run(["sh", "-c", "echo the reason >&2; exit 3"])

@@ -261,6 +261,71 @@ def test_docker_and_open_vswitch_have_to_answer() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("by", "undo"),
+    [("DOCKER_HOST", "unset DOCKER_HOST"), ("docker context far", "unset DOCKER_CONTEXT; docker context use default")],
+)
+def test_one_engine_is_used_throughout_or_none(by: str, undo: str) -> None:
+    assert _said(other_engine=(by, "tcp://192.0.2.1:2376")) == [
+        f"{by}: names the Docker engine at tcp://192.0.2.1:2376, and the lab of host local is at"
+        f" unix:///var/run/docker.sock. Fix: Run `{undo}` first; another machine's engine is one of `containerHosts`,"
+        " with `ssh`."
+    ]
+
+
+@pytest.fixture
+def other_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a home without a configuration of Docker's, and with nothing set that names an engine."""
+    for name in ("HOST", "CONTEXT", "CONFIG"):
+        monkeypatch.delenv(f"DOCKER_{name}", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def _other_engine() -> tuple[str, str] | None:
+    return gather(local, "lab").other_engine
+
+
+@pytest.mark.parametrize(
+    "address", ["", "unix:///var/run/docker.sock", "unix:///run/docker.sock", "unix:///run/../run//docker.sock", "LINK"]
+)
+def test_the_hosts_own_engine_has_many_spellings(
+    other_docker: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    link = other_docker / "docker.sock"
+    link.symlink_to("/var/run/docker.sock")
+    monkeypatch.setenv("DOCKER_HOST", address.replace("LINK", f"unix://{link}"))
+    assert _other_engine() is None
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:2375", "ssh://root@192.0.2.1", "unix:///run/other.sock", "odd"])
+@pytest.mark.usefixtures("other_docker")
+def test_an_engine_that_the_environment_names_is_seen(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    assert _other_engine() == ("DOCKER_HOST", address)
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="no docker command here")
+@pytest.mark.parametrize("way", ["chosen", "named"])
+def test_an_engine_of_a_docker_context_is_seen(other_docker: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    for name, address in (("far", "tcp://192.0.2.1:2376"), ("near", "unix:///run/docker.sock")):
+        subprocess.run(["docker", "context", "create", name, "--docker", f"host={address}"], check=True)
+
+    def choose(name: str) -> None:
+        if way == "named":
+            monkeypatch.setenv("DOCKER_CONTEXT", name)
+        else:
+            subprocess.run(["docker", "context", "use", name], check=True)
+
+    assert _other_engine() is None
+    choose("far")
+    assert _other_engine() == ("docker context far", "tcp://192.0.2.1:2376")
+    choose("near")
+    assert _other_engine() is None
+    choose("default")
+    assert _other_engine() is None
+
+
 def test_missing_tools_are_named_once() -> None:
     assert _said(missing_tools=("docker", "ovs-vsctl"), docker_error="not found", ovs_error="not found") == [
         "dockstack:containerHosts.local: has no docker, ovs-vsctl. Fix: Run `make lab`, or `prepare/run` on that host."
@@ -316,7 +381,8 @@ def test_an_optional_volume_that_is_there_is_mounted() -> None:
     assert settled == environment
 
 
-ANSWER = """\x1emissing
+ANSWER = """\x1eengine
+\x1emissing
 ethtool
 \x1eroutes
 [{"dst":"default","gateway":"192.0.2.1","dev":"eth0","flags":[]},
