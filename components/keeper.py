@@ -5,15 +5,14 @@ from __future__ import annotations
 import pulumi
 import pulumi_docker as docker
 
+from components import names
 from components.container_host import ContainerHost
 from components.image import ForeignImage, Image
 from components.services import KEEPER
 from components.volumes import MOUNT_POINT, Files, digest
+from hostside import engine
 
-
-def name(stack: str) -> str:
-    """Return the name of a stack's keeper, the same on each host."""
-    return f"{stack}-keeper"
+name = names.keeper
 
 
 class Keeper:
@@ -65,7 +64,7 @@ class Keeper:
             volumes=[
                 docker.ContainerVolumeArgs(host_path=directory, container_path=MOUNT_POINT, read_only=True),
                 docker.ContainerVolumeArgs(host_path=str(host.directory), container_path=str(host.directory)),
-                docker.ContainerVolumeArgs(host_path="/var/run/docker.sock", container_path="/var/run/docker.sock"),
+                docker.ContainerVolumeArgs(host_path=str(engine.SOCKET), container_path=str(engine.SOCKET)),
                 docker.ContainerVolumeArgs(host_path="/var/run/openvswitch", container_path="/var/run/openvswitch"),
             ],
             opts=pulumi.ResourceOptions.merge(

@@ -10,9 +10,7 @@ import pulumi_docker as docker
 from components.container_host import ContainerHost
 from components.environment import Container, Environment
 from components.services.role import Role
-
-PROVIDER_INTERFACE = "eth1"
-TENANT_INTERFACE = "eth2"
+from hostside.ports import PROVIDER_INTERFACE, TENANT_INTERFACE
 
 
 def labels(container: Container, role: Role, lab: Environment) -> dict[str, str]:

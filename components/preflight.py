@@ -18,9 +18,12 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from components import names, paths
 from components.environment import Container, ContainerHost, Environment, RoleFacts, Ssh, Survey, survey
 from components.faults import ConfigurationFaults, Fault, Note, plain, show
 from components.rules import USUAL_DISK_MIB, mounted_already
+from hostside import bridge as bridges
+from hostside import engine
 
 Runner = Callable[[str], str]
 """Runs a shell script on a host and returns what it writes; raises OSError or subprocess.SubprocessError."""
@@ -49,12 +52,25 @@ ask() {
     { wrong=$(timeout 10 "$@" 2>&1 >&3); status=$?; } 3>&1
     [ "$status" = 0 ] || printf '\036failed\n%s' "${wrong:-exit status $status}"
 }
+say engine
+named=${DOCKER_HOST:-} by=DOCKER_HOST
+if [ -z "$named" ]; then
+    context=${DOCKER_CONTEXT:-$(sed -n 's/.*"currentContext": *"\([^"]*\)".*/\1/p' \
+        "${DOCKER_CONFIG:-$HOME/.docker}/config.json" 2>/dev/null)}
+    by="docker context ${context:=default}"
+    [ "$context" = default ] || named=$(docker context inspect --format '{{.Endpoints.docker.Host}}' "$context" 2>&1)
+fi
+case $named in unix://*) [ "$(readlink -f "${named#unix://}")" != "$(readlink -f SOCKET)" ] || named= ;; esac
+[ -z "$named" ] || printf '%s\n%s\n' "$by" "$named"
+unset DOCKER_CONTEXT DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_API_VERSION
+export DOCKER_HOST=unix://SOCKET
 say missing
 for tool in TOOLS; do command -v "$tool" >/dev/null 2>&1 || echo "$tool"; done
 ask routes ip -j -4 route show table all
-ask links ip -j link
+ask links ip -j -d link
 ask bridges ovs-vsctl --timeout=5 --format=json --columns=name,external_ids list bridge
-ask containers docker ps -a --no-trunc --format '{{.Names}}|{{.State}}|{{.Label "LABEL"}}'
+ask containers docker ps -a --no-trunc --format '{{.Names}}|{{.State}}|{{.Label "LABEL"}}|{{.Mounts}}'
+ask volumes docker volume ls --format '{{.Name}}|{{.Label "LABEL"}}'
 ask images docker image ls --format '{{.Repository}}:{{.Tag}}'
 root=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null)
 [ -d "$root" ] || root=/var/lib
@@ -67,6 +83,12 @@ lacks() { # NAME MODULE COMMAND...: a name that COMMAND doesn't find, and no mod
 }
 lacks device-mapper dm_mod grep -qw device-mapper /proc/misc
 lacks nfs nfsv4 grep -qw nfs4 /proc/filesystems
+say directory
+if [ -e DIRECTORY/backend ] || [ -e DIRECTORY/tool ]; then
+    echo ours
+elif [ -L DIRECTORY ] || [ -n "$(ls -A DIRECTORY 2>/dev/null)" ]; then
+    echo foreign
+fi
 say absent
 for path in PATHS; do [ -e "$path" ] || printf '%s\n' "$path"; done
 say end
@@ -80,6 +102,9 @@ class Route:
     destination: IPv4Network
     device: str = ""
     type: str = "unicast"
+    protocol: str = ""
+    metric: int = 0
+    table: str = "main"
 
     def __str__(self) -> str:
         return f"{'' if self.type == 'unicast' else self.type + ' '}{self.destination}" + (
@@ -91,21 +116,28 @@ class Route:
 class HostFacts:
     """What a container host has and lacks. Memory and disk are in MiB, None where they could not be read.
 
-    `bridges` maps each Open vSwitch bridge to the stack that owns it, `containers` each name to that stack and
-    whether it runs; None stands for nobody of ours. `kernel_lacks` names what volumes could need of the kernel and
-    it has not. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
+    `bridges` and `volumes` map each Open vSwitch bridge and Docker volume to the stack that owns it, `containers` each
+    name to that stack and whether it runs; None stands for nobody of ours. `pairs` are those of the `links` that are
+    one end of a pair. `directory` says whether what is in the stack's directory is `ours` or `foreign`, and is empty
+    where nothing is. `kernel_lacks` names what volumes could need of the kernel and
+    it has not. `other_engine` is what names a Docker engine that is not the host's own, and where that is.
+    `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
     """
 
     routes: tuple[Route, ...] = ()
     links: frozenset[str] = frozenset()
+    pairs: frozenset[str] = frozenset()
     bridges: Mapping[str, str | None] = field(default_factory=dict)
     containers: Mapping[str, tuple[str | None, bool]] = field(default_factory=dict)
+    volumes: Mapping[str, str | None] = field(default_factory=dict)
+    directory: str = ""
     images: frozenset[str] = frozenset()
     memory_available_mib: int | None = None
     disk_free_mib: int | None = None
     missing_tools: tuple[str, ...] = ()
     absent_paths: frozenset[str] = frozenset()
     kernel_lacks: frozenset[str] = frozenset()
+    other_engine: tuple[str, str] | None = None
     unreachable: str | None = None
     docker_error: str | None = None
     ovs_error: str | None = None
@@ -152,13 +184,15 @@ def runner_for(host: ContainerHost) -> Runner:
     return local if host.ssh is None else over_ssh(host.ssh)
 
 
-def gather(runner: Runner, paths: Iterable[str] = ()) -> HostFacts:
-    """The facts of the host that `runner` leads to, in one round trip; `paths` are tested for being there.
+def gather(runner: Runner, stack: str, sources: Iterable[str] = ()) -> HostFacts:
+    """The facts of the host that `runner` leads to, in one round trip; `sources` are paths, tested for being there.
 
     It never raises: what could not be learnt is said in the facts.
     """
     script = _SCRIPT.replace("TOOLS", " ".join(TOOLS)).replace("LABEL", STACK_LABEL)
-    script = script.replace("PATHS", " ".join(shlex.quote(path) for path in sorted(set(paths))))
+    script = script.replace("SOCKET", str(engine.SOCKET))
+    script = script.replace("DIRECTORY", shlex.quote(str(paths.stack_directory(stack))))
+    script = script.replace("PATHS", " ".join(shlex.quote(path) for path in sorted(set(sources))))
     try:
         output = runner(script)
     except subprocess.TimeoutExpired as error:
@@ -183,25 +217,49 @@ def _parse(output: str) -> HostFacts:
             sections[name], last = body, name
     if "end" not in sections:
         return HostFacts(unreachable="its answer is cut short")
-    stacks: dict[str, tuple[str | None, bool]] = {}
-    for line in sections["containers"].splitlines():
-        names, state, stack = [*line.split("|", 2), "", ""][:3]
-        for name in names.split(","):
-            stacks[name] = (stack or None, state == "running")
+    containers, mounted = _containers(sections["containers"])
+    links = [link for link in _json(sections["links"]) if "ifname" in link]
     return HostFacts(
         routes=tuple(_routes(_json(sections["routes"]))),
-        links=frozenset(link["ifname"] for link in _json(sections["links"]) if "ifname" in link),
+        links=frozenset(link["ifname"] for link in links),
+        pairs=frozenset(link["ifname"] for link in links if _kind(link) == "veth"),
         bridges=_bridges(sections["bridges"]),
-        containers=stacks,
+        containers=containers,
+        volumes=_volumes(sections["volumes"], mounted),
+        directory=sections["directory"].strip(),
         images=frozenset(sections["images"].split()),
         memory_available_mib=_memory(sections["memory"]),
         disk_free_mib=_disk(sections["disk"]),
         missing_tools=tuple(sections["missing"].split()),
         absent_paths=frozenset(sections["absent"].splitlines()),
         kernel_lacks=frozenset(sections["kernel"].split()),
+        other_engine=(other[0], other[1]) if len(other := sections["engine"].splitlines()) > 1 else None,
         docker_error=errors.get("containers"),
         ovs_error=errors.get("bridges"),
     )
+
+
+def _containers(text: str) -> tuple[dict[str, tuple[str | None, bool]], dict[str, str]]:
+    """Stack and state of each container, and for each volume that a container of a stack has mounted that stack."""
+    containers: dict[str, tuple[str | None, bool]] = {}
+    mounted: dict[str, str] = {}
+    for line in text.splitlines():
+        called, state, stack, mounts = [*line.split("|", 3), "", "", ""][:4]
+        containers |= dict.fromkeys(called.split(","), (stack or None, state == "running"))
+        mounted |= dict.fromkeys(mounts.split(",") if stack else (), stack)
+    return containers, mounted
+
+
+def _volumes(text: str, mounted: Mapping[str, str]) -> dict[str, str | None]:
+    """The stack that each volume belongs to; one without a label, that of the container that Docker made it for."""
+    found = [[*line.split("|", 1), ""][:2] for line in text.splitlines()]
+    return {name: stack or mounted.get(name) for name, stack in found}
+
+
+def _kind(link: Mapping[str, Any]) -> str:
+    """What sort of interface a link is; empty for a physical one."""
+    told = link.get("linkinfo")
+    return str(told.get("info_kind", "")) if isinstance(told, Mapping) else ""
 
 
 def _json(text: str) -> list[dict[str, Any]]:
@@ -219,7 +277,14 @@ def _routes(routes: list[dict[str, Any]]) -> Iterator[Route]:
             destination = IPv4Network("0.0.0.0/0" if text == "default" else text)
         except ValueError:
             continue
-        yield Route(destination, route.get("dev", ""), route.get("type", "unicast"))
+        yield Route(
+            destination,
+            route.get("dev", ""),
+            route.get("type", "unicast"),
+            route.get("protocol", ""),
+            route.get("metric", 0),
+            route.get("table", "main"),
+        )
 
 
 def _bridges(text: str) -> dict[str, str | None]:
@@ -273,9 +338,9 @@ def check(environment: Environment, facts: Mapping[str, HostFacts], roles: Mappi
             fix = "Check that Pulumi's user can run `sh` here." if host.ssh is None else f"Try `{_ssh_line(host.ssh)}`."
             faults.append(Fault(key, f"doesn't answer: {found.unreachable}", fix))
             continue
-        faults += _engines(key, found)
+        faults += _engines(key, host, found)
         faults += _routes_and_bridges(environment, host, found, containers, roles)
-        faults += _container_names(environment, host, found, containers)
+        faults += _taken_names(environment, host, found, roles)
         faults += _sources(environment, host, found, containers, roles)
         faults += _volume_backend(environment, host, found, containers)
         faults += _room(environment, key, found, containers, roles)
@@ -287,7 +352,14 @@ def _ssh_line(ssh: Ssh) -> str:
     return f"ssh{port} {ssh.user}@{ssh.host} true"
 
 
-def _engines(key: str, found: HostFacts) -> Iterator[Fault]:
+def _engines(key: str, host: ContainerHost, found: HostFacts) -> Iterator[Fault]:
+    if found.other_engine is not None:
+        by, address = (plain(word) for word in found.other_engine)
+        reason = (
+            f"names the Docker engine at {address}, and the lab of host {plain(host.name)} is at unix://{engine.SOCKET}"
+        )
+        undo = "unset DOCKER_HOST" if by == "DOCKER_HOST" else "unset DOCKER_CONTEXT; docker context use default"
+        yield Fault(by, reason, f"Run `{undo}` first; another machine's engine is one of `containerHosts`, with `ssh`.")
     if found.missing_tools:
         yield Fault(key, f"has no {', '.join(found.missing_tools)}", _PREPARE)
     if found.docker_error is not None and "docker" not in found.missing_tools:
@@ -321,7 +393,7 @@ def _routes_and_bridges(
         overlapping = [
             route
             for route in found.routes
-            if route.destination.overlaps(network) and not _is_harmless(route, network, ours)
+            if route.destination.overlaps(network) and not _is_harmless(route, network, ours, bridge in ours)
         ]
         for route in overlapping:
             if any(_stands_for(other, route) for other in overlapping):
@@ -345,15 +417,23 @@ def _default_bridge(environment: Environment) -> str | None:
     return next((c.bridge for c in environment.containers if c.network == environment.network), None)
 
 
-def _is_harmless(route: Route, network: IPv4Network, our_bridges: set[str]) -> bool:
+def _is_harmless(route: Route, network: IPv4Network, our_bridges: set[str], present: bool) -> bool:
+    """Whether a route is no obstacle to a bridge of the lab's, which may be `present`, and its own route with it."""
     destination = route.destination
     # Two halves of everything are how a VPN writes its default route.
     if destination.prefixlen <= 1 or route.type in _NOT_ROUTES or route.device in our_bridges:
         return True
     if route.type in _NOTHING_THERE:
         # Ours, or a wider one: there is nothing that the lab could hide.
-        return network.subnet_of(destination)
+        return network.subnet_of(destination) and (present or not _is_in_our_place(route, network))
     return False
+
+
+def _is_in_our_place(route: Route, network: IPv4Network) -> bool:
+    """Whether somebody else's route would be replaced by the lab's own, or come before that of the lab's bridge."""
+    ours = route.protocol == bridges.ROUTE_PROTOCOL
+    same = route.destination == network and route.table == "main"
+    return same and not ours and route.metric in (0, bridges.BLACKHOLE_METRIC)
 
 
 def _stands_for(route: Route, other: Route) -> bool:
@@ -366,19 +446,30 @@ def _stands_for(route: Route, other: Route) -> bool:
     )
 
 
-def _container_names(
-    environment: Environment, host: ContainerHost, found: HostFacts, containers: list[Container]
+def _taken_names(
+    environment: Environment, host: ContainerHost, found: HostFacts, roles: Mapping[str, RoleFacts]
 ) -> Iterator[Fault]:
-    for container in containers:
-        if container.name not in found.containers:
-            continue
-        owner, _ = found.containers[container.name]
-        if owner == environment.stack:
-            continue
-        whose = f"stack {plain(owner)}" if owner else "something that is not Dockstack"
-        reason = f"host {plain(host.name)} has a container of this name, in use by {whose}"
-        fix = "Choose another name, or remove that container."
-        yield Fault(environment.keys.of("containers", container.name), reason, fix)
+    """What the host has under names of the lab's without it being the lab's."""
+    stack, where = environment.stack, f"host {plain(host.name)}"
+    containers = {name: owner for name, (owner, _) in found.containers.items()}
+    for kind, there, wanted in (
+        ("container", containers, names.containers(environment, host.name)),
+        ("volume", found.volumes, names.volumes(environment, host.name, roles)),
+    ):
+        for name, key in wanted.items():
+            if there.get(name, stack) != stack:
+                owner = there[name]
+                whose = f"stack {plain(owner)}" if owner else "something that is not Dockstack"
+                fix = f"Choose another name, or remove that {kind} if nobody needs it."
+                yield Fault(key, f"{where} has a {kind} {name}, in use by {whose}", fix)
+    made = found.pairs if found.directory == "ours" else frozenset()
+    for link, key in names.links(environment, host.name, roles):
+        if link in found.links - made:
+            fix = f"Remove it with `ip link delete {link}`, or choose another name."
+            yield Fault(key, f"{where} has an interface {link}, which the port's link is to be called", fix)
+    if found.directory == "foreign":
+        reason = f"{where} has something in {paths.stack_directory(stack)} that is not this stack's"
+        yield Fault(names.STACK, reason, "Move it away, or choose another name for the stack.")
 
 
 def _sources(
@@ -493,8 +584,8 @@ def gather_all(
     """The facts of every host that has containers, asked at the same time."""
 
     def ask(host: ContainerHost) -> HostFacts:
-        paths = {v.source for c in environment.containers if c.host == host.name for v in c.volumes}
-        return gather(runner(host), paths)
+        sources = {v.source for c in environment.containers if c.host == host.name for v in c.volumes}
+        return gather(runner(host), environment.stack, sources)
 
     hosts = environment.used_hosts
     if not hosts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -12,7 +13,7 @@ from components import environment, paths, preflight, remains, services
 from components.environment import Environment
 from components.faults import ConfigurationFaults
 from components.lab import Lab
-
+from hostside import runs
 
 DEBUG = "PULUMI_OPTION_DEBUG"
 """Set, this variable is Pulumi's option --debug."""
@@ -33,7 +34,9 @@ async def main() -> dict[str, Any]:
         raise pulumi.RunError(str(error)) from None
     if real:
         remains.claim(stack, note=True)
-        remains.end_orphans()
+        directory = Path(paths.stack_directory(stack))
+        runs.note(directory)
+        runs.end_orphans(directory)
         remains.clear_unrecorded(stack)
     made = Lab(lab, services.for_lab(lab))
     # Lets the registrations begin. Where the SDK finds none begun, it waits for the outputs of all resources instead,

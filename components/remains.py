@@ -1,4 +1,4 @@
-"""What an interrupted ``up`` or a lost state left behind: containers that the next one would stumble over, plugins.
+"""What an interrupted ``up`` or a lost state left behind: containers that the next one would stumble over.
 
 Docker refuses a second container of the same name, so one that the engine made but Pulumi didn't get to record has
 to go first. Everything else that a stage makes can be made again over what is there.
@@ -9,19 +9,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from components import paths
-from hostside import engine
+from hostside import engine, runs
 from hostside.sweep import sweep
 
 CONTAINER = "docker:index/container:Container"
-PLUGINS = ("pulumi-language-python", "pulumi-resource-docker", "pulumi-resource-command")
 
 
 class ForeignStack(Exception):
@@ -52,34 +49,6 @@ def claim(stack: str, *, note: bool) -> None:
     if note and not owner.exists():
         owner.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner.write_text(mine)
-
-
-def end_orphans() -> list[int]:
-    """End the plugins of engines that were killed; return their process numbers.
-
-    A plugin is told its engine's address. Some don't notice when nobody answers there any more, and would stay, with
-    whatever they were in the middle of.
-    """
-    ended = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if Path(words[0]).name in PLUGINS and len(words) > 1 and _is_gone(words[1]):
-                os.kill(int(path.name), signal.SIGTERM)
-                ended.append(int(path.name))
-        except (OSError, ValueError):
-            continue
-    return ended
-
-
-def _is_gone(address: str) -> bool:
-    """Say whether nobody listens at an address of this host."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=1).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 def clear_unrecorded(stack: str) -> list[str]:
@@ -141,7 +110,7 @@ def clear_after_destroy(stack: str) -> None:
     Raises:
         subprocess.CalledProcessError: when Pulumi can't tell the state.
     """
-    end_orphans()
+    runs.end_orphans(Path(paths.stack_directory(stack)))
     if not resources(stack):
         clear(stack)
 

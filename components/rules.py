@@ -51,7 +51,8 @@ class RoleFacts:
     be there and come first.  `wants`: roles that come first where a lab has them.  `images`: directories under
     Dockerfiles/ that can run it, the default first.  `aliases`: what the 2015 system called it.  `mounts`: paths that
     the role mounts itself.  `secrets`: names that `passwords` may give, with their names in 2015.  `at_most`: how many
-    containers of it a lab can have today.  `provider_port`: whether it is on the provider bridge.
+    containers of it a lab can have today.  `provider_port`, `tenant_port`: whether it has a port on the provider
+    bridge, and one for tenants' networks.  `volumes`: short names of its Docker volumes.
     """
 
     name: str
@@ -65,6 +66,8 @@ class RoleFacts:
     at_most: int | None = None
     serves_dns: bool = False
     provider_port: bool = False
+    tenant_port: bool = False
+    volumes: tuple[str, ...] = ()
     disk_mib: int = USUAL_DISK_MIB
 
 

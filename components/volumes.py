@@ -15,7 +15,7 @@ import pulumi
 import pulumi_docker as docker
 import yaml
 
-from components import paths
+from components import names, paths
 from components.container_host import ContainerHost
 from components.environment import Container
 from components.services.role import Role
@@ -115,11 +115,18 @@ class Volumes:
         )
         self.data = {
             path: docker.Volume(
-                f"{container.name}-{suffix}",
-                name=f"{container.name}-{suffix}",
+                names.volume(container.name, suffix),
+                name=names.volume(container.name, suffix),
                 labels=[docker.VolumeLabelArgs(label="dockstack.stack", value=host.stack)],
                 opts=pulumi.ResourceOptions.merge(
-                    opts, pulumi.ResourceOptions(provider=host.provider, depends_on=[host.tool])
+                    opts,
+                    pulumi.ResourceOptions(
+                        provider=host.provider,
+                        depends_on=[host.tool],
+                        # One that Docker made for a container that was started without it has none: a volume is known
+                        # for the stack's by that container as well, and to give it a label, all in it would have to go.
+                        ignore_changes=["labels"],
+                    ),
                 ),
             )
             for suffix, path in role.data.items()

@@ -10,7 +10,9 @@ from typing import Any
 from hostside import ovs
 from hostside.process import CommandFailed, run, succeeds
 
-BLACKHOLE_METRIC = "4096"
+BLACKHOLE_METRIC = 4096
+ROUTE_PROTOCOL = "87"
+"""What the kernel keeps with a route as its maker. https://man7.org/linux/man-pages/man8/ip-route.8.html"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def up(bridge: Bridge) -> str:
     present = {str(name): dict(ids) for name, ids in ovs.rows("bridge", "name,external_ids", f"name={bridge.name}")}
     if bridge.name in present and present[bridge.name].get(ovs.STACK_KEY) != bridge.stack:
         raise CommandFailed(f"bridge {bridge.name} is there and isn't of stack {bridge.stack}")
-    run(["ip", "route", "replace", "blackhole", bridge.network, "metric", BLACKHOLE_METRIC])
+    run(["ip", "route", "replace", *_blackhole(bridge.network), "proto", ROUTE_PROTOCOL])
     datapath = "system" if ovs.kernel_datapath() else "netdev"
     run(
         ["ovs-vsctl", "--timeout=30", "--may-exist", "add-br", bridge.name]
@@ -73,7 +75,7 @@ def restore(bridge: Bridge) -> bool:
     """Put back what a restarted Open vSwitch or a rebooted host has lost; return whether anything was missing."""
     if is_up(bridge):
         return False
-    run(["ip", "route", "replace", "blackhole", bridge.network, "metric", BLACKHOLE_METRIC])
+    run(["ip", "route", "replace", *_blackhole(bridge.network), "proto", ROUTE_PROTOCOL])
     if ovs.is_userspace(bridge.name):
         run(["ethtool", "-K", bridge.name, "tx", "off"])
     run(["ip", "address", "replace", bridge.address, "dev", bridge.name])
@@ -83,9 +85,16 @@ def restore(bridge: Bridge) -> bool:
 
 def down(bridge: Bridge) -> None:
     """Remove the bridge with its ports, then the blackhole route; nothing there is no error."""
+    route = [*_blackhole(bridge.network), "proto", ROUTE_PROTOCOL]
     if bridge.name in ovs.bridges(bridge.stack):
+        # The route of a bridge of ours is ours, also without the mark.
+        route = _blackhole(bridge.network)
         run(["ovs-vsctl", "--timeout=30", "del-br", bridge.name])
-    succeeds(["ip", "route", "delete", "blackhole", bridge.network, "metric", BLACKHOLE_METRIC])
+    succeeds(["ip", "route", "delete", *route])
+
+
+def _blackhole(network: str) -> list[str]:
+    return ["blackhole", network, "metric", str(BLACKHOLE_METRIC)]
 
 
 def is_up(bridge: Bridge) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hostside import notes
+from hostside import notes, runs
 from hostside.errors import StepError
 from hostside.process import CommandFailed
 
@@ -36,7 +36,7 @@ def _attach_all(directory: Path, given: Parameters) -> object:
 def _detach(directory: Path, given: Parameters) -> object:
     from hostside import ports
 
-    ports.detach(given["container"], directory / "locks")
+    ports.detach(given["container"], directory.name, directory / "locks")
     return None
 
 
@@ -231,6 +231,7 @@ def main(arguments: list[str], directory: Path) -> int:
     # What is mounted is read by users of the containers, however strict the umask is of who runs this.
     os.umask(0o022)
     verb, subject = arguments[0], " ".join(arguments[1:])
+    runs.note(directory)
     try:
         given: dict[str, Any] = {"stack": arguments[1]} if verb in NAMED else json.load(sys.stdin)
         count = given.pop(DRIFT, 0)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hostside import engine
-from hostside.process import CommandFailed, run, succeeds, tail
+from hostside.process import CommandFailed, own_environment, run, succeeds, tail
 from hostside.programs import Program
 
 KEPT = "/etc/dockstack/bin/kept"
@@ -51,6 +51,7 @@ def stream(
     process = subprocess.Popen(
         ["docker", "exec", container, *arguments],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        env=own_environment(),
     )  # fmt: skip
 
     def read() -> None:

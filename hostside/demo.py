@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hostside import files
+from hostside.engine import STACK_LABEL
 from hostside.errors import StepError
 from hostside.process import CommandFailed, run, succeeds
 
@@ -16,6 +17,11 @@ PROGRAM = "/usr/share/dockstack/demo"
 RECORD = "demo.json"
 """What was made last, in the stack's directory: all that its removal needs, once the configuration has forgotten it."""
 SECONDS = 600.0
+
+
+def container_name(stack: str) -> str:
+    """Return the name of the container that the program runs in."""
+    return f"{stack}-demo"
 
 
 def apply(
@@ -46,12 +52,13 @@ def apply(
         made.append(wanted)
     # Before anything is made, so that what a run that is cut off leaves is known.
     _keep(record, image, made)
-    name = f"{directory.name}-demo"
+    name = container_name(directory.name)
     # A client that was cut off leaves its program at work.
     succeeds(["docker", "rm", "--force", name])
     order = json.dumps({"login": login, "wanted": wanted, "made": made})
     step = "making the demo" if wanted else "removing the demo"
-    done = _run(step, image, ["--name", name, "--network", f"container:{container}"], "apply", order)
+    options = ["--name", name, "--label", f"{STACK_LABEL}={directory.name}", "--network", f"container:{container}"]
+    done = _run(step, image, options, "apply", order)
     print("".join(f"demo: {line}\n" for line in done.splitlines()), end="", file=sys.stderr)
     if wanted:
         _keep(record, image, [wanted])

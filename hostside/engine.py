@@ -7,7 +7,6 @@ API: https://docs.docker.com/engine/api/, unversioned paths, so that any engine 
 from __future__ import annotations
 
 import json
-import os
 import socket
 import time
 import urllib.parse
@@ -19,6 +18,8 @@ from typing import Any, BinaryIO
 STACK_LABEL = "dockstack.stack"
 STDERR = 2
 """Number of standard error in the engine's stream of a command's output."""
+SOCKET = Path("/var/run/docker.sock")
+"""The engine of a host: the same for the Docker provider, for our verbs and for the keeper."""
 
 
 class EngineError(OSError):
@@ -27,13 +28,6 @@ class EngineError(OSError):
 
 class EngineGone(EngineError):
     """Nobody listens on the engine's socket."""
-
-
-def _socket_path() -> str:
-    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    if not address.startswith("unix://"):
-        raise EngineError(f"DOCKER_HOST is {address}; beside the engine it has to be a unix:// socket")
-    return address.removeprefix("unix://")
 
 
 def _open(
@@ -62,7 +56,7 @@ def _open(
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)
     try:
-        connection.connect(_socket_path())
+        connection.connect(str(SOCKET))
         connection.sendall(head.encode() + body)
         stream = connection.makefile("rb")
         status = stream.readline().split()

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from hostside import containers
 from hostside.errors import StepError
-from hostside.process import CommandFailed, run, succeeds
+from hostside.process import CommandFailed, own_environment, run, succeeds
 
 STEP = "building the image"
 PROGRESS_SECONDS = 10.0
@@ -49,9 +49,8 @@ def _build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]]) -> Non
     lines: list[str] = []
     started = last = time.monotonic()
     # The classic builder is in every engine; BuildKit is a plugin that Debian's doesn't bring.
+    environment = {**own_environment(), "DOCKER_BUILDKIT": "0"}
     command = [
-        "env",
-        "DOCKER_BUILDKIT=0",
         "docker",
         "build",
         "--force-rm",
@@ -61,7 +60,9 @@ def _build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]]) -> Non
         f"PARENT={parent}",
         "-",
     ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
         assert process.stdin is not None and process.stdout is not None
         # A client that ends early says why on its output, which is more than a broken pipe does.
         with contextlib.suppress(BrokenPipeError):
@@ -100,8 +101,9 @@ def _ensure_distribution(parent: str) -> None:
         ["mmdebstrap", "--quiet", "--variant=minbase", suite, "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     load = subprocess.run(
-        ["docker", "import", "-", parent], stdin=strap.stdout, capture_output=True, text=True, check=False
-    )
+        ["docker", "import", "-", parent], stdin=strap.stdout, capture_output=True, text=True, check=False,
+        env=own_environment(),
+    )  # fmt: skip
     _, errors = strap.communicate()
     if strap.returncode != 0 or load.returncode != 0:
         succeeds(["docker", "image", "rm", parent])

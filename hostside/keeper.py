@@ -123,7 +123,7 @@ class Keeper:
                 return
             self._records.remove(name)
             if "dockstack.bridge" in labels:
-                ports.detach(name, self._locks)
+                ports.detach(name, self._stack, self._locks)
             # Not in a worker: a hundred ends at once must not keep a start waiting.
             timer = threading.Timer(STOP_NOTICE_SECONDS, self._guarded, (name, self._restart_if_killed, name))
             timer.daemon = True

@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hostside import engine, namespace, ovs
 from hostside.errors import StepError
-from hostside.process import CommandFailed, run, succeeds
+from hostside.process import CommandFailed, own_environment, run, succeeds
 
-INTERFACE = "eth0"
-"""The one with the container's address; further ones have none."""
+INTERFACE, PROVIDER_INTERFACE, TENANT_INTERFACE = "eth0", "eth1", "eth2"
+"""The first has the container's address; the others have none."""
+ENDS = ("_l", "_c")
+"""What ovs-docker ends the names of a pair of links with: the host's end, and the container's until it is inside."""
+NAMESPACES = Path("/var/run/netns")
+"""Where `ip netns` keeps the namespaces that have a name."""
 USUAL_MTU = 1500
 """What a veth has without being told."""
 STEP = "attaching its port"
@@ -129,30 +135,33 @@ def present(container: str, held: ovs.Held) -> bool:
     return bool(wanted) and all(is_attached(port, pid, held) for port in wanted)
 
 
-def detach(container: str, locks: Path) -> None:
-    """Take the container's ports off their bridges; one without ports is no error."""
+def detach(container: str, stack: str, locks: Path) -> None:
+    """Take the container's ports off the stack's bridges; one without ports is no error.
+
+    Others may have given it ports on bridges of theirs.
+    """
     with _locked(container, locks):
         for names in ovs.ports_of(container).values():
-            _detach(names)
+            _detach(_own(names, stack))
 
 
 def _attach(port: Port, pid: int, before: ovs.Held) -> None:
-    _detach(before.get(port.interface, []))
+    _detach(_own(before.get(port.interface, []), port.stack))
     # An attachment that was cut off half-way leaves its end inside; a new one needs the name.
     if namespace.has(pid, port.interface):
         succeeds(_inside(pid, "ip", "link", "delete", port.interface))
+    refuse_foreign_namespace(pid)
     options = [f"--macaddress={port.mac}"]
     if port.mtu != USUAL_MTU:
         options += [f"--mtu={port.mtu}"]
     if port.address:
         options += [f"--ipaddress={port.address}", f"--gateway={port.gateway}"]
-    # The first port's name is the container's alone, as it was when there was no other.
-    name = link_prefix(port.stack) + _hex(port.container + port.interface.removeprefix(INTERFACE), 8)
-    for end in (f"{name}_l", f"{name}_c"):
-        if Path("/sys/class/net", end).exists():
-            succeeds(["ip", "link", "delete", end])
+    name = link_name(port.stack, port.container, port.interface)
+    for end in ENDS:
+        if Path("/sys/class/net", f"{name}{end}").exists():
+            succeeds(["ip", "link", "delete", f"{name}{end}"])
     environment = {
-        **os.environ,
+        **own_environment(),
         "PATH": f"{SHIM}:{os.environ['PATH']}",
         "DOCKSTACK_PID": str(pid),
         "DOCKSTACK_PORT": name,
@@ -165,6 +174,20 @@ def _attach(port: Port, pid: int, before: ovs.Held) -> None:
         raise CommandFailed(f"ovs-docker add-port left {port.interface} without what was asked: {port}")
 
 
+def refuse_foreign_namespace(pid: int) -> None:
+    """Make sure that ovs-docker, which calls a container's namespace by its process's number, doesn't take another's.
+
+    Raises:
+        CommandFailed: with the way out.
+    """
+    named = NAMESPACES / str(pid)
+    if named.exists() and not named.samefile(f"/proc/{pid}/ns/net"):
+        raise CommandFailed(
+            f"a network namespace is called {pid}, like this container's process, and is not the container's. "
+            f"Fix: Remove it with `ip netns delete {pid}`, or restart the container, which gives it another number."
+        )
+
+
 def _detach(names: Sequence[str]) -> None:
     for name in names:
         run(["ovs-vsctl", "--timeout=30", "--if-exists", "del-port", name])
@@ -175,7 +198,7 @@ def _detach(names: Sequence[str]) -> None:
 
 def is_attached(port: Port, pid: int, held: ovs.Held) -> bool:
     """Compare the namespace's interface and the ports that the container holds on the bridges with what is asked."""
-    names = held.get(port.interface, [])
+    names = _own(held.get(port.interface, []), port.stack)
     if len(names) != 1 or not Path("/sys/class/net", names[0]).exists():
         return False
     link = namespace.read(pid, port.interface)
@@ -184,9 +207,27 @@ def is_attached(port: Port, pid: int, held: ovs.Held) -> bool:
     return not port.address or (port.address in link.addresses and port.gateway in link.gateways)
 
 
+def _own(names: Sequence[str], stack: str) -> list[str]:
+    return [name for name in names if name.startswith(link_prefix(stack))]
+
+
+def link_name(stack: str, container: str, interface: str) -> str:
+    """Return what the links of a port are called, without their ends."""
+    # The first port's name is the container's alone, as it was when there was no other.
+    return link_prefix(stack) + _hex(container + interface.removeprefix(INTERFACE), 8)
+
+
 def link_prefix(stack: str) -> str:
     """Return what the names of the links of a stack's ports begin with: 5 of the 13 characters that ovs-docker uses."""
     return _hex(stack, 5)
+
+
+def loose_links(stack: str) -> list[str]:
+    """Return the host's ends of pairs that are called like the links of a stack's ports, and that no bridge has."""
+    pairs: list[dict[str, str]] = json.loads(run(["ip", "-j", "link", "show", "type", "veth"]) or "[]")
+    called = re.compile(f"{link_prefix(stack)}[0-9a-f]{{8}}{ENDS[0]}")
+    held = {name for (name,) in ovs.rows("interface", "name")}
+    return [link["ifname"] for link in pairs if called.fullmatch(link.get("ifname", "")) and link["ifname"] not in held]
 
 
 def _hex(text: str, length: int) -> str:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
+
+from hostside.engine import SOCKET
+
+_OF_DOCKER = ("CONTEXT", "TLS", "TLS_VERIFY", "CERT_PATH", "API_VERSION", "DEFAULT_PLATFORM")
 
 
 class CommandFailed(Exception):
     """A program ended with a status other than 0, or did not end in time."""
+
+
+def own_environment() -> dict[str, str]:
+    """Return our environment with one Docker engine in it: that of this host, whichever another a person has chosen."""
+    elsewhere = {f"DOCKER_{name}" for name in _OF_DOCKER}
+    kept = {name: value for name, value in os.environ.items() if name not in elsewhere}
+    return {**kept, "DOCKER_HOST": f"unix://{SOCKET}"}
 
 
 def run(
@@ -23,7 +35,7 @@ def run(
         arguments: the program and its arguments; never a secret, as every user of the host can read them.
         stdin: text for its standard input.
         timeout: seconds after which it is killed.
-        environment: its whole environment; ours when not given.
+        environment: its whole environment; :func:`own_environment` when not given.
 
     Raises:
         CommandFailed: with the program, its status and the end of its standard error.
@@ -31,7 +43,8 @@ def run(
     try:
         done = subprocess.run(
             arguments, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, text=True,
-            capture_output=True, timeout=timeout, check=False, env=environment,
+            capture_output=True, timeout=timeout, check=False,
+            env=own_environment() if environment is None else environment,
         )  # fmt: skip
     except FileNotFoundError as error:
         raise CommandFailed(f"{arguments[0]} is not installed on this host") from error

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hostside import access, bridge, engine, ovs, ports
+from hostside import access, bridge, engine, ovs, ports, runs
 from hostside.process import run, succeeds
 
 
 def sweep(stack: str, directory: Path) -> None:
     """Remove whatever carries the stack's name on this host: containers, volumes, bridges, the line in /etc/hosts.
+
+    Before that, the plugins of killed runs, which may still be making such things, are ended.
 
     Args:
         stack: the stack's name.
@@ -20,6 +22,7 @@ def sweep(stack: str, directory: Path) -> None:
         CommandFailed: when something can't be removed.
         EngineError: when the engine doesn't answer.
     """
+    runs.end_orphans(directory)
     for summary in engine.containers(stack):
         name = engine.name(summary)
         print(f"{name}: removing a container that no state knows", file=sys.stderr, flush=True)
@@ -30,6 +33,6 @@ def sweep(stack: str, directory: Path) -> None:
     for name, identifiers in ovs.bridges(stack).items():
         bridge.down(bridge.Bridge.recorded(name, identifiers))
     # An attachment that was cut off half-way leaves a pair of links that no bridge knows.
-    for link in Path("/sys/class/net").glob(f"{ports.link_prefix(stack)}????????_l"):
-        succeeds(["ip", "link", "delete", link.name])
+    for link in ports.loose_links(stack):
+        succeeds(["ip", "link", "delete", link])
     access.withdraw(stack, directory / "openrc")

@@ -94,6 +94,8 @@ def facts() -> dict[str, RoleFacts]:
             at_most=1 if role.single else None,
             serves_dns=role.name == dnsmasq.ROLE.name,
             provider_port=role.provider_port,
+            tenant_port=role.tenant_port,
+            volumes=tuple(role.data),
         )
         for role in ROLES.values()
     }

@@ -25,6 +25,7 @@ ROLES = {
             ("galera",),
             needs=("dnsmasq", "puppet"),
             mounts=frozenset({"/var/lib/mysql"}),
+            volumes=("data",),
             secrets={"galera_root_password": ("galera_password",)},
         ),
         RoleFacts("rabbitmq", 150, ("rabbitmq",), needs=("dnsmasq", "puppet")),

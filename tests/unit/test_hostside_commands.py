@@ -55,6 +55,15 @@ def test_a_programs_standard_output_is_returned_and_its_input_is_given() -> None
     assert process.run(["sh", "-c", "cat; echo end"]) == "end\n"
 
 
+def test_programs_are_told_of_this_hosts_docker_engine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "HOST": "tcp://192.0.2.1:2376", "CONTEXT": "far", "TLS_VERIFY": "1", "CERT_PATH": "/nowhere",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"DOCKER_{name}", value)
+    told = process.run(["env"]).splitlines()
+    assert [line for line in told if line.startswith("DOCKER_")] == ["DOCKER_HOST=unix:///var/run/docker.sock"]
+
+
 def test_a_program_that_fails_is_told_with_status_and_words() -> None:
     with pytest.raises(CommandFailed, match=r"sh -c .* ended with status 3: the reason"):
         process.run(["sh", "-c", "echo the reason >&2; exit 3"])
@@ -443,7 +452,7 @@ def test_the_blackhole_route_is_there_before_the_bridge(
     monkeypatch.setattr(ovs, "is_userspace", lambda _name: True)
     assert bridge.up(BRIDGE) == "netdev"
     lines = calls()
-    blackhole = lines.index("ip route replace blackhole 10.87.0.0/24 metric 4096")
+    blackhole = lines.index("ip route replace blackhole 10.87.0.0/24 metric 4096 proto 87")
     made = next(index for index, line in enumerate(lines) if "add-br br-unit" in line)
     address = lines.index("ip address replace 10.87.0.1/24 dev br-unit")
     assert blackhole < made < address
@@ -476,3 +485,47 @@ def test_taking_down_a_bridge_of_another_stack_takes_nothing_down(
     program("ip", "exit 2")
     bridge.down(BRIDGE)
     assert not any("del-br" in line for line in calls())
+
+
+def test_a_route_without_our_mark_is_only_taken_with_our_bridge(
+    program: Script, calls: Callable[[], list[str]]
+) -> None:
+    program("ovs-vsctl", "echo '{\"data\": []}'")
+    program("ip", "exit 2")
+    bridge.down(BRIDGE)
+    assert "ip route delete blackhole 10.87.0.0/24 metric 4096 proto 87" in calls()
+
+
+# Links and namespaces.
+
+
+def test_only_pairs_of_the_stack_that_no_bridge_has_are_loose(program: Script) -> None:
+    ours, held = (ports.link_name("lab", name, "eth0") + "_l" for name in ("web1", "web2"))
+    names = [ours, held, f"{ours[:5]}_l", f"{ours}x", "veth0", ports.link_name("other", "web1", "eth0") + "_l"]
+    program("ip", f"echo '{json.dumps([{}, *({'ifname': name} for name in names)])}'; [ \"$5\" = veth ]")
+    program("ovs-vsctl", f"echo '{json.dumps({'data': [[held], ['br-lab']]})}'")
+    assert ports.loose_links("lab") == [ours]
+
+
+def test_ports_on_bridges_of_others_stay_when_a_container_is_detached(
+    program: Script, calls: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    ours = ports.link_name("lab", "web1", "eth0") + "_l"
+    rows = [[name, ["map", [["container_id", "web1"], ["container_iface", "eth0"]]]] for name in (ours, "f00dcafe_l")]
+    program("ovs-vsctl", f"echo '{json.dumps({'data': rows})}'")
+    ports.detach("web1", "lab", tmp_path)
+    assert [line.split()[-1] for line in calls() if "del-port" in line] == [ours]
+
+
+def test_a_namespace_of_somebody_elses_that_is_called_like_the_process_is_not_entered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "NAMESPACES", tmp_path)
+    pid = os.getpid()
+    ports.refuse_foreign_namespace(pid)
+    (tmp_path / str(pid)).symlink_to(f"/proc/{pid}/ns/net")
+    ports.refuse_foreign_namespace(pid)
+    (tmp_path / str(pid)).unlink()
+    (tmp_path / str(pid)).write_text("")
+    with pytest.raises(CommandFailed, match=f"`ip netns delete {pid}`"):
+        ports.refuse_foreign_namespace(pid)

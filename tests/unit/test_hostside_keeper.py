@@ -106,7 +106,7 @@ class World:
     def present(self, name: str, held: ovs.Held) -> bool:
         return name in self.attached and held == {"eth0": [f"{name}_l"]}
 
-    def detach(self, name: str, _locks: Path) -> None:
+    def detach(self, name: str, _stack: str, _locks: Path) -> None:
         self.calls.append(f"detach {name}")
         self.attached.discard(name)
 

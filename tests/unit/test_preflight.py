@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -26,6 +27,7 @@ from components.preflight import (
     settle,
     verify,
 )
+from hostside.ports import link_name
 from tests.unit.environment_cases import DATA, ROLES, lab, look
 
 IMAGES = frozenset(f"dockstack/{name}:1" for name in ROLES)
@@ -86,10 +88,21 @@ def test_a_blackhole_inside_the_subnet_is_refused() -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["blackhole", "unreachable", "prohibit"])
+@pytest.mark.parametrize("metric", [0, 4096])
+def test_a_route_of_somebody_elses_in_the_place_of_ours_is_refused(kind: str, metric: int) -> None:
+    assert _said(routes=_routes(Route(IPv4Network("10.87.0.0/24"), "", kind, "boot", metric))) == [
+        f"dockstack:containerDefaults.gateway: 10.87.0.0/24 overlaps the route {kind} 10.87.0.0/24 of host local."
+        " Fix: Choose a subnet that the host has no route to."
+    ]
+
+
 @pytest.mark.parametrize(
     "route",
     [
-        Route(IPv4Network("10.87.0.0/24"), "", "blackhole"),
+        Route(IPv4Network("10.87.0.0/24"), "", "blackhole", "87", 4096),
+        Route(IPv4Network("10.87.0.0/24"), "", "blackhole", "boot", 100),
+        Route(IPv4Network("10.87.0.0/24"), "", "blackhole", "boot", 0, "77"),
         Route(IPv4Network("10.0.0.0/8"), "", "unreachable"),
         Route(IPv4Network("0.0.0.0/1"), "tun0"),
     ],
@@ -138,16 +151,56 @@ def test_a_second_bridge_is_looked_at_too_and_named_at_its_container() -> None:
 
 def test_a_container_name_of_another_stack_is_refused() -> None:
     assert _said(containers={"puppet1": ("other", True)}) == [
-        "dockstack:containers.puppet1: host local has a container of this name, in use by stack other."
-        " Fix: Choose another name, or remove that container."
+        "dockstack:containers.puppet1: host local has a container puppet1, in use by stack other."
+        " Fix: Choose another name, or remove that container if nobody needs it."
     ]
 
 
 def test_a_container_name_of_a_stranger_is_refused() -> None:
     assert _said(containers={"puppet1": (None, False), "unrelated": (None, True)}) == [
-        "dockstack:containers.puppet1: host local has a container of this name, in use by something that is not"
-        " Dockstack. Fix: Choose another name, or remove that container."
+        "dockstack:containers.puppet1: host local has a container puppet1, in use by something that is not Dockstack."
+        " Fix: Choose another name, or remove that container if nobody needs it."
     ]
+
+
+@pytest.mark.parametrize(("owner", "whose"), [(None, "something that is not Dockstack"), ("other", "stack other")])
+def test_names_that_come_from_the_stacks_are_looked_at_too(owner: str | None, whose: str) -> None:
+    assert _said(containers={"lab-keeper": (owner, True)}) == [
+        f"stack: host local has a container lab-keeper, in use by {whose}."
+        " Fix: Choose another name, or remove that container if nobody needs it."
+    ]
+
+
+@pytest.mark.parametrize(("owner", "whose"), [(None, "something that is not Dockstack"), ("other", "stack other")])
+def test_a_volume_that_is_not_ours_is_refused(owner: str | None, whose: str) -> None:
+    assert _said(volumes={"galera1-data": owner, "unrelated-data": None}) == [
+        f"dockstack:containers.galera1: host local has a volume galera1-data, in use by {whose}."
+        " Fix: Choose another name, or remove that volume if nobody needs it."
+    ]
+
+
+def test_our_own_volumes_are_no_fault() -> None:
+    assert _said(volumes={"galera1-data": "lab"}, containers=RUNNING) == []
+
+
+def test_a_link_of_a_ports_name_is_refused_unless_a_run_of_the_stack_may_have_left_it() -> None:
+    link = f"{link_name('lab', 'galera1', 'eth0')}_l"
+    fault = (
+        f"dockstack:containers.galera1: host local has an interface {link}, which the port's link is to be called."
+        f" Fix: Remove it with `ip link delete {link}`, or choose another name."
+    )
+    links = SOUND.links | {link}
+    assert _said(links=links, pairs=frozenset({link})) == [fault]
+    assert _said(links=links, directory="ours") == [fault]
+    assert _said(links=links, pairs=frozenset({link}), directory="ours") == []
+
+
+def test_what_somebody_else_has_put_into_the_stacks_directory_is_refused() -> None:
+    assert _said(directory="foreign") == [
+        "stack: host local has something in /var/lib/dockstack/stacks/lab that is not this stack's."
+        " Fix: Move it away, or choose another name for the stack."
+    ]
+    assert _said(directory="ours") == []
 
 
 def test_a_missing_volume_source_is_refused() -> None:
@@ -208,6 +261,71 @@ def test_docker_and_open_vswitch_have_to_answer() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("by", "undo"),
+    [("DOCKER_HOST", "unset DOCKER_HOST"), ("docker context far", "unset DOCKER_CONTEXT; docker context use default")],
+)
+def test_one_engine_is_used_throughout_or_none(by: str, undo: str) -> None:
+    assert _said(other_engine=(by, "tcp://192.0.2.1:2376")) == [
+        f"{by}: names the Docker engine at tcp://192.0.2.1:2376, and the lab of host local is at"
+        f" unix:///var/run/docker.sock. Fix: Run `{undo}` first; another machine's engine is one of `containerHosts`,"
+        " with `ssh`."
+    ]
+
+
+@pytest.fixture
+def other_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a home without a configuration of Docker's, and with nothing set that names an engine."""
+    for name in ("HOST", "CONTEXT", "CONFIG"):
+        monkeypatch.delenv(f"DOCKER_{name}", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def _other_engine() -> tuple[str, str] | None:
+    return gather(local, "lab").other_engine
+
+
+@pytest.mark.parametrize(
+    "address", ["", "unix:///var/run/docker.sock", "unix:///run/docker.sock", "unix:///run/../run//docker.sock", "LINK"]
+)
+def test_the_hosts_own_engine_has_many_spellings(
+    other_docker: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    link = other_docker / "docker.sock"
+    link.symlink_to("/var/run/docker.sock")
+    monkeypatch.setenv("DOCKER_HOST", address.replace("LINK", f"unix://{link}"))
+    assert _other_engine() is None
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:2375", "ssh://root@192.0.2.1", "unix:///run/other.sock", "odd"])
+@pytest.mark.usefixtures("other_docker")
+def test_an_engine_that_the_environment_names_is_seen(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
+    assert _other_engine() == ("DOCKER_HOST", address)
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="no docker command here")
+@pytest.mark.parametrize("way", ["chosen", "named"])
+def test_an_engine_of_a_docker_context_is_seen(other_docker: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    for name, address in (("far", "tcp://192.0.2.1:2376"), ("near", "unix:///run/docker.sock")):
+        subprocess.run(["docker", "context", "create", name, "--docker", f"host={address}"], check=True)
+
+    def choose(name: str) -> None:
+        if way == "named":
+            monkeypatch.setenv("DOCKER_CONTEXT", name)
+        else:
+            subprocess.run(["docker", "context", "use", name], check=True)
+
+    assert _other_engine() is None
+    choose("far")
+    assert _other_engine() == ("docker context far", "tcp://192.0.2.1:2376")
+    choose("near")
+    assert _other_engine() is None
+    choose("default")
+    assert _other_engine() is None
+
+
 def test_missing_tools_are_named_once() -> None:
     assert _said(missing_tools=("docker", "ovs-vsctl"), docker_error="not found", ovs_error="not found") == [
         "dockstack:containerHosts.local: has no docker, ovs-vsctl. Fix: Run `make lab`, or `prepare/run` on that host."
@@ -263,18 +381,25 @@ def test_an_optional_volume_that_is_there_is_mounted() -> None:
     assert settled == environment
 
 
-ANSWER = """\x1emissing
+ANSWER = """\x1eengine
+\x1emissing
 ethtool
 \x1eroutes
 [{"dst":"default","gateway":"192.0.2.1","dev":"eth0","flags":[]},
- {"type":"local","dst":"192.0.2.2","dev":"eth0","table":"local"},{"type":"blackhole","dst":"10.87.0.0/24"},{"dst":"odd"}]
+ {"type":"local","dst":"192.0.2.2","dev":"eth0","table":"local"},{"type":"blackhole","dst":"10.87.0.0/24","protocol":"87","metric":4096},{"dst":"odd"}]
 \x1elinks
-[{"ifname":"lo"},{"ifname":"eth0"},{}]
+[{"ifname":"lo"},{"ifname":"eth0","linkinfo":{"info_kind":"veth"}},{}]
 \x1ebridges
 {"data":[["br-lab",["map",[["dockstack-stack","lab"]]]],["br0",["map",[]]]],"headings":["name","external_ids"]}
 \x1econtainers
-puppet1|running|lab
-old,alias|exited|
+puppet1|running|lab|/var/lib/dockstack/stacks/lab/volumes/puppet1,puppet1-ca,puppet1-own
+old,alias|exited||old-data
+\x1evolumes
+puppet1-ca|lab
+puppet1-own|
+old-data|
+\x1edirectory
+ours
 \x1eimages
 dockstack/base:1
 \x1edisk
@@ -292,15 +417,18 @@ nfs
 
 
 def test_the_answer_of_a_host_becomes_facts() -> None:
-    assert gather(lambda script: ANSWER) == HostFacts(
+    assert gather(lambda script: ANSWER, "lab") == HostFacts(
         routes=(
             Route(IPv4Network("0.0.0.0/0"), "eth0"),
-            Route(IPv4Network("192.0.2.2/32"), "eth0", "local"),
-            Route(IPv4Network("10.87.0.0/24"), "", "blackhole"),
+            Route(IPv4Network("192.0.2.2/32"), "eth0", "local", table="local"),
+            Route(IPv4Network("10.87.0.0/24"), "", "blackhole", "87", 4096),
         ),
         links=frozenset({"lo", "eth0"}),
+        pairs=frozenset({"eth0"}),
         bridges={"br-lab": "lab", "br0": None},
         containers={"puppet1": ("lab", True), "old": (None, False), "alias": (None, False)},
+        volumes={"puppet1-ca": "lab", "puppet1-own": "lab", "old-data": None},
+        directory="ours",
         images=frozenset({"dockstack/base:1"}),
         memory_available_mib=20000,
         disk_free_mib=60000,
@@ -311,8 +439,9 @@ def test_the_answer_of_a_host_becomes_facts() -> None:
 
 
 def test_a_daemon_that_does_not_answer_is_told_from_one_without_anything() -> None:
-    answer = ANSWER.replace("puppet1|running|lab\nold,alias|exited|\n", "\x1efailed\nfirst line\nCannot connect")
-    facts = gather(lambda script: answer)
+    listed = ANSWER.partition("containers\n")[2].partition("\x1e")[0]
+    answer = ANSWER.replace(listed, "\x1efailed\nfirst line\nCannot connect")
+    facts = gather(lambda script: answer, "lab")
     assert facts.docker_error == "Cannot connect"
     assert facts.containers == {}
     assert facts.ovs_error is None
@@ -334,18 +463,18 @@ def test_a_host_without_an_answer_is_said_to_be_unreachable(answer: Exception, s
     def runner(script: str) -> str:
         raise answer
 
-    assert gather(runner) == HostFacts(unreachable=said)
+    assert gather(runner, "lab") == HostFacts(unreachable=said)
 
 
 @pytest.mark.parametrize("answer", ["", "garbage", ANSWER.removesuffix("\x1eend\n")])
 def test_an_answer_cut_short_is_no_answer(answer: str) -> None:
-    assert gather(lambda script: answer) == HostFacts(unreachable="its answer is cut short")
+    assert gather(lambda script: answer, "lab") == HostFacts(unreachable="its answer is cut short")
 
 
 def test_garbage_inside_an_answer_is_survived() -> None:
-    names = ["missing", "routes", "links", "bridges", "containers", "images", "disk", "memory", "kernel", "absent"]
+    names = re.findall("\x1e(.*)", ANSWER)
     for garbage in ("", "{}", "[1]", "null", '{"data":[[1]]}', "a b c d e", "MemAvailable: x kB", "|||"):
-        gather(lambda script, garbage=garbage: "".join(f"\x1e{name}\n{garbage}\n" for name in [*names, "end"]))  # type: ignore[misc]
+        gather(lambda script, garbage=garbage: "".join(f"\x1e{name}\n{garbage}\n" for name in names), "lab")  # type: ignore[misc]
 
 
 def test_each_host_with_containers_is_asked_once_about_its_own_volumes() -> None:
@@ -387,7 +516,7 @@ def test_faults_of_the_configuration_and_of_the_hosts_come_together() -> None:
 
 
 def test_a_lab_in_order_is_verified_with_its_notes() -> None:
-    answer = ANSWER.replace("ethtool\n", "").replace("puppet1|running|lab\n", "").replace('"br0"', '"br9"')
+    answer = ANSWER.replace("ethtool\n", "").replace("|lab", "|old").replace('"br0"', '"br9"')
     environment, notes = verify(
         {"environment": "legacy/token.yaml"},
         stack="old",
@@ -424,7 +553,7 @@ def test_ssh_asks_nothing_and_trusts_only_the_given_key(monkeypatch: pytest.Monk
 def test_this_machine_is_asked_for_real() -> None:
     if shutil.which("ip") is None:
         pytest.skip("no ip command here")
-    facts = gather(runner_for(ContainerHost(name="local")), ["/nowhere at all", "/etc"])
+    facts = gather(runner_for(ContainerHost(name="local")), "lab", ["/nowhere at all", "/etc"])
     assert facts.unreachable is None
     assert facts.absent_paths == {"/nowhere at all"}
     assert "lo" in facts.links

@@ -108,7 +108,7 @@ def test_a_host_without_volumes_may_lack_what_they_need() -> None:
 
 @pytest.mark.skipif(shutil.which("modprobe") is None, reason="no modprobe here")
 def test_this_machines_kernel_is_asked_what_it_has() -> None:
-    facts = gather(local)
+    facts = gather(local, "lab")
     with open("/proc/misc", encoding="utf-8") as file:
         mapped = "device-mapper" in file.read()
     loadable = subprocess.run(["modprobe", "--dry-run", "--quiet", "dm_mod"], check=False).returncode == 0
