@@ -4,6 +4,12 @@ SHELL := /bin/bash
 STACK ?= lab
 export STACK
 
+# What a caller left empty would stand for something else than was meant: the selected stack, all secrets.
+refuse = $(error $(1) is empty. Fix: give it a value, or leave it out)
+from_outside = $(filter environment command,$(firstword $(origin $(1))))
+$(foreach name,STACK FILE JSON SECRETS TESTS,\
+	$(if $(strip $($(name))),,$(if $(call from_outside,$(name)),$(call refuse,$(name)))))
+
 # Each recipe line gets what a user gets by `. ./activate`.
 activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
 shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine hostside Dockerfiles dockervolumes) prepare/lib.sh

@@ -43,6 +43,7 @@ _NOTHING_THERE = frozenset({"blackhole", "unreachable", "prohibit", "throw"})
 _MARK = "\x1e"
 
 _SCRIPT = r"""
+PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
 say() { printf '\036%s\n' "$1"; }
 ask() {
     say "$1"; shift

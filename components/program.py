@@ -11,6 +11,7 @@ from components import environment, paths, preflight, remains, services
 from components.environment import Environment
 from components.faults import ConfigurationFaults
 from components.lab import Lab
+from hostside.process import complete_path
 
 
 async def main() -> dict[str, Any]:
@@ -18,6 +19,7 @@ async def main() -> dict[str, Any]:
 
     With faults in its configuration, report them all and build nothing.
     """
+    complete_path()
     stack, real = pulumi.get_stack(), not pulumi.runtime.is_dry_run()
     try:
         remains.claim(stack, note=False)

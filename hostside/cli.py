@@ -11,7 +11,7 @@ from typing import Any
 
 from hostside import notes
 from hostside.errors import StepError
-from hostside.process import CommandFailed
+from hostside.process import CommandFailed, complete_path
 
 # Each verb imports what it needs itself: a hundred ports are a hundred starts of this program.
 
@@ -230,6 +230,7 @@ def main(arguments: list[str], directory: Path) -> int:
     """
     # What is mounted is read by users of the containers, however strict the umask is of who runs this.
     os.umask(0o022)
+    complete_path()
     verb, subject = arguments[0], " ".join(arguments[1:])
     try:
         given: dict[str, Any] = {"stack": arguments[1]} if verb in NAMED else json.load(sys.stdin)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
+
+ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Where the programs are that configure a host: ip, iptables, ethtool."""
 
 
 class CommandFailed(Exception):
     """A program ended with a status other than 0, or did not end in time."""
+
+
+def complete_path() -> None:
+    """Have the administrator's programs found: root by ``su`` has the PATH of the user before."""
+    known = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join([*known, *(each for each in ADMINISTRATORS if each not in known)])
 
 
 def run(

@@ -25,6 +25,12 @@ fail() {
 # Root is needed to install, to start daemons and to wire containers.
 require_root() { [[ $(id -u) == 0 ]] || fail "must run as root"; }
 
+# Prints the stack to prepare for: STACK, or lab. An empty name would stand for whichever stack is selected.
+chosen_stack() {
+    [[ -n ${STACK-lab} ]] || fail "STACK is empty: name a stack, or leave it out"
+    printf '%s\n' "${STACK-lab}"
+}
+
 has_systemd() { [[ $(cat /proc/1/comm) == systemd && -d /run/systemd/system ]]; }
 
 # What a user gets by `. ./activate`, for the scripts that need the engine.
