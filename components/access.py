@@ -42,7 +42,7 @@ class Access:
 
 
 def openrc(view: LabView, password: str) -> str:
-    """Return the text of the openrc file, one export a line, as ``openstack`` and Puppet's providers read it."""
+    """Return the text of the openrc file: one export a line, and the lab among what no proxy is asked for."""
     values = {
         "OS_AUTH_URL": f"http://{view.vip_name}:5000/v3",
         "OS_IDENTITY_API_VERSION": "3",
@@ -53,4 +53,20 @@ def openrc(view: LabView, password: str) -> str:
         "OS_PROJECT_DOMAIN_NAME": "Default",
         "OS_REGION_NAME": view.environment.region,
     }
-    return "".join(f"export {key}={shlex.quote(value)}\n" for key, value in values.items())
+    return "".join(f"export {key}={shlex.quote(value)}\n" for key, value in values.items()) + bypass(view)
+
+
+def bypass(view: LabView) -> str:
+    """Return shell code that adds the lab's names, VIP and subnets to what no proxy is asked for, once.
+
+    Some programs read the one name of the variable, some the other, and a star is one only where it stands alone.
+    """
+    lab = view.environment
+    places = [view.vip_name, f".{lab.domain}", str(lab.vip), str(lab.network)]
+    places += [str(lab.provider.network)] if lab.provider else []
+    added = ",".join(places)
+    return "".join(
+        f"case ,${{{name}:=${{{other}:-}}}}, in ,\\*, | *,{added},*) ;; "
+        f"*) {name}=${{{name}:+${name},}}{added} ;; esac; export {name}  # the lab is on this host\n"
+        for name, other in (("no_proxy", "NO_PROXY"), ("NO_PROXY", "no_proxy"))
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import time
 import urllib.error
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components import paths
+from components.login import settings
 from components.outputs import outputs_of
 from hostside.demo import RECORD
 
@@ -93,8 +93,7 @@ def _expiry(openrc: str) -> str:
     Raises:
         OSError: when Keystone doesn't issue one in time.
     """
-    given = dict(line.removeprefix("export ").split("=", 1) for line in Path(openrc).read_text().splitlines())
-    setting = {key: shlex.split(value)[0] for key, value in given.items()}
+    setting = settings(openrc)
     user = {
         "name": setting["OS_USERNAME"],
         "password": setting["OS_PASSWORD"],

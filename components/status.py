@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import subprocess
 import sys
 import urllib.error
@@ -25,6 +24,7 @@ from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import HttpException, SDKException
 
 from components import keeper, paths
+from components.login import session, settings
 from components.outputs import outputs_of
 from hostside import bridge, containers, engine, health, notes, ovs, ports
 from hostside.process import CommandFailed
@@ -209,12 +209,8 @@ def _refusal(stack: str, service: str, error: Exception, services: Mapping[str, 
 
 
 def _connect(openrc: str) -> openstack.connection.Connection:
-    given = dict(line.removeprefix("export ").split("=", 1) for line in Path(openrc).read_text().splitlines())
-    settings = {key.removeprefix("OS_").lower(): shlex.split(value)[0] for key, value in given.items()}
-    return openstack.connect(
-        load_yaml_config=False, load_envvars=False, api_timeout=SECONDS, region_name=settings.get("region_name"),
-        auth={key: value for key, value in settings.items() if key.startswith(("auth_url", "user", "pass", "project"))},
-    )  # fmt: skip
+    login = settings(openrc)
+    return openstack.connection.Connection(session=session(login, SECONDS), region_name=login.get("OS_REGION_NAME"))
 
 
 def _again(stack: str) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import requests.utils
 
-from components import paths
+from components import access, paths, services
+from components.services.view import LabView
 from hostside import process
+from tests.unit.environment_cases import lab, look
 
 SU = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 """The PATH of a user of Debian, which `su` leaves to root."""
@@ -112,3 +116,103 @@ def test_a_clone_has_the_same_bytes_whatever_git_makes_of_line_ends(settings: li
     names = [name for name in listed.split("\0") if name]
     assert "activate" in names
     assert [name for name in names if b"\r\n" in (clone / name).read_bytes()] == []
+
+
+PROXY = "http://someone:s3cret@192.0.2.1:3128"
+LOOPBACK = "localhost,127.0.0.1,::1"
+BYPASSES = [
+    # What is set before, and what is set by us.
+    ({}, {"no_proxy": LOOPBACK, "NO_PROXY": LOOPBACK}),
+    ({"no_proxy": "a.b"}, {"no_proxy": f"a.b,{LOOPBACK}", "NO_PROXY": f"a.b,{LOOPBACK}"}),
+    ({"NO_PROXY": "a.b, ::1"}, {"no_proxy": f"a.b, ::1,{LOOPBACK}", "NO_PROXY": f"a.b, ::1,{LOOPBACK}"}),
+    ({"no_proxy": "localhost", "NO_PROXY": "::1"}, {"no_proxy": LOOPBACK, "NO_PROXY": "::1,localhost,127.0.0.1"}),
+    ({"no_proxy": "*"}, {"no_proxy": "*", "NO_PROXY": "*", "no_grpc_proxy": LOOPBACK}),
+    ({"no_grpc_proxy": "x"}, {"no_proxy": LOOPBACK, "NO_PROXY": LOOPBACK, "no_grpc_proxy": f"x,{LOOPBACK}"}),
+]
+NAMES = ("no_proxy", "NO_PROXY", "no_grpc_proxy")
+
+
+@pytest.mark.parametrize("interpreter", ["sh", "bash"])
+@pytest.mark.parametrize(("before", "after"), BYPASSES)
+def test_activate_keeps_a_proxy_away_from_the_loopback_once(
+    home: Path, interpreter: str, before: dict[str, str], after: dict[str, str]
+) -> None:
+    for proxy in ("http_proxy", "HTTPS_PROXY", "all_proxy", "grpc_proxy"):
+        found = shell(home, ". ./activate; env", interpreter, **{proxy: PROXY}, **before)
+        assert {name: found[name] for name in NAMES if name in found} == after
+        assert found[proxy] == PROXY
+
+
+def test_without_a_proxy_nothing_is_said_of_what_needs_none(home: Path) -> None:
+    assert not [name for name in NAMES if name in shell(home, "env")]
+
+
+def test_the_engine_gets_the_same_where_a_proxy_is_set_after_activate(home: Path) -> None:
+    found = shell(home, f"export https_proxy={PROXY}; pulumi version")
+    assert found["no_proxy"] == LOOPBACK
+
+
+CALL = """
+import sys
+from concurrent import futures
+import grpc
+server = grpc.server(futures.ThreadPoolExecutor(1))
+port = server.add_insecure_port("127.0.0.1:0")
+server.start()
+with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    grpc.channel_ready_future(channel).result(timeout=3)
+"""
+
+
+def test_grpc_needs_that_and_takes_it(home: Path) -> None:
+    for before in ({}, {"no_proxy": "*"}, {"NO_PROXY": "a.b"}):
+        given = {"PATH": SU, "https_proxy": "http://127.0.0.1:1", **before}
+        bypass = {name: value for name, value in shell(home, "env", **given).items() if name in NAMES}
+        alone, ours = (
+            subprocess.run([sys.executable, "-c", CALL], env={**given, **more}, capture_output=True, check=False)
+            for more in ({}, bypass)
+        )
+        assert alone.returncode != 0, "gRPC has learnt to leave the loopback to itself"
+        assert ours.returncode == 0, ours.stderr
+
+
+@pytest.mark.parametrize("before", [{}, {"no_proxy": "a.b"}, {"NO_PROXY": "a.b"}, {"no_proxy": "c", "NO_PROXY": "d"}])
+@pytest.mark.parametrize("interpreter", ["sh", "bash"])
+def test_openrc_keeps_a_proxy_away_from_the_lab_once(interpreter: str, before: dict[str, str], tmp_path: Path) -> None:
+    found = sourced(tmp_path, interpreter, before)
+    for name in ("no_proxy", "NO_PROXY"):
+        entries = found[name].split(",")
+        assert {"vip.dockstack.lab", ".dockstack.lab", "10.87.0.250", "10.87.0.0/24"} <= set(entries)
+        assert not before or set(before.values()) & set(entries)
+        assert len(set(entries)) == len(entries)
+        assert requests.utils.should_bypass_proxies("http://vip.dockstack.lab:5000/v3", found[name])
+        assert requests.utils.should_bypass_proxies("http://10.87.0.250:80", found[name])
+        assert not requests.utils.should_bypass_proxies("http://example.com", found[name])
+
+
+def test_openrc_leaves_a_star_alone(tmp_path: Path) -> None:
+    found = sourced(tmp_path, "sh", {"no_proxy": "*"})
+    assert (found["no_proxy"], found["NO_PROXY"]) == ("*", "*")
+
+
+def sourced(directory: Path, interpreter: str, before: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a shell that has read an openrc file twice."""
+    configured = look(lab()).environment
+    assert configured is not None
+    (directory / "openrc").write_text(access.openrc(LabView(configured, services.for_lab(configured)), "password"))
+    done = subprocess.run(
+        [interpreter, "-euc", '. "$0"; . "$0"; env', str(directory / "openrc")], env={"PATH": SU, **before},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return dict(line.split("=", 1) for line in done.stdout.splitlines())
+
+
+def test_what_prepares_a_machine_knows_a_proxy_by_each_name() -> None:
+    script = "source prepare/lib.sh; env"
+    for before in ({"http_proxy": "a", "HTTPS_PROXY": "b"}, {"ALL_PROXY": "a", "https_proxy": "b"}):
+        done = subprocess.run(
+            ["bash", "-euc", script], cwd=paths.PROJECT, env={"PATH": SU, **before}, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+        assert [found[name] for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY")] == [*"aabb"]

@@ -1,0 +1,44 @@
+"""The administrator's login as the openrc file has it, for the commands beside Pulumi."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import requests
+from keystoneauth1.identity import v3
+from keystoneauth1.session import Session
+
+_SETTING = "export OS_"
+
+
+def settings(openrc: str) -> dict[str, str]:
+    """Return the variables of the form ``OS_*`` that an openrc file sets.
+
+    Raises:
+        OSError: when there is no such file.
+    """
+    lines = Path(openrc).read_text(encoding="utf-8").splitlines()
+    given = (shlex.split(line)[1].partition("=") for line in lines if line.startswith(_SETTING))
+    return {name: value for name, _, value in given}
+
+
+def session(login: dict[str, str], seconds: float) -> Session:
+    """Return a session with Keystone that asks no proxy: the lab is on this host.
+
+    Args:
+        login: what :func:`settings` returns.
+        seconds: how long an answer may take.
+    """
+    requester = requests.Session()
+    # Or it would read the proxies from the environment, which may know nothing of the lab.
+    requester.trust_env = False
+    user = v3.Password(
+        login["OS_AUTH_URL"],
+        username=login["OS_USERNAME"],
+        password=login["OS_PASSWORD"],
+        user_domain_name=login["OS_USER_DOMAIN_NAME"],
+        project_name=login["OS_PROJECT_NAME"],
+        project_domain_name=login["OS_PROJECT_DOMAIN_NAME"],
+    )
+    return Session(auth=user, session=requester, timeout=seconds)
