@@ -1,8 +1,9 @@
-"""The administrator's login as the openrc file has it, for the commands beside Pulumi."""
+"""A login as an openrc file has it: written for shells, and read by the commands beside Pulumi."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import requests
@@ -10,6 +11,11 @@ from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
 _SETTING = "export OS_"
+
+
+def text(login: Mapping[str, str]) -> str:
+    """Return the lines of an openrc file that set variables, for any POSIX shell."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in login.items())
 
 
 def settings(openrc: str) -> dict[str, str]:
@@ -23,7 +29,17 @@ def settings(openrc: str) -> dict[str, str]:
     return {name: value for name, _, value in given}
 
 
-def session(login: dict[str, str], seconds: float) -> Session:
+def rest(openrc: str) -> str:
+    """Return the other lines of an openrc file, which are the same for everybody.
+
+    Raises:
+        OSError: when there is no such file.
+    """
+    lines = Path(openrc).read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(_SETTING))
+
+
+def session(login: Mapping[str, str], seconds: float) -> Session:
     """Return a session with Keystone that asks no proxy: the lab is on this host.
 
     Args:
@@ -41,4 +57,4 @@ def session(login: dict[str, str], seconds: float) -> Session:
         project_name=login["OS_PROJECT_NAME"],
         project_domain_name=login["OS_PROJECT_DOMAIN_NAME"],
     )
-    return Session(auth=user, session=requester, timeout=seconds)
+    return Session(auth=user, session=requester, timeout=seconds, verify=login.get("OS_CACERT", True))

@@ -35,7 +35,7 @@ async def main() -> dict[str, Any]:
     # Lets the registrations begin. Where the SDK finds none begun, it waits for the outputs of all resources instead,
     # and goes through all of them whenever one comes: with hundreds of containers a processor does nothing else.
     await asyncio.sleep(0)
-    return {name: getattr(made, name) for name in ("addresses", "endpoints", "openrc", "services")}
+    return {name: getattr(made, name) for name in ("addresses", "endpoints", "openrc", "clouds", "services")}
 
 
 def configured(stack: str) -> Environment:

@@ -127,7 +127,9 @@ def _build(_directory: Path, given: Parameters) -> object:
 def _publish(_directory: Path, given: Parameters) -> object:
     from hostside import access
 
-    access.publish(given["stack"], Path(given["openrc"]), given["text"], given["address"], given["name"])
+    access.publish(
+        given["stack"], Path(given["openrc"]), given["text"], given["address"], given["name"], given["clouds"]
+    )
     return None
 
 
