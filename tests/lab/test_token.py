@@ -54,7 +54,7 @@ def test_the_files_to_log_in_by_are_for_root_alone(lab: Lab) -> None:
 
 
 def clouds_of(lab: Lab) -> str:
-    return json.loads(run("pulumi", "stack", "output", "--json", "--stack", lab.stack).stdout)["clouds"]
+    return str(json.loads(run("pulumi", "stack", "output", "--json", "--stack", lab.stack).stdout)["clouds"])
 
 
 def without_openrc() -> dict[str, str]:
