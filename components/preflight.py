@@ -27,6 +27,7 @@ Runner = Callable[[str], str]
 
 STACK_LABEL = "dockstack.stack"
 STACK_TAG = "dockstack-stack"
+NETWORK_TAG = "dockstack-network"
 IMAGE_PREFIX = "dockstack/"
 TOOLS = ("docker", "ovs-vsctl", "ovs-docker", "ip", "nsenter", "ethtool", "python3")
 
@@ -92,7 +93,8 @@ class Route:
 class HostFacts:
     """What a container host has and lacks. Memory and disk are in MiB, None where they could not be read.
 
-    `bridges` maps each Open vSwitch bridge to the stack that owns it, `containers` each name to that stack and
+    `bridges` maps each Open vSwitch bridge to the stack that owns it, `carried` to the subnet that is recorded of it,
+    `containers` each name to that stack and
     whether it runs; None stands for nobody of ours. `kernel_lacks` names what volumes could need of the kernel and
     it has not. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
     """
@@ -100,6 +102,7 @@ class HostFacts:
     routes: tuple[Route, ...] = ()
     links: frozenset[str] = frozenset()
     bridges: Mapping[str, str | None] = field(default_factory=dict)
+    carried: Mapping[str, IPv4Network] = field(default_factory=dict)
     containers: Mapping[str, tuple[str | None, bool]] = field(default_factory=dict)
     images: frozenset[str] = frozenset()
     memory_available_mib: int | None = None
@@ -189,10 +192,12 @@ def _parse(output: str) -> HostFacts:
         names, state, stack = [*line.split("|", 2), "", ""][:3]
         for name in names.split(","):
             stacks[name] = (stack or None, state == "running")
+    bridges = _bridges(sections["bridges"])
     return HostFacts(
         routes=tuple(_routes(_json(sections["routes"]))),
         links=frozenset(link["ifname"] for link in _json(sections["links"]) if "ifname" in link),
-        bridges=_bridges(sections["bridges"]),
+        bridges={name: identifiers.get(STACK_TAG) for name, identifiers in bridges.items()},
+        carried={name: network for name, identifiers in bridges.items() if (network := _carried(identifiers))},
         containers=stacks,
         images=frozenset(sections["images"].split()),
         memory_available_mib=_memory(sections["memory"]),
@@ -223,12 +228,19 @@ def _routes(routes: list[dict[str, Any]]) -> Iterator[Route]:
         yield Route(destination, route.get("dev", ""), route.get("type", "unicast"))
 
 
-def _bridges(text: str) -> dict[str, str | None]:
+def _bridges(text: str) -> dict[str, dict[str, str]]:
+    """The external_ids of each bridge."""
     try:
-        rows = json.loads(text)["data"]
-        return {name: dict(external_ids[1]).get(STACK_TAG) for name, external_ids in rows}
+        return {name: dict(external_ids[1]) for name, external_ids in json.loads(text)["data"]}
     except (ValueError, KeyError, TypeError, IndexError):
         return {}
+
+
+def _carried(identifiers: Mapping[str, str]) -> IPv4Network | None:
+    try:
+        return IPv4Network(identifiers[NETWORK_TAG])
+    except (KeyError, ValueError):
+        return None
 
 
 def _memory(text: str) -> int | None:
@@ -309,7 +321,8 @@ def _routes_and_bridges(
     if provider and any(roles[c.role].provider_port for c in containers):
         networks[provider.bridge] = provider.network
     places = {c.bridge: c.name for c in containers if c.bridge != _default_bridge(environment)}
-    ours = {b for b in networks if b in found.bridges and found.bridges[b] == environment.stack}
+    ours = {bridge for bridge, owner in found.bridges.items() if owner == environment.stack}
+    own_routes = {found.carried[bridge] for bridge in ours if bridge in found.carried}
     for bridge, network in networks.items():
 
         def key(name: str, bridge: str = bridge) -> str:
@@ -322,7 +335,7 @@ def _routes_and_bridges(
         overlapping = [
             route
             for route in found.routes
-            if route.destination.overlaps(network) and not _is_harmless(route, network, ours)
+            if route.destination.overlaps(network) and not _is_harmless(route, network, ours, own_routes)
         ]
         for route in overlapping:
             if any(_stands_for(other, route) for other in overlapping):
@@ -346,14 +359,14 @@ def _default_bridge(environment: Environment) -> str | None:
     return next((c.bridge for c in environment.containers if c.network == environment.network), None)
 
 
-def _is_harmless(route: Route, network: IPv4Network, our_bridges: set[str]) -> bool:
+def _is_harmless(route: Route, network: IPv4Network, our_bridges: set[str], our_routes: set[IPv4Network]) -> bool:
     destination = route.destination
     # Two halves of everything are how a VPN writes its default route.
     if destination.prefixlen <= 1 or route.type in _NOT_ROUTES or route.device in our_bridges:
         return True
     if route.type in _NOTHING_THERE:
-        # Ours, or a wider one: there is nothing that the lab could hide.
-        return network.subnet_of(destination)
+        # Ours, also where the lab is about to leave it, or a wider one: there is nothing that the lab could hide.
+        return destination in our_routes or network.subnet_of(destination)
     return False
 
 

@@ -40,16 +40,18 @@ def _detach(directory: Path, given: Parameters) -> object:
     return None
 
 
-def _bridge_up(_directory: Path, given: Parameters) -> object:
+def _bridge_up(directory: Path, given: Parameters) -> object:
     from hostside import bridge
 
-    return {"datapath": bridge.up(bridge.Bridge(**given))}
+    with bridge.alone(directory / "locks"):
+        return {"datapath": bridge.up(bridge.Bridge(**given))}
 
 
-def _bridge_down(_directory: Path, given: Parameters) -> object:
+def _bridge_down(directory: Path, given: Parameters) -> object:
     from hostside import bridge
 
-    bridge.down(bridge.Bridge(**given))
+    with bridge.alone(directory / "locks"):
+        bridge.down(bridge.Bridge(**given))
     return None
 
 
