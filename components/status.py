@@ -26,7 +26,7 @@ from openstack.exceptions import HttpException, SDKException
 from components import keeper, paths
 from components.login import session, settings
 from components.outputs import outputs_of
-from hostside import bridge, containers, engine, health, notes, ovs, ports
+from hostside import bridge, containers, engine, health, notes, ovs, passage, ports
 from hostside.process import CommandFailed
 
 WORKS, BROKEN, UNKNOWN_STACK = 0, 1, 2
@@ -80,7 +80,7 @@ def find(stack: str, outputs: Mapping[str, Any]) -> list[Fault]:
     """
     try:
         held, bridges = ovs.ports_by_container(), ovs.bridges(stack)
-        running = {engine.name(summary) for summary in engine.containers(stack)}
+        listed = {engine.name(summary): summary for summary in engine.containers(stack)}
     except (CommandFailed, OSError) as error:
         return [Fault("host", str(error).splitlines()[0], _again(stack))]
     faults = [
@@ -90,8 +90,11 @@ def find(stack: str, outputs: Mapping[str, Any]) -> list[Fault]:
     ]
     with ThreadPoolExecutor(max_workers=8) as pool:
         names = [keeper.name(stack), *outputs["addresses"]]
-        for found in pool.map(lambda name: list(_container(stack, name, name in running, held.get(name, {}))), names):
+        for found in pool.map(lambda name: list(_container(stack, name, name in listed, held.get(name, {}))), names):
             faults += found
+        told = {fault.subject for fault in faults}
+        blocked = passage.blocked([each for name, each in listed.items() if name not in told])
+        faults += [Fault(name, reason, _again(stack)) for name, reason in blocked.items()]
         for found in pool.map(lambda item: list(_endpoint(stack, *item)), outputs["endpoints"].items()):
             faults += found
     # Without its API nobody knows what a service's agents do, and the fault is told already.

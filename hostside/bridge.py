@@ -112,7 +112,7 @@ def restore(bridge: Bridge) -> bool:
         if ovs.is_userspace(bridge.name):
             run(["ethtool", "-K", bridge.name, "tx", "off"])
         run(["ip", "address", "replace", bridge.address, "dev", bridge.name])
-        run(["ip", "link", "set", bridge.name, "up"])
+        run(["ip", "link", "set", bridge.name, "mtu", str(bridge.mtu), "up"])
     finally:
         # A change of the lab may have come in between.
         _withdraw(bridge)
@@ -155,9 +155,9 @@ def _blackhole(network: str) -> None:
 
 
 def is_up(bridge: Bridge) -> bool:
-    """Say whether the host has its address on the bridge."""
+    """Say whether the host has its address on the bridge, which takes packets as large as it is to."""
     if not Path("/sys/class/net", bridge.name).exists():
         return False
     link: list[dict[str, Any]] = json.loads(run(["ip", "-j", "address", "show", "dev", bridge.name]))
     held = [f"{a['local']}/{a['prefixlen']}" for a in link[0]["addr_info"] if a["family"] == "inet"]
-    return bridge.address in held and "UP" in link[0]["flags"]
+    return bridge.address in held and "UP" in link[0]["flags"] and link[0]["mtu"] == bridge.mtu

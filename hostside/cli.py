@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ def _attach(directory: Path, given: Parameters) -> object:
 
     if ports.attach(given["container"], directory / "locks") == "none":
         raise StepError(given["container"], ports.STEP, "the container does not run")
+    _prove(directory.name, [given["container"]])
     return None
 
 
@@ -30,7 +31,18 @@ def _attach_all(directory: Path, given: Parameters) -> object:
     from hostside import ports
 
     ports.attach_all(list(given["containers"]), directory / "locks")
+    _prove(directory.name, given["containers"])
     return None
+
+
+def _prove(stack: str, containers: Container[str]) -> None:
+    """Fail unless packets pass the ports of these containers."""
+    from hostside import engine, passage, ports
+
+    listed = [each for each in engine.containers(stack) if engine.name(each) in containers]
+    found = [StepError(name, ports.STEP, reason) for name, reason in passage.blocked(listed).items()]
+    if found:
+        raise StepError(found[0].container, ports.STEP, found[0].reason, [str(error) for error in found[1:]])
 
 
 def _detach(directory: Path, given: Parameters) -> object:

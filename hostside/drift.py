@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from hostside import bridge, containers, engine, health, notes, ovs, ports
+from hostside import bridge, containers, engine, health, notes, ovs, passage, ports
 from hostside.notes import Note, Parameters
 from hostside.process import CommandFailed
 
@@ -40,12 +40,19 @@ class Reality:
         """Look at a stack's part of the host."""
         self.bridges = ovs.bridges(stack)
         self.held = ovs.ports_by_container()
-        self.states: Mapping[str, tuple[str, str]] = {
-            engine.name(c): (c["Id"], c["State"]) for c in engine.containers(stack)
-        }
+        self._listed = engine.containers(stack)
+        self.states: Mapping[str, tuple[str, str]] = {engine.name(c): (c["Id"], c["State"]) for c in self._listed}
         """ID and state of each of the stack's containers, by name."""
+        self._blocked: Mapping[str, str] | None = None
         self._told: dict[tuple[str, tuple[str, ...]], set[str] | None] = {}
         self._lock = Lock()
+
+    def blocked(self) -> Mapping[str, str]:
+        """Return the containers to which not all packets pass, each with what does not; all are asked at once."""
+        with self._lock:
+            if self._blocked is None:
+                self._blocked = passage.blocked(self._listed)
+            return self._blocked
 
     def runs(self, done: Parameters) -> bool:
         """Say whether the container that a note is about is still that one, and runs."""
@@ -136,6 +143,8 @@ def _ports(reality: Reality, done: Parameters) -> str:
             return f"container {name} is {state}"
         if not ports.present(name, reality.held.get(name, {})):
             return f"{name} lacks its port, or has another address"
+        if name in reality.blocked():
+            return f"{name}: {reality.blocked()[name]}"
     return ""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hostside import bridge, cli, containers, drift, engine, health, notes, ovs, ports
+from hostside import bridge, cli, containers, drift, engine, health, notes, ovs, passage, ports
 from hostside.drift import Finding
 from hostside.registration import Registration
 
@@ -33,6 +33,7 @@ class Host:
         self.bridges = {"br-lab": {"dockstack-stack": "lab"}}
         self.bridge_is_up = True
         self.attached = {"web1"}
+        self.blocked: dict[str, str] = {}
         self.changes: list[str] = []
         self.failure: str | None = None
         self.checked: list[tuple[str, Any]] = []
@@ -62,6 +63,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(ovs, "ports_by_container", lambda: {name: {"eth0": ["x"]} for name in played.attached})
     monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
     monkeypatch.setattr(ports, "present", lambda _name, held: bool(held))
+    monkeypatch.setattr(passage, "blocked", lambda _listed: played.blocked)
     monkeypatch.setattr(containers, "changes", lambda _name: played.changes)
     monkeypatch.setattr(containers, "execute", played.execute)
     monkeypatch.setattr(health, "first_failure", played.check)
@@ -121,6 +123,12 @@ def test_a_bridge_that_is_gone_or_down_is_found(host: Host, directory: Path) -> 
 def test_a_port_that_lacks_is_found(host: Host, directory: Path) -> None:
     host.attached = set()
     told = "web1 lacks its port, or has another address"
+    assert reasons(directory) == {"port-attach": told, "health-await": told}
+
+
+def test_a_port_that_does_not_pass_what_it_should_is_found(host: Host, directory: Path) -> None:
+    host.blocked = {"web1": "no packet passes its port"}
+    told = "web1: no packet passes its port"
     assert reasons(directory) == {"port-attach": told, "health-await": told}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from components import status
 from components.status import Fault
-from hostside import bridge, engine, health, notes, ovs, ports
+from hostside import bridge, engine, health, notes, ovs, passage, ports
 from hostside.notes import Note
 
 OUTPUTS = {
@@ -31,6 +31,7 @@ class Host:
             name: {"Status": "running", "Running": True, "Paused": False} for name in ("lab-keeper", "dns1", "web1")
         }
         self.attached = {"dns1", "web1"}
+        self.blocked: dict[str, str] = {}
         self.bridge_is_up = True
         self.engine_answers = True
         self.noted: list[Note] = []
@@ -56,6 +57,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(ovs, "bridges", lambda _stack: {"br-lab": recorded.identifiers()})
     monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
     monkeypatch.setattr(ports, "present", lambda _name, held: bool(held))
+    monkeypatch.setattr(passage, "blocked", lambda _listed: played.blocked)
     monkeypatch.setattr(notes, "everything", lambda _directory: played.noted)
     monkeypatch.setattr(health, "first_failure", lambda name, _checks: played.failing.get(name))
     return played
@@ -95,6 +97,11 @@ def test_a_container_without_its_port_and_a_bridge_without_its_address_are_fault
     host.attached.remove("web1")
     host.bridge_is_up = False
     assert [fault.subject for fault in status.find("lab", OUTPUTS)] == ["br-lab", "web1"]
+
+
+def test_a_port_that_does_not_pass_what_it_should_is_a_fault(host: Host) -> None:
+    host.blocked = {"web1": "no packet of 9000 bytes passes its port, smaller ones do"}
+    assert status.find("lab", OUTPUTS) == [Fault("web1", host.blocked["web1"], "make lab")]
 
 
 @pytest.mark.parametrize(
