@@ -24,9 +24,24 @@ def publish(stack: str, openrc: Path, text: str, address: str, name: str, clouds
         name: the VIP's name.
         clouds: the text of clouds.yaml.
     """
-    files.put(openrc, text, 0o600)
-    files.put(openrc.with_name(CLOUDS), clouds, 0o600)
-    _replace(stack, f"{address} {name} {_mark(stack)}\n")
+    for path, content in texts(openrc, text, clouds).items():
+        files.put(path, content, 0o600)
+    _replace(stack, line(stack, address, name))
+
+
+def texts(openrc: Path, text: str, clouds: str) -> dict[Path, str]:
+    """Return the files and their texts."""
+    return {openrc: text, openrc.with_name(CLOUDS): clouds}
+
+
+def line(stack: str, address: str, name: str) -> str:
+    """Return a stack's line in /etc/hosts."""
+    return f"{address} {name} {_mark(stack)}\n"
+
+
+def is_known(line: str) -> bool:
+    """Say whether /etc/hosts has a line."""
+    return HOSTS.exists() and line in HOSTS.read_text().splitlines(keepends=True)
 
 
 def withdraw(stack: str, openrc: Path) -> None:

@@ -253,6 +253,7 @@ def main(arguments: list[str], directory: Path) -> int:
         count = given.pop(DRIFT, 0)
         if verb in MENDS and count > notes.count(directory, verb, subject):
             MENDS[verb](given)
+        notes.undo(directory, verb, subject)
         result = VERBS[verb](directory, given)
         notes.keep(directory, verb, subject, given, count)
     except (StepError, CommandFailed, OSError) as error:

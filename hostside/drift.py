@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from hostside import bridge, containers, engine, health, notes, ovs, passage, ports
+from hostside import access, bridge, containers, engine, health, membership, notes, ovs, passage, ports
 from hostside.notes import Note, Parameters
 from hostside.process import CommandFailed
 
@@ -92,15 +92,17 @@ def look(directory: Path, stack: str) -> dict[tuple[str, str], Finding]:
     Returns:
         Verb and subject to what was found; empty when the host can't be asked, which the next step will tell.
     """
+    # An engine that died in a destroy takes some of it for standing; what it knows to be gone, nobody declares.
+    undone = {key: Finding(number, "") for key, number in notes.undone(directory).items()}
     kept = notes.everything(directory)
     if not kept:
-        return {}
+        return undone
     try:
         reality = Reality(stack)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return dict(pool.map(lambda note: _judge(reality, note), kept))
+            return {**dict(pool.map(lambda note: _judge(reality, note), kept)), **undone}
     except (CommandFailed, OSError):
-        return {}
+        return undone
 
 
 def _judge(reality: Reality, note: Note) -> tuple[tuple[str, str], Finding]:
@@ -180,12 +182,25 @@ def _databases(reality: Reality, done: Parameters) -> str:
     return ""
 
 
+def _member(reality: Reality, done: Parameters) -> str:
+    """Tell of a container that is no member of another role any more."""
+    if not reality.runs(done) or reality.states.get(done["other"], ("", ""))[1] != "running":
+        return ""
+    return membership.absence(done["container"], done["fqdn"], done["other"], done["joined"])
+
+
+def _access(reality: Reality, done: Parameters) -> str:
+    return _files(reality, done) or ("" if access.is_known(done["line"]) else f"{access.HOSTS} lacks the VIP's name")
+
+
 _PORTS = ("port-attach", "ports-attach")
 _DIFFERS: Mapping[str, Callable[[Reality, Parameters], str]] = {
+    "access-publish": _access,
     "bridge-up": _bridge,
     "certificate-issue": _certificate,
     "files-write": _files,
     "health-await": _health,
+    "member-join": _member,
     "port-attach": _ports,
     "ports-attach": _ports,
     "provision": _databases,

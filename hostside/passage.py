@@ -108,7 +108,7 @@ def _answers(asking: socket.socket, identifier: int, seconds: float) -> set[str]
 
 def _sum(data: bytes) -> int:
     """Return the ones' complement sum of RFC 1071."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = int(sum(struct.unpack(f"!{len(data) // 2}H", data)))
     return (total & 0xFFFF) + (total >> 16)
 
 

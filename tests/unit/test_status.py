@@ -12,7 +12,7 @@ import pytest
 
 from components import status
 from components.status import Fault
-from hostside import bridge, engine, health, notes, ovs, passage, ports
+from hostside import bridge, containers, engine, health, notes, ovs, passage, ports
 from hostside.notes import Note
 
 OUTPUTS = {
@@ -136,6 +136,16 @@ def test_a_container_that_fails_its_own_check_is_told_where_nothing_else_is_wron
     assert status.find("lab", OUTPUTS) == [told]
     host.attached.remove("dns1")
     assert [fault.subject for fault in status.find("lab", OUTPUTS)] == ["dns1"]
+
+
+def test_a_container_that_has_lost_a_membership_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = {"container": "web1", "id": "1", "fqdn": "web1.lab", "other": "dns1", "joined": ["membership", "joined"]}
+    host.noted = [Note("member-join", "web1 membership", 0, done)]
+    said = {"web1": "web1 is not mapped to a cell of Nova\n"}
+    monkeypatch.setattr(containers, "execute", lambda _other, words, **_options: said.get(words[2], ""))
+    assert status.find("lab", OUTPUTS) == [Fault("web1", f"it does not work: {said['web1'].strip()}", "make lab")]
+    said.clear()
+    assert status.find("lab", OUTPUTS) == []
 
 
 def test_a_silent_service_is_told_with_its_container_whatever_openstack_calls_its_host(
