@@ -4,12 +4,18 @@ SHELL := /bin/bash
 STACK ?= lab
 export STACK
 
+# What a caller left empty would stand for something else than was meant: the selected stack, all secrets.
+refuse = $(error $(1) is empty. Fix: give it a value, or leave it out)
+from_outside = $(filter environment command,$(firstword $(origin $(1))))
+$(foreach name,STACK FILE JSON PROJECT SECRETS TESTS,\
+	$(if $(strip $($(name))),,$(if $(call from_outside,$(name)),$(call refuse,$(name)))))
+
 # Each recipe line gets what a user gets by `. ./activate`.
 activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
 shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine hostside Dockerfiles dockervolumes) prepare/lib.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token test tempest lint bench chart
+.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc test tempest lint bench chart
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
@@ -23,6 +29,7 @@ help:
 	@echo 'make restore   FILE=...: a lab that is up gets the data of a backup, and its containers anew'
 	@echo 'make rotate    new generated passwords and keys; SECRETS="a b" for these alone'
 	@echo 'make token     a token from the lab'"'"'s Keystone'
+	@echo 'make openrc    PROJECT=... USER=...: an openrc file for others than the administrator; FILE=... writes it there'
 	@echo 'make test      lint, then every test; brings the lab up and down'
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
 	@echo 'make lint      ruff, mypy, shellcheck, gofmt'
@@ -80,6 +87,11 @@ rotate:
 
 token:
 	@$(activated) openrc=$$(pulumi stack output --stack "$$STACK" openrc); source "$$openrc"; openstack token issue
+
+# Every shell has a USER of its own, which isn't meant.
+openrc: user := $(if $(filter command,$(firstword $(origin USER))),--user="$$USER")
+openrc:
+	@$(activated) python3 -m components.openrc "$$STACK" --project="$${PROJECT:-}" $(user) $${FILE:+--file="$$FILE"}
 
 test: lint
 	@prepare/browser

@@ -1,20 +1,24 @@
-"""How a person gets in: the openrc file, and the VIP's name on the host that Pulumi runs on."""
+"""How a person gets in: openrc and clouds.yaml, and the VIP's name on the host that Pulumi runs on."""
 
 from __future__ import annotations
 
-import shlex
+import json
 
 import pulumi
 
+from components import login
 from components.container_host import ContainerHost
 from components.secrets import LabSecrets
 from components.services.view import LabView
+from hostside.access import CLOUDS
 
 ADMIN_SECRET = "keystone_admin"
+_BESIDE_AUTH = ("identity_api_version", "region_name", "cacert")
+"""What of a login clouds.yaml has beside the part that Keystone is told."""
 
 
 class Access:
-    """The openrc file (0600) in the stack's directory, and a line in the host's /etc/hosts."""
+    """The files openrc and clouds.yaml (0600) in the stack's directory, and a line in the host's /etc/hosts."""
 
     def __init__(self, host: ContainerHost, view: LabView, secrets: LabSecrets, opts: pulumi.ResourceOptions) -> None:
         """Declare the files.
@@ -26,6 +30,7 @@ class Access:
             opts: options of the resource.
         """
         self.openrc = f"{host.directory}/openrc"
+        self.clouds = f"{host.directory}/{CLOUDS}"
         self.resource = host.verb(
             "access",
             "access-publish",
@@ -33,6 +38,7 @@ class Access:
                 "stack": host.stack,
                 "openrc": self.openrc,
                 "text": secrets.value(ADMIN_SECRET).apply(lambda password: openrc(view, password)),
+                "clouds": secrets.value(ADMIN_SECRET).apply(lambda password: clouds(view, password)),
                 "address": str(view.environment.vip),
                 "name": view.vip_name,
             },
@@ -41,9 +47,9 @@ class Access:
         )
 
 
-def openrc(view: LabView, password: str) -> str:
-    """Return the text of the openrc file, one export a line, as ``openstack`` and Puppet's providers read it."""
-    values = {
+def administrator(view: LabView, password: str) -> dict[str, str]:
+    """Return the administrator's login as variables that OpenStack's clients read."""
+    return {
         "OS_AUTH_URL": f"http://{view.vip_name}:5000/v3",
         "OS_IDENTITY_API_VERSION": "3",
         "OS_USERNAME": "admin",
@@ -53,4 +59,45 @@ def openrc(view: LabView, password: str) -> str:
         "OS_PROJECT_DOMAIN_NAME": "Default",
         "OS_REGION_NAME": view.environment.region,
     }
-    return "".join(f"export {key}={shlex.quote(value)}\n" for key, value in values.items())
+
+
+def openrc(view: LabView, password: str) -> str:
+    """Return the text of the openrc file: one export a line, and the lab among what no proxy is asked for."""
+    return login.text(administrator(view, password)) + bypass(view)
+
+
+def clouds(view: LabView, password: str) -> str:
+    """Return the text of clouds.yaml with one cloud, called like the stack.
+
+    Format: https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html. A string in JSON means the
+    same in every version of YAML, whatever it looks like.
+    """
+    cloud: dict[str, str] = {}
+    auth: dict[str, str] = {}
+    for name, value in administrator(view, password).items():
+        key = name.removeprefix("OS_").lower()
+        (cloud if key in _BESIDE_AUTH else auth)[key] = value
+    lines = ["clouds:", f"  {_quoted(view.environment.stack)}:", "    auth:"]
+    lines += [f"      {key}: {_quoted(value)}" for key, value in auth.items()]
+    lines += [f"    {key}: {_quoted(value)}" for key, value in cloud.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def bypass(view: LabView) -> str:
+    """Return shell code that adds the lab's names, VIP and subnets to what no proxy is asked for, once.
+
+    Some programs read the one name of the variable, some the other, and a star is one only where it stands alone.
+    """
+    lab = view.environment
+    places = [view.vip_name, f".{lab.domain}", str(lab.vip), str(lab.network)]
+    places += [str(lab.provider.network)] if lab.provider else []
+    added = ",".join(places)
+    return "".join(
+        f"case ,${{{name}:=${{{other}:-}}}}, in ,\\*, | *,{added},*) ;; "
+        f"*) {name}=${{{name}:+${name},}}{added} ;; esac; export {name}  # the lab is on this host\n"
+        for name, other in (("no_proxy", "NO_PROXY"), ("NO_PROXY", "no_proxy"))
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import time
 import urllib.error
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components import paths
+from components.login import settings
 from components.outputs import outputs_of
 from hostside.demo import RECORD
 
@@ -39,11 +39,12 @@ def main(stack: str) -> int:
             print(f"\nKeystone issued no token through the VIP: {error}", file=sys.stderr)
             return 1
         print("\n".join(dashboard(outputs)))
+    further = "".join([*clouds(stack, outputs), *guest(stack)])
     print(f"""
 Next:
   . ./activate                              # pulumi, openstack and the rest for this shell
   . {openrc or "OPENRC"} && openstack token issue   # or: make token
-  pulumi preview | pulumi up | pulumi destroy   # after an edit of Pulumi.{stack}.yaml{"".join(guest(stack))}
+  pulumi preview | pulumi up | pulumi destroy   # after an edit of Pulumi.{stack}.yaml{further}
 Images (dockstack/*) and the engine ({paths.HOME}) outlive `pulumi destroy`; to remove them as well:
   docker image rm $(docker image ls -q 'dockstack/*'); rm -rf {paths.HOME}""")
     return 0
@@ -55,6 +56,15 @@ def dashboard(outputs: Mapping[str, Any]) -> list[str]:
     if not url:
         return []
     return ["", f"Horizon: {url}, user admin; its password:", f"  grep OS_PASSWORD {outputs['openrc']}"]
+
+
+def clouds(stack: str, outputs: Mapping[str, Any]) -> list[str]:
+    """Return how to have clients read clouds.yaml, in a lab that has one."""
+    if not outputs.get("clouds"):
+        return []
+    return [
+        f"\n  export OS_CLIENT_CONFIG_FILE={outputs['clouds']} OS_CLOUD={stack}   # Terraform, Ansible, Gophercloud"
+    ]
 
 
 def guest(stack: str) -> list[str]:
@@ -93,8 +103,7 @@ def _expiry(openrc: str) -> str:
     Raises:
         OSError: when Keystone doesn't issue one in time.
     """
-    given = dict(line.removeprefix("export ").split("=", 1) for line in Path(openrc).read_text().splitlines())
-    setting = {key: shlex.split(value)[0] for key, value in given.items()}
+    setting = settings(openrc)
     user = {
         "name": setting["OS_USERNAME"],
         "password": setting["OS_PASSWORD"],

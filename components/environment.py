@@ -266,10 +266,12 @@ def _survey_file(
 ) -> Survey:
     keys, path = Keys(), config["environment"]
     faults = _top_level(config, keys)
-    for key in sorted(CONFIGURATION_KEYS - {"environment"}):
-        if config.get(key) not in (None, {}, False, "false"):
-            reason = "is given beside dockstack:environment, which names a file for all of this"
-            faults.append(Fault(keys.of(key), reason, "Leave one of the two out."))
+    # A key that Pulumi fills in for lack of a value is empty.
+    beside = {
+        key: config[key]
+        for key in CONFIGURATION_KEYS - {"environment"}
+        if config.get(key) not in (None, {}, False, "false")
+    }
     place = keys.of("environment")
     if not isinstance(path, str) or not is_key(path):
         return Survey(None, (*faults, Fault(place, f"is {kind(path)} where a path belongs", "Give a file's path.")), ())
@@ -279,7 +281,7 @@ def _survey_file(
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         fault = Fault(place, f"{show(path)} can't be read: {why}", "Give the path of a 2015-style environment.yaml.")
         return Survey(None, tuple(sorted({*faults, fault})), ())
-    reading = legacy.read(text, file=Path(path).name, roles=roles, local_addresses=local_addresses)
+    reading = legacy.read(text, file=Path(path).name, roles=roles, local_addresses=local_addresses, beside=beside)
     if reading.config is None:
         return Survey(None, tuple(sorted({*faults, *reading.faults})), tuple(sorted(reading.notes)))
     result = _Reader(reading.keys, stack, roles, optional=legacy.stands_for_ours).read(reading.config, reading.faults)

@@ -31,6 +31,7 @@ class Lab(pulumi.ComponentResource):
         addresses: container to address.
         endpoints: service to URL.
         openrc: path of the openrc file, or None in a lab without Keystone.
+        clouds: path of the file clouds.yaml, likewise.
         services: container to role, image and package versions.
     """
 
@@ -67,7 +68,7 @@ class Lab(pulumi.ComponentResource):
 
         self.addresses = {c.name: str(c.address) for c in environment.containers}
         self.endpoints = self._endpoints()
-        self.openrc = self._publish()
+        self.openrc, self.clouds = self._publish()
         self._show()
         self.services = {c.name: self._describe(c) for c in environment.containers}
         self.register_outputs({"addresses": self.addresses, "endpoints": self.endpoints})
@@ -157,13 +158,15 @@ class Lab(pulumi.ComponentResource):
             found.update({name: url.format(address=first.address) for name, url in role.endpoints.items()})
         return found
 
-    def _publish(self) -> pulumi.Output[str] | None:
+    def _publish(self) -> tuple[pulumi.Output[str] | None, pulumi.Output[str] | None]:
         local = [host for host in self._hosts.values() if host.host.ssh is None]
         if ADMIN_SECRET not in secret_names(self._view) or not local:
-            return None
+            return None, None
         ready = [self._made[c.name].stages[Stage.HEALTHY] for c in self._view.members("keystone")]
         access = Access(local[0], self._view, self._secrets, pulumi.ResourceOptions(parent=self, depends_on=ready))
-        return access.resource.id.apply(lambda _: access.openrc)
+        # Only once they are there.
+        written = access.resource.id
+        return written.apply(lambda _: access.openrc), written.apply(lambda _: access.clouds)
 
     def _show(self) -> None:
         """Declare the demo, where there is a service that it, or what was left of it, can be in."""

@@ -3,6 +3,9 @@
 Such a file has the maps `common`, `containerhosts`, `containerdefault` and `containers`, tied together with YAML
 anchors and merge keys. What the old system did by hook scripts the lab does itself: these hooks are left out, with
 a note. The file is untrusted text: odd YAML of any sort becomes faults.
+
+What such a file has no words for stands beside it, in the stack's own configuration, and so may anything else that
+it does not say; neither of the two overrules the other.
 """
 
 from __future__ import annotations
@@ -11,13 +14,26 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import yaml
+from pydantic_core import PydanticCustomError
 
 from components.faults import Fault, Keys, Note, one_of, plain, show, suggest
 from components.rules import COMING_ROLES, RoleFacts, find_role
-from components.schema import is_key, kind, odd_key, unknown_key
+from components.schema import (
+    CommonInput,
+    ContainerInput,
+    DefaultsInput,
+    HostInput,
+    is_key,
+    key_names,
+    kind,
+    odd_key,
+    parse_mask,
+    unknown_key,
+)
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
@@ -39,8 +55,23 @@ _HOOKS = {
     "predestroy": "preDestroy",
     "postdestroy": "postDestroy",
 }
+_COMMON = frozenset({"passwords", "domain", "vip", "region", "dhcp", "tenantNetworks"})
+"""What the old file's `common` has under the same names as a stack's own."""
 _CONTAINER = frozenset({"ip", "image", "volumes", "state", "host", *_SETTINGS, *_HOOKS})
 _HOST = frozenset({"ip", "port", "ssh"})
+_TODAY = {
+    (): frozenset({"provider", "demo"}),
+    ("common",): key_names(CommonInput),
+    ("containerhosts", "*"): key_names(HostInput),
+    ("containerdefault",): key_names(DefaultsInput),
+    ("containers", "*"): key_names(ContainerInput),
+}
+"""What each map of the stack's own configuration has that stands for one of the file."""
+_TODAYS_NAMES = {"containerhosts": "containerHosts", "containerdefault": "containerDefaults"}
+_CALLED = {"address": "ip", "role": "image"}
+"""What a container's keys of today are called in the file."""
+_NEVER_THERE = frozenset({"image", "needs"})
+"""Keys of today's containers that stand for nothing in the file."""
 _SECRET = re.compile(r".*(password|secret|token|cookie)")
 _FIXED = {
     "vip_name": ("vip", "the VIP is called vip"),
@@ -71,7 +102,7 @@ def stands_for_ours(source: str) -> bool:
 
 
 class _Keys(Keys):
-    """Turns places of a stack's configuration into those of the file."""
+    """Turns places of a stack's configuration into those of the file, unless the stack's own has or could have them."""
 
     def __init__(self, file: str) -> None:
         super().__init__(f"{plain(file)}:")
@@ -79,12 +110,25 @@ class _Keys(Keys):
             ("containerHosts",): ("containerhosts",),
             ("containerDefaults",): ("containerdefault",),
         }
+        self.own: set[tuple[str | int, ...]] = {("provider",), ("demo",)}
+        """Places of the stack's own configuration, with all that is below them."""
 
     def path(self, parts: tuple[str | int, ...]) -> tuple[str | int, ...]:
         for length in range(len(parts), 0, -1):
             if parts[:length] in self.moved:
                 return self.moved[parts[:length]] + parts[length:]
         return parts
+
+    def of(self, *parts: str | int) -> str:
+        """The key to print for a place, in the file or in the stack's own configuration."""
+        return Keys().of(*parts) if self._is_own(parts) else super().of(*parts)
+
+    def _is_own(self, parts: tuple[str | int, ...]) -> bool:
+        if any(parts[:length] in self.own for length in range(1, len(parts) + 1)):
+            return True
+        if parts[:1] == ("common",) and len(parts) > 1:
+            return parts[1] in key_names(CommonInput) - _COMMON
+        return parts[:1] == ("containers",) and len(parts) > 2 and parts[2] in _NEVER_THERE
 
 
 @dataclass
@@ -100,21 +144,36 @@ class Reading:
     notes: tuple[Note, ...] = ()
 
 
-def read(text: str, *, file: str, roles: Mapping[str, RoleFacts], local_addresses: frozenset[str]) -> Reading:
-    """The configuration in `text`; `file` is its name in messages.
+def read(
+    text: str,
+    *,
+    file: str,
+    roles: Mapping[str, RoleFacts],
+    local_addresses: frozenset[str],
+    beside: Mapping[str, object] = MappingProxyType({}),
+) -> Reading:
+    """The configuration in `text` and `beside` it; `file` is its name in messages.
 
     A container host is the local one if it has no `ip` or one of `local_addresses`; another is reached by ssh.
+    `beside` is the stack's own configuration. What both say is a fault.
     """
     reader = _Reader(_Keys(file), roles, local_addresses | LOOPBACK)
     config = None
     try:
         if reader.read(text):
-            config = reader.config
+            config = reader.add(beside)
     except RecursionError:
         reader.fault("is nested too deeply", "Write it flatter.")
     except _TooMuch:
         reader.fault("its aliases make it too large, or hold themselves", "Write it without nested aliases.")
     return Reading(reader.keys, config, tuple(reader.faults), tuple(reader.notes))
+
+
+def _prefix(mask: object) -> int | None:
+    try:
+        return parse_mask(mask)
+    except PydanticCustomError:
+        return None
 
 
 class _TooMuch(Exception):
@@ -138,6 +197,8 @@ class _Loader(yaml.SafeLoader):
 class _Reader:
     def __init__(self, keys: _Keys, roles: Mapping[str, RoleFacts], local_addresses: frozenset[str]) -> None:
         self.keys, self.roles, self.local_addresses = keys, roles, local_addresses
+        # Of the file as it is written; the others are those of the configuration that is made of it.
+        self.places = Keys(keys.prefix)
         self.config: dict[str, object] = {}
         self.faults: list[Fault] = []
         self.notes: list[Note] = []
@@ -157,7 +218,7 @@ class _Reader:
         for name, node in top.items():
             # Its old meaning, a list that the hooks kept, is now derived from the containers.
             if name not in _TOP and name != _GENERATED and not any(node is anchored for anchored in self.anchored):
-                self.faults.append(unknown_key(self.keys, _TOP, name))
+                self._unknown({name: node}, _TOP)
         containers = self._entries(top.get("containers"), ("containers",))
         inner = containers.pop("containerdefault", None) if containers else None
         if inner is not None:
@@ -178,11 +239,47 @@ class _Reader:
         self.config["containers"] = result
         return True
 
+    def add(self, beside: Mapping[str, object]) -> dict[str, object]:
+        """The configuration of the file with what is said beside it."""
+        config = self._joined(self.config, beside, ())
+        mask = _prefix(self.vip_mask)
+        if self.vip_mask is not None and (mask is None or mask != _prefix(self._mask(config) or self.vip_mask)):
+            self._note("left out: the VIP has the lab's mask", "common", "vip_mask")
+        return config
+
+    def _joined(
+        self, file: Mapping[str, object], beside: Mapping[str, object], path: tuple[str, ...]
+    ) -> dict[str, object]:
+        result = dict(file)
+        for key, value in beside.items():
+            there, place = file.get(key), (*path, key)
+            if there in (None, {}):
+                self.keys.own.add(place)
+                result[key] = value
+            elif not isinstance(value, Mapping):
+                # Named before it counts as the stack's own.
+                where = self.keys.of(*place)
+                belongs = isinstance(there, Mapping)
+                reason = f"is {kind(value)} where a map belongs" if belongs else f"is given in the file too, as {where}"
+                fix = "Write NAME: VALUE for each." if belongs else "Leave one of the two out."
+                self.faults.append(Fault(Keys().of(*place), reason, fix))
+            elif isinstance(there, Mapping):
+                result[key] = self._joined(there, value, place)
+            else:
+                reason = f"is given in the file too, as {self.keys.of(*place)}"
+                self.faults.append(Fault(Keys().of(*place), reason, "Leave one of the two out."))
+        return result
+
+    @staticmethod
+    def _mask(config: Mapping[str, object]) -> object:
+        defaults = config.get("containerDefaults")
+        return defaults.get("mask") if isinstance(defaults, Mapping) else None
+
     def fault(self, reason: str, fix: str, *path: str | int) -> None:
-        self.faults.append(Fault(self.keys.of(*path).rstrip(":"), reason, fix))
+        self.faults.append(Fault(self.places.of(*path).rstrip(":"), reason, fix))
 
     def _note(self, text: str, *path: str | int) -> None:
-        self.notes.append(Note(self.keys.of(*path), text))
+        self.notes.append(Note(self.places.of(*path), text))
 
     def _compose(self, text: str) -> yaml.Node | None:
         for attempt in (text, _TAB_BEFORE_COMMENT.sub(" ", text)):
@@ -255,7 +352,7 @@ class _Reader:
                 continue
             name = self._value(key)
             if not isinstance(name, str) or not is_key(name):
-                self.faults.append(odd_key(self.keys, name, *path))
+                self.faults.append(odd_key(self.places, name, *path))
                 continue
             own.setdefault(name, value)
         return {**merged, **own}
@@ -298,7 +395,18 @@ class _Reader:
             return node.value
 
     def _unknown(self, entries: Mapping[str, yaml.Node], known: frozenset[str], *path: str) -> None:
-        self.faults += [unknown_key(self.keys, known, *path, name) for name in entries if name not in known]
+        level = (path[0], "*") if len(path) > 1 else path
+        for name in entries:
+            if name in known:
+                continue
+            if name in _CALLED and level == ("containers", "*"):
+                self.fault("unknown key", f"It is called `{_CALLED[name]}` in such a file.", *path, name)
+            elif name in _TODAY[level]:
+                of_today = [_TODAYS_NAMES.get(part, part) for part in (*path, name)]
+                fix = f"Such a file has no word for it: give it beside the file, as {Keys().of(*of_today)}."
+                self.fault("unknown key", fix, *path, name)
+            else:
+                self.faults.append(unknown_key(self.places, known, *path, name))
 
     def _settings(self, entries: Mapping[str, yaml.Node], *path: str) -> dict[str, tuple[str, yaml.Node]]:
         """Settings by their names today, with the name that they have here."""
@@ -336,7 +444,7 @@ class _Reader:
             scalar = isinstance(node, yaml.ScalarNode) and node.tag != "tag:yaml.org,2002:null"
             passwords[new] = node.value if scalar else self._value(node)
             self.keys.moved["common", "passwords", new] = path
-        for name in ("domain", "vip", "region", "dhcp", "tenantNetworks"):
+        for name in sorted(_COMMON - {"passwords"}):
             if name in common:
                 result[name] = self._value(common[name])
         if result.get("domain") is None and "domain" in defaults:
@@ -345,10 +453,8 @@ class _Reader:
         for name, (expected, text) in _FIXED.items():
             if name in common and self._value(common[name]) not in (None, expected):
                 self._note(f"left out: {text}", "common", name)
-        mask = self._value(common["vip_mask"]) if "vip_mask" in common else None
-        if mask is not None and mask != self._value(defaults.get("mask", common["vip_mask"])):
-            self._note("left out: the VIP has the lab's mask", "common", "vip_mask")
-        known = {"passwords", "domain", "vip", "region", "dhcp", "tenantNetworks", "vip_mask", *_SETTINGS, *_FIXED}
+        self.vip_mask = self._value(common["vip_mask"]) if "vip_mask" in common else None
+        known = {*_COMMON, "vip_mask", *_SETTINGS, *_FIXED}
         readable = {name: node for name, node in common.items() if not _SECRET.fullmatch(name) or name in known}
         self._unknown(readable, frozenset(known), "common")
         self.config["common"] = {**result, "passwords": passwords}

@@ -15,5 +15,11 @@ HOME = PurePosixPath(os.environ.get("DOCKSTACK_HOME", "/var/lib/dockstack"))
 
 
 def stack_directory(stack: str) -> PurePosixPath:
-    """Return a stack's directory on each of its hosts: made by ``pulumi up`` (mode 0700), removed by ``destroy``."""
+    """Return a stack's directory on each of its hosts: made by ``pulumi up`` (mode 0700), removed by ``destroy``.
+
+    Raises:
+        ValueError: without a name, for which it would be the directory of all stacks.
+    """
+    if not stack:
+        raise ValueError("the stack's name is empty")
     return HOME / "stacks" / stack

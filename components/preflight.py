@@ -30,6 +30,7 @@ Runner = Callable[[str], str]
 
 STACK_LABEL = "dockstack.stack"
 STACK_TAG = "dockstack-stack"
+NETWORK_TAG = "dockstack-network"
 IMAGE_PREFIX = "dockstack/"
 TOOLS = ("docker", "ovs-vsctl", "ovs-docker", "ip", "nsenter", "ethtool", "python3")
 
@@ -46,6 +47,7 @@ _NOTHING_THERE = frozenset({"blackhole", "unreachable", "prohibit", "throw"})
 _MARK = "\x1e"
 
 _SCRIPT = r"""
+PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
 say() { printf '\036%s\n' "$1"; }
 ask() {
     say "$1"; shift
@@ -117,17 +119,18 @@ class HostFacts:
     """What a container host has and lacks. Memory and disk are in MiB, None where they could not be read.
 
     `bridges` and `volumes` map each Open vSwitch bridge and Docker volume to the stack that owns it, `containers` each
-    name to that stack and whether it runs; None stands for nobody of ours. `pairs` are those of the `links` that are
-    one end of a pair. `directory` says whether what is in the stack's directory is `ours` or `foreign`, and is empty
-    where nothing is. `kernel_lacks` names what volumes could need of the kernel and
-    it has not. `other_engine` is what names a Docker engine that is not the host's own, and where that is.
-    `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
+    name to that stack and whether it runs; None stands for nobody of ours. `carried` maps each bridge to the subnet
+    that is recorded of it. `pairs` are those of the `links` that are one end of a pair. `directory` says whether what
+    is in the stack's directory is `ours` or `foreign`, and is empty where nothing is. `kernel_lacks` names what volumes
+    could need of the kernel and it has not. `other_engine` is what names a Docker engine that is not the host's own,
+    and where that is. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
     """
 
     routes: tuple[Route, ...] = ()
     links: frozenset[str] = frozenset()
     pairs: frozenset[str] = frozenset()
     bridges: Mapping[str, str | None] = field(default_factory=dict)
+    carried: Mapping[str, IPv4Network] = field(default_factory=dict)
     containers: Mapping[str, tuple[str | None, bool]] = field(default_factory=dict)
     volumes: Mapping[str, str | None] = field(default_factory=dict)
     directory: str = ""
@@ -219,11 +222,13 @@ def _parse(output: str) -> HostFacts:
         return HostFacts(unreachable="its answer is cut short")
     containers, mounted = _containers(sections["containers"])
     links = [link for link in _json(sections["links"]) if "ifname" in link]
+    bridges = _bridges(sections["bridges"])
     return HostFacts(
         routes=tuple(_routes(_json(sections["routes"]))),
         links=frozenset(link["ifname"] for link in links),
         pairs=frozenset(link["ifname"] for link in links if _kind(link) == "veth"),
-        bridges=_bridges(sections["bridges"]),
+        bridges={name: identifiers.get(STACK_TAG) for name, identifiers in bridges.items()},
+        carried={name: network for name, identifiers in bridges.items() if (network := _carried(identifiers))},
         containers=containers,
         volumes=_volumes(sections["volumes"], mounted),
         directory=sections["directory"].strip(),
@@ -287,12 +292,19 @@ def _routes(routes: list[dict[str, Any]]) -> Iterator[Route]:
         )
 
 
-def _bridges(text: str) -> dict[str, str | None]:
+def _bridges(text: str) -> dict[str, dict[str, str]]:
+    """The external_ids of each bridge."""
     try:
-        rows = json.loads(text)["data"]
-        return {name: dict(external_ids[1]).get(STACK_TAG) for name, external_ids in rows}
+        return {name: dict(external_ids[1]) for name, external_ids in json.loads(text)["data"]}
     except (ValueError, KeyError, TypeError, IndexError):
         return {}
+
+
+def _carried(identifiers: Mapping[str, str]) -> IPv4Network | None:
+    try:
+        return IPv4Network(identifiers[NETWORK_TAG])
+    except (KeyError, ValueError):
+        return None
 
 
 def _memory(text: str) -> int | None:
@@ -380,7 +392,8 @@ def _routes_and_bridges(
     if provider and any(roles[c.role].provider_port for c in containers):
         networks[provider.bridge] = provider.network
     places = {c.bridge: c.name for c in containers if c.bridge != _default_bridge(environment)}
-    ours = {b for b in networks if b in found.bridges and found.bridges[b] == environment.stack}
+    ours = {bridge for bridge, owner in found.bridges.items() if owner == environment.stack}
+    own_routes = {found.carried[bridge] for bridge in ours if bridge in found.carried}
     for bridge, network in networks.items():
 
         def key(name: str, bridge: str = bridge) -> str:
@@ -393,7 +406,7 @@ def _routes_and_bridges(
         overlapping = [
             route
             for route in found.routes
-            if route.destination.overlaps(network) and not _is_harmless(route, network, ours, bridge in ours)
+            if route.destination.overlaps(network) and not _is_harmless(route, network, ours, own_routes)
         ]
         for route in overlapping:
             if any(_stands_for(other, route) for other in overlapping):
@@ -417,15 +430,15 @@ def _default_bridge(environment: Environment) -> str | None:
     return next((c.bridge for c in environment.containers if c.network == environment.network), None)
 
 
-def _is_harmless(route: Route, network: IPv4Network, our_bridges: set[str], present: bool) -> bool:
-    """Whether a route is no obstacle to a bridge of the lab's, which may be `present`, and its own route with it."""
+def _is_harmless(route: Route, network: IPv4Network, our_bridges: set[str], our_routes: set[IPv4Network]) -> bool:
     destination = route.destination
     # Two halves of everything are how a VPN writes its default route.
     if destination.prefixlen <= 1 or route.type in _NOT_ROUTES or route.device in our_bridges:
         return True
     if route.type in _NOTHING_THERE:
-        # Ours, or a wider one: there is nothing that the lab could hide.
-        return network.subnet_of(destination) and (present or not _is_in_our_place(route, network))
+        # Ours, also where the lab is about to leave it, or a wider one: there is nothing that the lab could hide.
+        wider = network.subnet_of(destination) and not _is_in_our_place(route, network)
+        return destination in our_routes or wider
     return False
 
 

@@ -14,6 +14,7 @@ from components.environment import Environment
 from components.faults import ConfigurationFaults
 from components.lab import Lab
 from hostside import runs
+from hostside.process import complete_path
 
 DEBUG = "PULUMI_OPTION_DEBUG"
 """Set, this variable is Pulumi's option --debug."""
@@ -24,6 +25,7 @@ async def main() -> dict[str, Any]:
 
     With faults in its configuration, report them all and build nothing.
     """
+    complete_path()
     _keep_debug_messages()
     stack, real = pulumi.get_stack(), not pulumi.runtime.is_dry_run()
     try:
@@ -42,7 +44,7 @@ async def main() -> dict[str, Any]:
     # Lets the registrations begin. Where the SDK finds none begun, it waits for the outputs of all resources instead,
     # and goes through all of them whenever one comes: with hundreds of containers a processor does nothing else.
     await asyncio.sleep(0)
-    return {name: getattr(made, name) for name in ("addresses", "endpoints", "openrc", "services")}
+    return {name: getattr(made, name) for name in ("addresses", "endpoints", "openrc", "clouds", "services")}
 
 
 def _keep_debug_messages() -> None:

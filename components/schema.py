@@ -357,8 +357,10 @@ def read(model: type[M], value: object, keys: Keys, *path: str | int) -> tuple[M
     if value is None:
         return model(), frozenset(), []
     if not isinstance(value, Mapping):
-        fault = Fault(keys.of(*path), f"is {kind(value)} where a map belongs", f"Known keys: {one_of(_names(model))}.")
-        return model(), frozenset(_names(model)), [fault]
+        fault = Fault(
+            keys.of(*path), f"is {kind(value)} where a map belongs", f"Known keys: {one_of(key_names(model))}."
+        )
+        return model(), frozenset(key_names(model)), [fault]
     faults = [odd_key(keys, key, *path) for key in value if not is_key(key)]
     given = {key: item for key, item in value.items() if is_key(key)}
     try:
@@ -388,7 +390,8 @@ def unknown_key(keys: Keys, known: frozenset[str] | set[str], *path: str | int) 
     return Fault(keys.of(*path), "unknown key", f"{hint}Known keys: {one_of(known)}." if known else "Remove it.")
 
 
-def _names(model: type[BaseModel]) -> frozenset[str]:
+def key_names(model: type[BaseModel]) -> frozenset[str]:
+    """The keys of a map that `model` reads."""
     return frozenset(field.alias or name for name, field in model.model_fields.items())
 
 
@@ -400,11 +403,11 @@ def _fault(model: type[BaseModel], detail: Any, keys: Keys, path: tuple[str | in
         case "dockstack":
             return Fault(key, detail["ctx"]["reason"], detail["ctx"]["fix"])
         case "extra_forbidden":
-            return unknown_key(keys, _names(_model_at(model, loc[:-1])), *path, *loc)
+            return unknown_key(keys, key_names(_model_at(model, loc[:-1])), *path, *loc)
         case "list_type":
             return Fault(key, f"is {kind(value)} where a list belongs", "Write a list, e.g. [first, second].")
         case "model_type" | "dict_type" | "model_attributes_type":
-            known = one_of(_names(_model_at(model, loc)))
+            known = one_of(key_names(_model_at(model, loc)))
             return Fault(key, f"is {kind(value)} where a map belongs", f"Known keys: {known}.")
         case _:
             return Fault(key, f"can't be read: {plain(detail['msg'])}", "Write it in another way.")

@@ -107,8 +107,9 @@ class ServiceContainer(pulumi.ComponentResource):
                 "other": other.container.name,
                 "join": list(membership.join),
                 "leave": list(membership.leave),
+                "joined": list(membership.joined),
             },
-            subject=self.container.name,
+            subject=f"{self.container.name} {membership.name}",
             delete="member-leave",
             opts=self._after([self.stages[Stage.HEALTHY], other.stages[Stage.HEALTHY]]),
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import urllib.error
 import urllib.request
@@ -24,8 +23,9 @@ from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import HttpException, SDKException
 
 from components import keeper, paths
+from components.login import session, settings
 from components.outputs import outputs_of
-from hostside import bridge, engine, health, notes, ovs, ports, programs
+from hostside import bridge, engine, health, membership, notes, ovs, passage, ports, programs
 from hostside.errors import StepError
 from hostside.process import CommandFailed
 
@@ -80,7 +80,7 @@ def find(stack: str, outputs: Mapping[str, Any]) -> list[Fault]:
     """
     try:
         held, bridges = ovs.ports_by_container(), ovs.bridges(stack)
-        running = {engine.name(summary) for summary in engine.containers(stack)}
+        listed = {engine.name(summary): summary for summary in engine.containers(stack)}
     except (CommandFailed, OSError) as error:
         return [Fault("host", str(error).splitlines()[0], _again(stack))]
     faults = [
@@ -90,8 +90,11 @@ def find(stack: str, outputs: Mapping[str, Any]) -> list[Fault]:
     ]
     with ThreadPoolExecutor(max_workers=8) as pool:
         names = [keeper.name(stack), *outputs["addresses"]]
-        for found in pool.map(lambda name: list(_container(stack, name, name in running, held.get(name, {}))), names):
+        for found in pool.map(lambda name: list(_container(stack, name, name in listed, held.get(name, {}))), names):
             faults += found
+        told = {fault.subject for fault in faults}
+        blocked = passage.blocked([each for name, each in listed.items() if name not in told])
+        faults += [Fault(name, reason, _again(stack)) for name, reason in blocked.items()]
         for found in pool.map(lambda item: list(_endpoint(stack, *item)), outputs["endpoints"].items()):
             faults += found
     # Without its API nobody knows what a service's agents do, and the fault is told already.
@@ -178,18 +181,29 @@ def _container_of(host: str, services: Mapping[str, Any]) -> str:
 
 
 def _checks(stack: str) -> list[Fault]:
-    """Repeat the checks by which the last ``up`` took each container for healthy, as noted on this host.
+    """Repeat the checks by which the last ``up`` took each container for healthy and for a member, as noted here.
 
     They tell of what has no name in any list: a compute that Nova has forgotten, a program that ends again and again.
     """
-    done = [note.done for note in notes.everything(Path(paths.stack_directory(stack))) if note.verb == "health-await"]
+    kept = [note for note in notes.everything(Path(paths.stack_directory(stack))) if note.verb in _REPEATED]
     with ThreadPoolExecutor(max_workers=8) as pool:
-        failures = list(pool.map(lambda each: health.first_failure(each["container"], each.get("checks", ())), done))
+        failures = list(pool.map(lambda note: _REPEATED[note.verb](note.done), kept))
     return [
-        Fault(each["container"], f"it does not work: {failure}", _again(stack))
-        for each, failure in zip(done, failures, strict=True)
+        Fault(note.done["container"], f"it does not work: {failure}", _again(stack))
+        for note, failure in zip(kept, failures, strict=True)
         if failure
     ]
+
+
+def _still_healthy(done: Mapping[str, Any]) -> str | None:
+    return health.first_failure(done["container"], done.get("checks", ()))
+
+
+def _still_member(done: Mapping[str, Any]) -> str | None:
+    return membership.absence(done["container"], done["fqdn"], done["other"], done["joined"])
+
+
+_REPEATED = {"health-await": _still_healthy, "member-join": _still_member}
 
 
 def _refusal(stack: str, service: str, error: Exception, services: Mapping[str, Any]) -> Fault:
@@ -204,12 +218,8 @@ def _refusal(stack: str, service: str, error: Exception, services: Mapping[str, 
 
 
 def _connect(openrc: str) -> openstack.connection.Connection:
-    given = dict(line.removeprefix("export ").split("=", 1) for line in Path(openrc).read_text().splitlines())
-    settings = {key.removeprefix("OS_").lower(): shlex.split(value)[0] for key, value in given.items()}
-    return openstack.connect(
-        load_yaml_config=False, load_envvars=False, api_timeout=SECONDS, region_name=settings.get("region_name"),
-        auth={key: value for key, value in settings.items() if key.startswith(("auth_url", "user", "pass", "project"))},
-    )  # fmt: skip
+    login = settings(openrc)
+    return openstack.connection.Connection(session=session(login, SECONDS), region_name=login.get("OS_REGION_NAME"))
 
 
 def _again(stack: str) -> str:

@@ -1,4 +1,4 @@
-"""How a person on the host gets in: the openrc file, and the VIP's name in /etc/hosts."""
+"""How a person on the host gets in: openrc and clouds.yaml, and the VIP's name in /etc/hosts."""
 
 from __future__ import annotations
 
@@ -7,20 +7,47 @@ from pathlib import Path
 from hostside import files
 
 HOSTS = Path("/etc/hosts")
+CLOUDS = "clouds.yaml"
+"""The file's name: OpenStack's clients look for no other."""
 
 
-def publish(stack: str, openrc: Path, text: str, address: str, name: str) -> None:
-    """Write the openrc file (0600) and make the VIP's name known to this host.
+def publish(stack: str, openrc: Path, text: str, address: str, name: str, clouds: str) -> None:
+    """Write the openrc file, and clouds.yaml beside it (0600), and make the VIP's name known to this host.
 
     The Keystone catalogue names the VIP, so that a client on the host has to resolve it.
+
+    Args:
+        stack: the stack's name.
+        openrc: the openrc file.
+        text: its text.
+        address: the VIP.
+        name: the VIP's name.
+        clouds: the text of clouds.yaml.
     """
-    files.put(openrc, text, 0o600)
-    _replace(stack, f"{address} {name} {_mark(stack)}\n")
+    for path, content in texts(openrc, text, clouds).items():
+        files.put(path, content, 0o600)
+    _replace(stack, line(stack, address, name))
+
+
+def texts(openrc: Path, text: str, clouds: str) -> dict[Path, str]:
+    """Return the files and their texts."""
+    return {openrc: text, openrc.with_name(CLOUDS): clouds}
+
+
+def line(stack: str, address: str, name: str) -> str:
+    """Return a stack's line in /etc/hosts."""
+    return f"{address} {name} {_mark(stack)}\n"
+
+
+def is_known(line: str) -> bool:
+    """Say whether /etc/hosts has a line."""
+    return HOSTS.exists() and line in HOSTS.read_text().splitlines(keepends=True)
 
 
 def withdraw(stack: str, openrc: Path) -> None:
     """Undo :func:`publish`."""
     openrc.unlink(missing_ok=True)
+    openrc.with_name(CLOUDS).unlink(missing_ok=True)
     _replace(stack, "")
 
 

@@ -1,8 +1,17 @@
-"""The lab's bridge on a host: blackhole route, Open vSwitch bridge, the host's own address on it."""
+"""The lab's bridge on a host: blackhole route, Open vSwitch bridge, the host's own address on it.
+
+What a bridge carries is recorded in its external_ids. A subnet is on one bridge of a stack, so that one that moves to
+another leaves its former behind, and a bridge has no other address and route than those on record.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import ipaddress
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +57,25 @@ class Bridge:
         )
 
 
+@contextmanager
+def alone(locks: Path) -> Iterator[None]:
+    """Keep others of the same stack from changing bridges: two may be about to exchange their subnets.
+
+    Args:
+        locks: directory of the stack's lock files.
+    """
+    locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # No container can be called so.
+    descriptor = os.open(locks / ".bridges", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def up(bridge: Bridge) -> str:
-    """Make the bridge, or mend what is missing of it; return the datapath type.
+    """Make the bridge, or mend what is missing of it, and remove what it had before; return the datapath type.
 
     The blackhole route comes first: while the bridge is down, a packet for the lab must not leave by the default route.
 
@@ -59,7 +85,12 @@ def up(bridge: Bridge) -> str:
     present = {str(name): dict(ids) for name, ids in ovs.rows("bridge", "name,external_ids", f"name={bridge.name}")}
     if bridge.name in present and present[bridge.name].get(ovs.STACK_KEY) != bridge.stack:
         raise CommandFailed(f"bridge {bridge.name} is there and isn't of stack {bridge.stack}")
-    run(["ip", "route", "replace", *_blackhole(bridge.network), "proto", ROUTE_PROTOCOL])
+    known = _known(bridge.stack)
+    left = [other for other in known.values() if other.name != bridge.name and _subnet(other).overlaps(_subnet(bridge))]
+    _lay_blackhole(bridge.network)
+    for other in left:
+        # The host would go on looking for the subnet there. Its containers are about to be made anew.
+        run(["ovs-vsctl", "--timeout=30", "--if-exists", "del-br", other.name])
     datapath = "system" if ovs.kernel_datapath() else "netdev"
     run(
         ["ovs-vsctl", "--timeout=30", "--may-exist", "add-br", bridge.name]
@@ -67,6 +98,9 @@ def up(bridge: Bridge) -> str:
         + [f"external_ids:{key}={json.dumps(value)}" for key, value in bridge.identifiers().items()]
         + ["--", "set", "interface", bridge.name, f"mtu_request={bridge.mtu}"]
     )
+    before = known.get(bridge.name, bridge)
+    for other in [*left, before] if before != bridge else left:
+        _withdraw(other)
     restore(bridge)
     return datapath
 
@@ -75,22 +109,57 @@ def restore(bridge: Bridge) -> bool:
     """Put back what a restarted Open vSwitch or a rebooted host has lost; return whether anything was missing."""
     if is_up(bridge):
         return False
-    run(["ip", "route", "replace", *_blackhole(bridge.network), "proto", ROUTE_PROTOCOL])
-    if ovs.is_userspace(bridge.name):
-        run(["ethtool", "-K", bridge.name, "tx", "off"])
-    run(["ip", "address", "replace", bridge.address, "dev", bridge.name])
-    run(["ip", "link", "set", bridge.name, "up"])
+    try:
+        _lay_blackhole(bridge.network)
+        if ovs.is_userspace(bridge.name):
+            run(["ethtool", "-K", bridge.name, "tx", "off"])
+        run(["ip", "address", "replace", bridge.address, "dev", bridge.name])
+        run(["ip", "link", "set", bridge.name, "mtu", str(bridge.mtu), "up"])
+    finally:
+        # A change of the lab may have come in between.
+        _withdraw(bridge)
     return True
 
 
 def down(bridge: Bridge) -> None:
     """Remove the bridge with its ports, then the blackhole route; nothing there is no error."""
-    route = [*_blackhole(bridge.network), "proto", ROUTE_PROTOCOL]
-    if bridge.name in ovs.bridges(bridge.stack):
-        # The route of a bridge of ours is ours, also without the mark.
-        route = _blackhole(bridge.network)
+    marked = bridge.name not in ovs.bridges(bridge.stack)
+    if not marked:
         run(["ovs-vsctl", "--timeout=30", "del-br", bridge.name])
-    succeeds(["ip", "route", "delete", *route])
+    _withdraw(bridge, marked=marked)
+
+
+def _withdraw(bridge: Bridge, *, marked: bool = False) -> None:
+    """Remove the address and the route of a bridge, as far as no record asks for them any more.
+
+    Args:
+        bridge: the bridge.
+        marked: whether the route is removed only where it is marked as ours; that of a bridge on record is ours anyway.
+    """
+    known = _known(bridge.stack)
+    now = known.get(bridge.name)
+    if now is not None and now.address != bridge.address:
+        succeeds(["ip", "address", "delete", bridge.address, "dev", bridge.name])
+    if bridge.network not in {other.network for other in known.values()}:
+        succeeds(["ip", "route", "delete", *_blackhole(bridge.network), *(("proto", ROUTE_PROTOCOL) if marked else ())])
+
+
+def _known(stack: str) -> dict[str, Bridge]:
+    """Return a stack's bridges on this host as recorded, by name."""
+    return {
+        name: Bridge.recorded(name, identifiers)
+        for name, identifiers in ovs.bridges(stack).items()
+        # Written in one go with the stack's name; what somebody took away of it is put back by `up`.
+        if identifiers.keys() >= Bridge(name, stack, "", "", 0).identifiers().keys()
+    }
+
+
+def _subnet(bridge: Bridge) -> ipaddress.IPv4Network:
+    return ipaddress.IPv4Network(bridge.network)
+
+
+def _lay_blackhole(network: str) -> None:
+    run(["ip", "route", "replace", *_blackhole(network), "proto", ROUTE_PROTOCOL])
 
 
 def _blackhole(network: str) -> list[str]:
@@ -98,9 +167,9 @@ def _blackhole(network: str) -> list[str]:
 
 
 def is_up(bridge: Bridge) -> bool:
-    """Say whether the host has its address on the bridge."""
+    """Say whether the host has its address on the bridge, which takes packets as large as it is to."""
     if not Path("/sys/class/net", bridge.name).exists():
         return False
     link: list[dict[str, Any]] = json.loads(run(["ip", "-j", "address", "show", "dev", bridge.name]))
     held = [f"{a['local']}/{a['prefixlen']}" for a in link[0]["addr_info"] if a["family"] == "inet"]
-    return bridge.address in held and "UP" in link[0]["flags"]
+    return bridge.address in held and "UP" in link[0]["flags"] and link[0]["mtu"] == bridge.mtu

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
 from hostside import notes, runs
 from hostside.errors import StepError
-from hostside.process import CommandFailed
+from hostside.process import CommandFailed, complete_path
 
 # Each verb imports what it needs itself: a hundred ports are a hundred starts of this program.
 
@@ -23,6 +23,7 @@ def _attach(directory: Path, given: Parameters) -> object:
 
     if ports.attach(given["container"], directory / "locks") == "none":
         raise StepError(given["container"], ports.STEP, "the container does not run")
+    _prove(directory.name, [given["container"]])
     return None
 
 
@@ -30,7 +31,18 @@ def _attach_all(directory: Path, given: Parameters) -> object:
     from hostside import ports
 
     ports.attach_all(list(given["containers"]), directory / "locks")
+    _prove(directory.name, given["containers"])
     return None
+
+
+def _prove(stack: str, containers: Container[str]) -> None:
+    """Fail unless packets pass the ports of these containers."""
+    from hostside import engine, passage, ports
+
+    listed = [each for each in engine.containers(stack) if engine.name(each) in containers]
+    found = [StepError(name, ports.STEP, reason) for name, reason in passage.blocked(listed).items()]
+    if found:
+        raise StepError(found[0].container, ports.STEP, found[0].reason, [str(error) for error in found[1:]])
 
 
 def _detach(directory: Path, given: Parameters) -> object:
@@ -40,16 +52,18 @@ def _detach(directory: Path, given: Parameters) -> object:
     return None
 
 
-def _bridge_up(_directory: Path, given: Parameters) -> object:
+def _bridge_up(directory: Path, given: Parameters) -> object:
     from hostside import bridge
 
-    return {"datapath": bridge.up(bridge.Bridge(**given))}
+    with bridge.alone(directory / "locks"):
+        return {"datapath": bridge.up(bridge.Bridge(**given))}
 
 
-def _bridge_down(_directory: Path, given: Parameters) -> object:
+def _bridge_down(directory: Path, given: Parameters) -> object:
     from hostside import bridge
 
-    bridge.down(bridge.Bridge(**given))
+    with bridge.alone(directory / "locks"):
+        bridge.down(bridge.Bridge(**given))
     return None
 
 
@@ -127,7 +141,9 @@ def _build(_directory: Path, given: Parameters) -> object:
 def _publish(_directory: Path, given: Parameters) -> object:
     from hostside import access
 
-    access.publish(given["stack"], Path(given["openrc"]), given["text"], given["address"], given["name"])
+    access.publish(
+        given["stack"], Path(given["openrc"]), given["text"], given["address"], given["name"], given["clouds"]
+    )
     return None
 
 
@@ -230,6 +246,7 @@ def main(arguments: list[str], directory: Path) -> int:
     """
     # What is mounted is read by users of the containers, however strict the umask is of who runs this.
     os.umask(0o022)
+    complete_path()
     verb, subject = arguments[0], " ".join(arguments[1:])
     runs.note(directory)
     try:
@@ -237,6 +254,7 @@ def main(arguments: list[str], directory: Path) -> int:
         count = given.pop(DRIFT, 0)
         if verb in MENDS and count > notes.count(directory, verb, subject):
             MENDS[verb](given)
+        notes.undo(directory, verb, subject)
         result = VERBS[verb](directory, given)
         notes.keep(directory, verb, subject, given, count)
     except (StepError, CommandFailed, OSError) as error:

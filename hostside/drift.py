@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from hostside import bridge, containers, engine, health, notes, ovs, ports, programs
+from hostside import access, bridge, containers, engine, health, membership, notes, ovs, passage, ports, programs
 from hostside.errors import StepError
 from hostside.notes import Note, Parameters
 from hostside.process import CommandFailed
@@ -45,12 +45,19 @@ class Reality:
         """Look at a stack's part of the host."""
         self.bridges = ovs.bridges(stack)
         self.held = ovs.ports_by_container()
-        self.states: Mapping[str, tuple[str, str]] = {
-            engine.name(c): (c["Id"], c["State"]) for c in engine.containers(stack)
-        }
+        self._listed = engine.containers(stack)
+        self.states: Mapping[str, tuple[str, str]] = {engine.name(c): (c["Id"], c["State"]) for c in self._listed}
         """ID and state of each of the stack's containers, by name."""
+        self._blocked: Mapping[str, str] | None = None
         self._told: dict[tuple[str, tuple[str, ...]], set[str] | None] = {}
         self._lock = Lock()
+
+    def blocked(self) -> Mapping[str, str]:
+        """Return the containers to which not all packets pass, each with what does not; all are asked at once."""
+        with self._lock:
+            if self._blocked is None:
+                self._blocked = passage.blocked(self._listed)
+            return self._blocked
 
     def runs(self, done: Parameters) -> bool:
         """Say whether the container that a note is about is still that one, and runs."""
@@ -90,14 +97,22 @@ def look(directory: Path, stack: str) -> dict[tuple[str, str], Future[Finding]]:
     Returns:
         Verb and subject to what will be found. Where the host can't be asked, that is nothing: the next step will tell.
     """
+    # An engine that died in a destroy takes some of it for standing; what it knows to be gone, nobody declares.
+    undone = {key: _known(Finding(number, "")) for key, number in notes.undone(directory).items()}
     kept = notes.everything(directory)
     if not kept:
-        return {}
+        return undone
     pool = ThreadPoolExecutor(AT_ONCE)
     reality = pool.submit(Reality, stack)
     found = {(note.verb, note.subject): pool.submit(_judge, reality, note) for note in sorted(kept, key=_rank)}
     pool.shutdown(wait=False)
-    return found
+    return {**found, **undone}
+
+
+def _known(finding: Finding) -> Future[Finding]:
+    known: Future[Finding] = Future()
+    known.set_result(finding)
+    return known
 
 
 def _rank(note: Note) -> int:
@@ -148,6 +163,8 @@ def _ports(reality: Reality, done: Parameters) -> str:
             return f"container {name} is {state}"
         if not ports.present(name, reality.held.get(name, {})):
             return f"{name} lacks its port, or has another address"
+        if name in reality.blocked():
+            return f"{name}: {reality.blocked()[name]}"
     return ""
 
 
@@ -190,14 +207,27 @@ def _databases(reality: Reality, done: Parameters) -> str:
     return ""
 
 
+def _member(reality: Reality, done: Parameters) -> str:
+    """Tell of a container that is no member of another role any more."""
+    if not reality.runs(done) or reality.states.get(done["other"], ("", ""))[1] != "running":
+        return ""
+    return membership.absence(done["container"], done["fqdn"], done["other"], done["joined"])
+
+
+def _access(reality: Reality, done: Parameters) -> str:
+    return _files(reality, done) or ("" if access.is_known(done["line"]) else f"{access.HOSTS} lacks the VIP's name")
+
+
 _PORTS = ("port-attach", "ports-attach")
 _DIFFERS: Mapping[str, Callable[[Reality, Parameters], str]] = {
+    "access-publish": _access,
     "bridge-up": _bridge,
     "files-write": _files,
     "register": _files,
     "port-attach": _ports,
     "ports-attach": _ports,
     "health-await": _health,
+    "member-join": _member,
     "certificate-issue": _certificate,
     "provision": _databases,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -49,19 +50,16 @@ def _build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]]) -> Non
     lines: list[str] = []
     started = last = time.monotonic()
     # The classic builder is in every engine; BuildKit is a plugin that Debian's doesn't bring.
-    environment = {**own_environment(), "DOCKER_BUILDKIT": "0"}
-    command = [
-        "docker",
-        "build",
-        "--force-rm",
-        "--tag",
-        tag,
-        "--build-arg",
-        f"PARENT={parent}",
-        "-",
-    ]
+    command = ["docker", "build", "--force-rm", "--tag", tag, "--build-arg", f"PARENT={parent}"]
+    behind = proxies()
+    if behind:
+        # In the host's network, where the proxy is where it is for the host: on its loopback, by a name of its own.
+        # Docker keeps arguments of these names out of the image, and takes their values, which may hold a password,
+        # from its environment.
+        command += ["--network", "host", *(word for name in behind for word in ("--build-arg", name))]
+    environment = {**own_environment(), **behind, "DOCKER_BUILDKIT": "0"}
     with subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [*command, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
     ) as process:
         assert process.stdin is not None and process.stdout is not None
         # A client that ends early says why on its output, which is more than a broken pipe does.
@@ -82,6 +80,22 @@ def _build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]]) -> Non
     print(f"{name}: built in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
 
 
+def proxies() -> dict[str, str]:
+    """Return the proxy of this host for the way out, and what it isn't for, under each name that a program may know.
+
+    apt reads lower-case names alone, and ``all_proxy`` not at all. Empty where there is none.
+    """
+
+    def given(*names: str) -> str:
+        return next((value for name in names for each in (name, name.upper()) if (value := os.environ.get(each))), "")
+
+    found = {name: given(name, "all_proxy") for name in ("http_proxy", "https_proxy")}
+    if not any(found.values()):
+        return {}
+    found["no_proxy"] = given("no_proxy")
+    return {each: value for name, value in found.items() if value for each in (name, name.upper())}
+
+
 def _ensure_distribution(parent: str) -> None:
     """Have the distribution's image: from the registry if that can be reached, else from the package archive."""
     if succeeds(["docker", "image", "inspect", parent]):
@@ -98,8 +112,9 @@ def _ensure_distribution(parent: str) -> None:
             parent, STEP, "no registry answers, and mmdebstrap isn't installed (apt-get install mmdebstrap)"
         )
     strap = subprocess.Popen(
-        ["mmdebstrap", "--quiet", "--variant=minbase", suite, "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        ["mmdebstrap", "--quiet", "--variant=minbase", suite, "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, **proxies()},
+    )  # fmt: skip
     load = subprocess.run(
         ["docker", "import", "-", parent], stdin=strap.stdout, capture_output=True, text=True, check=False,
         env=own_environment(),

@@ -10,6 +10,7 @@ from hostside.errors import StepError
 from hostside.process import CommandFailed
 
 SECONDS = 180.0
+ASK_SECONDS = 30.0
 STOP_SECONDS = 10
 
 
@@ -32,6 +33,16 @@ def join(container: str, fqdn: str, other: str, command: Sequence[str]) -> None:
     except CommandFailed as error:
         reason = f"{command[0]} in {other} ended badly: {error}"
         raise StepError(container, "joining", reason, containers.program_logs(other)) from error
+
+
+def absence(container: str, fqdn: str, other: str, command: Sequence[str]) -> str:
+    """Return why a container isn't a member, as the command tells; nothing where it is, or nobody can be asked."""
+    if not command:
+        return ""
+    try:
+        return containers.execute(other, [*command, container, fqdn], timeout=ASK_SECONDS).strip()
+    except CommandFailed:
+        return ""
 
 
 def leave(container: str, fqdn: str, other: str, command: Sequence[str]) -> None:

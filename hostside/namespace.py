@@ -28,6 +28,14 @@ class Link:
     """Gateways of the default routes through it."""
 
 
+def mtu(interface: str) -> int | None:
+    """Return the MTU of an interface of this host's own; None when there is no such interface."""
+    try:
+        return int(Path("/sys/class/net", interface, "mtu").read_text())
+    except OSError:
+        return None
+
+
 def has(pid: int, interface: str) -> bool:
     """Say whether a process's namespace has an interface of that name."""
     return _directory(pid, interface).exists()

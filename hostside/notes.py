@@ -1,6 +1,7 @@
 """What our verbs have brought about on this host, noted for those who look later whether it still is so.
 
-A note holds nothing secret: of files, digests.
+A note holds nothing secret: of files, digests. Before something is undone, a mark takes its note's place: an engine
+that dies before it has recorded the end takes the thing for standing.
 """
 
 from __future__ import annotations
@@ -44,13 +45,32 @@ def keep(directory: Path, verb: str, subject: str, given: Parameters, count: int
         if verb in _OF_ALL:
             _forget((directory / DIRECTORY).glob(f"{verb} *.json"))
         files.put(_path(directory, verb, subject), json.dumps(asdict(note), sort_keys=True), 0o600)
-    _forget(_path(directory, undone, subject) for undone in _UNDOES.get(verb, ()))
+        _mark(directory, verb, subject).unlink(missing_ok=True)
+    undo(directory, verb, subject)
+
+
+def undo(directory: Path, verb: str, subject: str) -> None:
+    """Forget what a verb is about to undo, and mark it; nothing where the verb undoes nothing."""
+    for undone in _UNDOES.get(verb, ()):
+        mark, note = _mark(directory, undone, subject), _path(directory, undone, subject)
+        if not mark.exists():
+            files.put(mark, str(count(directory, undone, subject) + 1), 0o600)
+        note.unlink(missing_ok=True)
 
 
 def count(directory: Path, verb: str, subject: str) -> int:
-    """Return the count of a verb's note; 0 without one."""
+    """Return the count of a verb's note, or of the mark in its place; 0 without either."""
     note = _read(_path(directory, verb, subject))
-    return note.count if note else 0
+    return note.count if note else _number(_mark(directory, verb, subject))
+
+
+def undone(directory: Path) -> dict[tuple[str, str], int]:
+    """Return the verbs and subjects that have been undone since they were last done, each with the next count."""
+    found = {}
+    for path in (directory / DIRECTORY).glob("*.undone"):
+        verb, _, subject = path.stem.partition(" ")
+        found[verb, subject] = _number(path)
+    return found
 
 
 def everything(directory: Path) -> list[Note]:
@@ -62,6 +82,13 @@ def everything(directory: Path) -> list[Note]:
 def _forget(paths: Iterable[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
+
+
+def _number(mark: Path) -> int:
+    try:
+        return int(mark.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
 
 
 def _read(path: Path) -> Note | None:
@@ -81,6 +108,10 @@ def _path(directory: Path, verb: str, subject: str) -> Path:
     return directory / DIRECTORY / f"{verb} {subject}.json"
 
 
+def _mark(directory: Path, verb: str, subject: str) -> Path:
+    return directory / DIRECTORY / f"{verb} {subject}.undone"
+
+
 def _all(given: Parameters) -> Parameters:
     return given
 
@@ -91,6 +122,19 @@ def _health(given: Parameters) -> Parameters:
 
 def _certificate(given: Parameters) -> Parameters:
     return {key: given[key] for key in ("container", "id", "fqdn", "server")}
+
+
+def _member(given: Parameters) -> Parameters:
+    return {key: given[key] for key in ("container", "id", "fqdn", "other", "joined")}
+
+
+def _access(given: Parameters) -> Parameters:
+    # Imported here, as below.
+    from hostside import access
+
+    texts = access.texts(Path(given["openrc"]), given["text"], given["clouds"])
+    line = access.line(given["stack"], given["address"], given["name"])
+    return {"files": {str(path): digest(text.encode()) for path, text in texts.items()}, "line": line}
 
 
 def _port(given: Parameters) -> Parameters:
@@ -114,10 +158,12 @@ def _entry(given: Parameters) -> Parameters:
 
 
 _KEPT: Mapping[str, Callable[[Parameters], Parameters]] = {
+    "access-publish": _access,
     "bridge-up": _all,
     "certificate-issue": _certificate,
     "files-write": _files,
     "health-await": _health,
+    "member-join": _member,
     "port-attach": _port,
     "ports-attach": _all,
     "provision": _databases,
@@ -126,9 +172,11 @@ _KEPT: Mapping[str, Callable[[Parameters], Parameters]] = {
 _OF_ALL = ("ports-attach",)
 """Verbs that are about all that there is, however many these are: the last note is the only one that holds."""
 _UNDOES = {
+    "access-withdraw": ("access-publish",),
     "bridge-down": ("bridge-up",),
     # The last that happens to a container that is removed: nothing that was done to it is there any more.
     "files-remove": ("files-write", "certificate-issue", "health-await", "port-attach", "provision"),
+    "member-leave": ("member-join",),
     "port-detach": ("port-attach",),
     "withdraw": ("register",),
 }

@@ -167,6 +167,9 @@ def _attach(port: Port, pid: int, before: ovs.Held) -> None:
         "DOCKSTACK_PORT": name,
     }
     run(["ovs-docker", "add-port", port.bridge, port.interface, port.container, *options], environment=environment)
+    if port.mtu != USUAL_MTU:
+        # ovs-docker sets that of the end inside alone, and the other would drop what is larger.
+        run(["ip", "link", "set", f"{name}_l", "mtu", str(port.mtu)])
     if ovs.is_userspace(port.bridge):
         # A userspace datapath passes on packets whose checksum the kernel meant to fill in later: TCP would hang.
         run(_inside(pid, "ethtool", "-K", port.interface, "tx", "off"))
@@ -199,7 +202,7 @@ def _detach(names: Sequence[str]) -> None:
 def is_attached(port: Port, pid: int, held: ovs.Held) -> bool:
     """Compare the namespace's interface and the ports that the container holds on the bridges with what is asked."""
     names = _own(held.get(port.interface, []), port.stack)
-    if len(names) != 1 or not Path("/sys/class/net", names[0]).exists():
+    if len(names) != 1 or namespace.mtu(names[0]) != port.mtu:
         return False
     link = namespace.read(pid, port.interface)
     if link is None or link.mtu != port.mtu or link.mac != port.mac or not link.up:

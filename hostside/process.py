@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from hostside.engine import SOCKET
 
+ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Where the programs are that configure a host: ip, iptables, ethtool."""
 _OF_DOCKER = ("CONTEXT", "TLS", "TLS_VERIFY", "CERT_PATH", "API_VERSION", "DEFAULT_PLATFORM")
 
 
@@ -20,6 +22,12 @@ def own_environment() -> dict[str, str]:
     elsewhere = {f"DOCKER_{name}" for name in _OF_DOCKER}
     kept = {name: value for name, value in os.environ.items() if name not in elsewhere}
     return {**kept, "DOCKER_HOST": f"unix://{SOCKET}"}
+
+
+def complete_path() -> None:
+    """Have the administrator's programs found: root by ``su`` has the PATH of the user before."""
+    known = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join([*known, *(each for each in ADMINISTRATORS if each not in known)])
 
 
 def run(

@@ -5,6 +5,16 @@ dockstack_checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 # shellcheck source=prepare/paths.sh
 source "$dockstack_checkout/prepare/paths.sh"
 
+# shellcheck source=prepare/proxy.sh
+source "$dockstack_checkout/prepare/proxy.sh"
+# apt, and curl for http, know a proxy by the lower-case name alone, and none knows it by all_proxy alone.
+for name in http_proxy https_proxy; do
+    upper=${name^^}
+    value=${!name:-${!upper:-${all_proxy:-${ALL_PROXY:-}}}}
+    [[ -z $value ]] || export "$name=$value" "$upper=$value"
+done
+unset name upper value
+
 export HOME=${HOME:-$dockstack_user_home}
 # Docker, Open vSwitch and the package manager's helpers live in sbin, which `su` leaves out of PATH.
 for directory in /usr/local/sbin /usr/sbin /sbin; do
@@ -24,6 +34,12 @@ fail() {
 
 # Root is needed to install, to start daemons and to wire containers.
 require_root() { [[ $(id -u) == 0 ]] || fail "must run as root"; }
+
+# Prints the stack to prepare for: STACK, or lab. An empty name would stand for whichever stack is selected.
+chosen_stack() {
+    [[ -n ${STACK-lab} ]] || fail "STACK is empty: name a stack, or leave it out"
+    printf '%s\n' "${STACK-lab}"
+}
 
 has_systemd() { [[ $(cat /proc/1/comm) == systemd && -d /run/systemd/system ]]; }
 

@@ -50,6 +50,7 @@ ROLE = Role(
             role="nova",
             join=("/etc/dockstack/bin/compute-membership", "join"),
             leave=("/etc/dockstack/bin/compute-membership", "leave"),
+            joined=("/etc/dockstack/bin/compute-membership", "joined"),
         ),
         Membership(name="agents", role="neutron", leave=("/etc/dockstack/bin/remove-agents",)),
         rabbitmq.queues(),

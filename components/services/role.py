@@ -65,7 +65,7 @@ class Identity:
 class Membership:
     """What a container's coming and going means to another role, for which its own programs can't be relied on.
 
-    Both commands run in the first container of that role, with the name and the full name of the one that comes or
+    The commands run in the first container of that role, with the name and the full name of the one that comes or
     goes. They are repeatable.
     """
 
@@ -76,6 +76,8 @@ class Membership:
     """Run when the container goes for good."""
     join: tuple[str, ...] = ()
     """Run when the container is healthy; nothing, where it comes without any."""
+    joined: tuple[str, ...] = ()
+    """Says why the container is no member, and nothing where it is one; ends badly where that can't be told."""
 
 
 @dataclass(frozen=True)

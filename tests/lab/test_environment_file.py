@@ -46,11 +46,16 @@ def test_a_file_of_2015_is_a_lab_of_today(stack: Make, tmp_path: Path) -> None:
     log.chmod(0o755)
     file = tmp_path / "environment.yaml"
     file.write_text(FILE.format(log=log, data=data))
-    made = stack("t30", {"environment": str(file)})
+    beside = {
+        "containerDefaults": {"mtu": 1400},
+        "containers": {"t30-new": {"role": "plain", "address": "10.86.30.13"}},
+    }
+    made = stack("t30", {"environment": str(file), **beside})
     done = made.up()
     text = done.stdout + done.stderr
     assert "registerService.py" in text and "t30-two" in text
-    assert interface("t30-one") == ("10.86.30.11/24", "10.86.30.1", 1500)
+    assert interface("t30-one") == ("10.86.30.11/24", "10.86.30.1", 1400)
+    assert interface("t30-new") == ("10.86.30.13/24", "10.86.30.1", 1400)
     assert run("docker", "inspect", "t30-two", check=False).returncode != 0
     assert said.read_text().split() == ["pre", "post-1", "post-2"]
     made.preview("--expect-no-changes")

@@ -260,7 +260,7 @@ def _recorded(text: str, preview: bool, found: Mapping[tuple[str, str], Finding]
 
     def program() -> Mapping[str, Any]:
         lab = Lab(checked, services.for_lab(checked))
-        return {name: getattr(lab, name) for name in ("addresses", "endpoints", "openrc", "services")}
+        return {name: getattr(lab, name) for name in ("addresses", "endpoints", "openrc", "clouds", "services")}
 
     return record(program, preview=preview, found=found)
 

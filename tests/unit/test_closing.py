@@ -40,6 +40,12 @@ def test_a_lab_without_dashboard_has_no_way_into_it() -> None:
     assert closing.dashboard({"endpoints": {"keystone": "http://vip.lab:5000/v3"}, "openrc": "/somewhere/openrc"}) == []
 
 
+def test_other_peoples_clients_are_told_of_clouds_yaml_where_there_is_one() -> None:
+    (told,) = closing.clouds("mine", {"clouds": "/somewhere/clouds.yaml"})
+    assert "export OS_CLIENT_CONFIG_FILE=/somewhere/clouds.yaml OS_CLOUD=mine " in told
+    assert closing.clouds("mine", {"clouds": None}) == closing.clouds("mine", {}) == []
+
+
 def test_a_guest_is_booted_from_what_the_demo_made_last(record: Path) -> None:
     record.write_text(json.dumps({"image": "sha256:1", "made": [{}, MADE]}))
     create, address, ping = closing.guest("lab")

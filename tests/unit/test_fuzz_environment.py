@@ -143,3 +143,12 @@ def test_a_damaged_2015_file_is_a_lab_or_a_list_of_faults(damage: list[tuple[int
 def test_any_map_is_a_2015_file_or_a_list_of_faults(content: dict[Any, Any]) -> None:
     text = yaml.safe_dump(content)
     _sensible(look({"environment": "x.yaml"}, read_text=lambda path: text))
+
+
+@QUICK
+@given(st.dictionaries(st.sampled_from(["common", "containerHosts", "containerDefaults", "containers"]), VALUES))
+def test_any_map_beside_a_2015_file_is_a_lab_or_a_list_of_faults(beside: dict[Any, Any]) -> None:
+    text = (
+        "common: {vip: 10.86.0.254}\ncontainerdefault: {mask: 16}\ncontainers: {a: {image: plain, volumes: ['/a:/b']}}"
+    )
+    _sensible(look({"environment": "x.yaml", **beside}, read_text=lambda path: text))

@@ -32,8 +32,9 @@ def test_the_endpoints_name_the_vip_for_what_haproxy_serves_and_the_container_fo
     }
 
 
-def test_the_openrc_file_is_in_the_stacks_directory(lab: Graph) -> None:
+def test_openrc_and_clouds_yaml_are_in_the_stacks_directory(lab: Graph) -> None:
     assert lab.outputs["openrc"] == f"{paths.stack_directory('lab')}/openrc"
+    assert lab.outputs["clouds"] == f"{paths.stack_directory('lab')}/clouds.yaml"
     assert lab.the("access-publish").parameters()["openrc"] == lab.outputs["openrc"]
 
 

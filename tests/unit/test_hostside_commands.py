@@ -272,6 +272,61 @@ def test_the_versions_of_the_packages_are_told_without_any_network(
     assert any(line.startswith("docker run") and "--network none" in line for line in calls())
 
 
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Take away what the host has of proxies."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+PROXY = "http://someone:s3cret@127.0.0.1:3128"
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ({"http_proxy": PROXY}, {"http_proxy": PROXY, "HTTP_PROXY": PROXY}),
+        (
+            {"HTTPS_PROXY": PROXY, "NO_PROXY": "a"},
+            {"https_proxy": PROXY, "HTTPS_PROXY": PROXY} | {"no_proxy": "a", "NO_PROXY": "a"},
+        ),
+        ({"ALL_PROXY": PROXY}, dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"), PROXY)),
+        (
+            {"all_proxy": PROXY, "http_proxy": "http://b"},
+            {"http_proxy": "http://b", "HTTP_PROXY": "http://b", "https_proxy": PROXY, "HTTPS_PROXY": PROXY},
+        ),
+    ],
+)
+def test_a_build_gets_the_hosts_proxy_in_the_hosts_network_and_nothing_of_it_in_the_arguments(
+    program: Script,
+    calls: Callable[[], list[str]],
+    no_proxy: pytest.MonkeyPatch,
+    tmp_path: Path,
+    given: dict[str, str],
+    passed: dict[str, str],
+) -> None:
+    for name, value in given.items():
+        no_proxy.setenv(name, value)
+    program("docker", ABSENT % 'env > "$LOG.env"')
+    build()
+    line = next(line for line in calls() if line.startswith("docker build"))
+    assert "--network host" in line
+    assert "s3cret" not in line
+    seen = dict(each.split("=", 1) for each in (tmp_path / "calls.env").read_text().splitlines() if "=" in each)
+    assert {name: seen[name] for name in line.split() if name in seen and "PROXY" in name.upper()} == passed
+
+
+def test_a_build_without_a_proxy_is_in_dockers_own_network(
+    program: Script, calls: Callable[[], list[str]], no_proxy: pytest.MonkeyPatch
+) -> None:
+    no_proxy.setenv("no_proxy", "localhost")
+    program("docker", ABSENT % "true")
+    build()
+    assert not any("--network host" in line or "_proxy" in line for line in calls())
+
+
 def test_a_failed_build_shows_its_last_lines(program: Script) -> None:
     program("docker", ABSENT % "seq 1000; echo the reason >&2; exit 7")
     with pytest.raises(StepError) as caught:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hostside import bridge, cli, containers, drift, engine, health, notes, ovs, ports, programs
+from hostside import access, bridge, cli, containers, drift, engine, health, notes, ovs, passage, ports, programs
 from hostside.drift import Finding
 from hostside.errors import StepError
 from hostside.programs import Program
@@ -25,21 +25,29 @@ ENTRY = {
     "fqdn": "web1.lab", "container_id": "1" * 64, "server": "puppet1", "group": 0, "data": "a: 1\n",
     "secrets": "password: not-to-be-noted\n", "grant": "not-to-be-noted", "own": True,
 }  # fmt: skip
+ACCESS = {
+    "stack": "lab", "text": "export OS_PASSWORD=not-to-be-noted\n", "address": "10.87.0.250", "name": "vip.lab",
+    "clouds": "clouds:\n",
+}  # fmt: skip
+MEMBER = {
+    "container": "web1", "id": "1" * 64, "fqdn": "web1.lab", "other": "nova1", "joined": ["membership", "joined"],
+}  # fmt: skip
 
 
 class Host:
     """A host on which everything is as the verbs left it, until a test changes something."""
 
     def __init__(self) -> None:
-        self.states = {"web1": ("1" * 64, "running"), "puppet1": ("2" * 64, "running")}
+        self.states = {name: (i * 64, "running") for name, i in (("web1", "1"), ("puppet1", "2"), ("nova1", "4"))}
         self.bridges = {"br-lab": {"dockstack-stack": "lab"}}
         self.bridge_is_up = True
         self.attached = {"web1"}
         self.programs = [Program("web", "RUNNING", "")]
+        self.blocked: dict[str, str] = {}
         self.kept: list[str] = []
         self.failure: str | None = None
         self.checked: list[tuple[str, Any]] = []
-        self.words = {"puppet1": ["puppet1.lab", "web1.lab"]}
+        self.words: dict[str, list[str]] = {"puppet1": ["puppet1.lab", "web1.lab"], "nova1": []}
         self.engine_answers = True
         self.asked: list[tuple[str, ...]] = []
 
@@ -76,6 +84,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(ports, "present", lambda _name, held: bool(held))
     monkeypatch.setattr(engine, "pid", played.pid)
     monkeypatch.setattr(programs, "listed", played.listed_programs)
+    monkeypatch.setattr(passage, "blocked", lambda _listed: played.blocked)
     monkeypatch.setattr(containers, "not_kept", lambda _name, _pid: played.kept)
     monkeypatch.setattr(containers, "execute", played.execute)
     monkeypatch.setattr(health, "failure", played.check)
@@ -83,8 +92,9 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a stack's directory in which one verb of each kind has left its note, and its files."""
+    monkeypatch.setattr(access, "HOSTS", tmp_path / "hosts")
     root = tmp_path / "volumes/web1"
     given: list[tuple[str, str, Mapping[str, Any]]] = [
         ("bridge-up", "br-lab", BRIDGE),
@@ -92,12 +102,15 @@ def directory(tmp_path: Path) -> Path:
         ("certificate-issue", "web1", CERTIFICATE),
         ("health-await", "web1", {**WEB, "checks": CHECKS, "seconds": 1}),
         ("files-write", "web1", {"root": str(root), "files": {"bin/start": {"content": "run\n", "mode": "755"}}}),
+        ("access-publish", "", {**ACCESS, "openrc": str(tmp_path / "openrc")}),
+        ("member-join", "web1 membership", {**MEMBER, "leave": []}),
         ("register", "web1", {**ENTRY, "directory": str(tmp_path / "volumes/puppet1")}),
     ]
     for verb, subject, parameters in given:
         notes.keep(tmp_path, verb, subject, parameters, 0)
     (root / "bin").mkdir(parents=True)
     (root / "bin/start").write_text("run\n")
+    access.publish(openrc=tmp_path / "openrc", **ACCESS)
     for path, text in entry_files(tmp_path).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -118,13 +131,13 @@ def reasons(directory: Path) -> dict[str, str]:
 
 def test_where_nothing_has_changed_nothing_is_found(host: Host, directory: Path) -> None:
     found = look(directory)
-    assert len(found) == 6
+    assert len(found) == 8
     assert set(found.values()) == {Finding(0, "")}
 
 
 def test_the_notes_hold_no_secret(directory: Path) -> None:
     kept = list((directory / notes.DIRECTORY).iterdir())
-    assert len(kept) == 6
+    assert len(kept) == 8
     assert not [path for path in kept if "not-to-be-noted" in path.read_text()]
     assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
 
@@ -139,6 +152,12 @@ def test_a_bridge_that_is_gone_or_down_is_found(host: Host, directory: Path) -> 
 def test_a_port_that_lacks_is_found(host: Host, directory: Path) -> None:
     host.attached = set()
     told = "web1 lacks its port, or has another address"
+    assert reasons(directory) == {"port-attach": told, "health-await": told}
+
+
+def test_a_port_that_does_not_pass_what_it_should_is_found(host: Host, directory: Path) -> None:
+    host.blocked = {"web1": "no packet passes its port"}
+    told = "web1: no packet passes its port"
     assert reasons(directory) == {"port-attach": told, "health-await": told}
 
 
@@ -275,11 +294,63 @@ def test_what_is_undone_is_forgotten(directory: Path) -> None:
         ("bridge-down", "br-lab"),
         ("port-detach", "web1"),
         ("withdraw", "web1"),
+        ("member-leave", "web1 membership"),
+        ("access-withdraw", ""),
     ):
         notes.keep(directory, verb, subject, {}, 0)
     assert [note.verb for note in notes.everything(directory)] == ["certificate-issue", "files-write", "health-await"]
     notes.keep(directory, "files-remove", "web1", {}, 0)
     assert notes.everything(directory) == []
+
+
+def test_what_was_undone_and_is_still_declared_is_planned_again_and_is_at_rest_once_it_is_done(
+    host: Host, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mended: list[str] = []
+    monkeypatch.setitem(cli.MENDS, "health-await", lambda _given: mended.append("mended"))
+    for verb in ("files-remove", "files-write", "health-await"):
+        monkeypatch.setitem(cli.VERBS, verb, lambda _directory, _given: None)
+
+    def call(verb: str, given: Mapping[str, Any]) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))
+        assert cli.main([verb, "web1"], directory) == 0
+
+    checked = {**WEB, "checks": CHECKS, "seconds": 1}
+    for number in (1, 2):
+        # As often as a destroy is cut off, before or after the verb's end.
+        notes.undo(directory, "files-remove", "web1")
+        call("files-remove", {"root": "x"})
+        assert look(directory)["health-await", "web1"] == Finding(number, "")
+        call("health-await", {**checked, cli.DRIFT: number})
+        assert look(directory)["health-await", "web1"] == Finding(number, "")
+        assert ("health-await", "web1") not in notes.undone(directory)
+    assert mended == []
+
+
+def test_a_verb_that_dies_while_it_undoes_has_left_its_mark(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(_directory: Path, _given: Mapping[str, Any]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cli.VERBS, "member-leave", die)
+    monkeypatch.setattr("sys.stdin", io.StringIO("{}"))
+    with pytest.raises(KeyboardInterrupt):
+        cli.main(["member-leave", "web1", "membership"], directory)
+    assert notes.undone(directory) == {("member-join", "web1 membership"): 1}
+
+
+def test_a_container_that_is_no_member_any_more_is_found(host: Host, directory: Path) -> None:
+    host.words["nova1"] = ["web1 is not mapped to a cell of Nova"]
+    assert reasons(directory) == {"member-join": "web1 is not mapped to a cell of Nova"}
+    assert ("nova1", "membership", "joined", "web1", "web1.lab") in host.asked
+    host.states["nova1"] = ("4" * 64, "exited")
+    assert reasons(directory) == {}
+
+
+def test_a_way_in_that_is_gone_is_found(host: Host, directory: Path) -> None:
+    access.HOSTS.write_text("127.0.0.1 localhost\n")
+    assert reasons(directory) == {"access-publish": f"{access.HOSTS} lacks the VIP's name"}
+    (directory / "clouds.yaml").unlink()
+    assert reasons(directory) == {"access-publish": f"{directory / 'clouds.yaml'} is gone"}
 
 
 def test_a_verb_about_all_containers_leaves_one_note_however_many_these_are(directory: Path) -> None:

@@ -157,15 +157,13 @@ def hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def publish(tmp_path: Path, stack: str = "lab", address: str = "10.87.0.250") -> None:
-    access.publish(stack, tmp_path / f"{stack}-openrc", "export A=b\n", address, "vip.dockstack.lab")
+    access.publish(stack, tmp_path / stack / "openrc", "export A=b\n", address, "vip.dockstack.lab", "clouds:\n")
 
 
-def test_the_way_in_is_an_openrc_file_for_its_owner_only_and_a_line_in_the_hosts_file(
-    tmp_path: Path, hosts: Path
-) -> None:
+def test_the_way_in_is_two_files_for_their_owner_only_and_a_line_in_the_hosts_file(tmp_path: Path, hosts: Path) -> None:
     hosts.write_text("127.0.0.1 localhost\n")
     publish(tmp_path)
-    assert mode(tmp_path / "lab-openrc") == 0o600
+    assert {path.name: mode(path) for path in (tmp_path / "lab").iterdir()} == {"openrc": 0o600, "clouds.yaml": 0o600}
     first, second = hosts.read_text().splitlines()
     assert first == "127.0.0.1 localhost"
     assert second.split("#")[0].split() == ["10.87.0.250", "vip.dockstack.lab"]
@@ -176,9 +174,9 @@ def test_the_hosts_file_is_as_before_once_the_lab_has_gone(tmp_path: Path, hosts
     for text in (before + "\n", before, ""):
         hosts.write_text(text)
         publish(tmp_path)
-        access.withdraw("lab", tmp_path / "lab-openrc")
+        access.withdraw("lab", tmp_path / "lab/openrc")
         assert hosts.read_text().rstrip("\n") == text.rstrip("\n")
-        assert not (tmp_path / "lab-openrc").exists()
+        assert not list((tmp_path / "lab").iterdir())
 
 
 def test_a_hosts_file_without_a_last_newline_gets_the_line_on_a_line_of_its_own(tmp_path: Path, hosts: Path) -> None:
@@ -201,7 +199,8 @@ def test_the_lines_of_other_stacks_stay_even_if_their_names_end_alike(tmp_path: 
     hosts.write_text("127.0.0.1 localhost\n")
     for number, stack in enumerate(("lab", "my-lab", "lab2")):
         publish(tmp_path, stack, f"10.8{number}.0.250")
-    access.withdraw("lab", tmp_path / "lab-openrc")
+    access.withdraw("lab", tmp_path / "lab/openrc")
+    assert (tmp_path / "lab2/clouds.yaml").exists()
     assert [line.split()[0] for line in hosts.read_text().splitlines()] == ["127.0.0.1", "10.81.0.250", "10.82.0.250"]
 
 
@@ -213,7 +212,7 @@ def test_the_hosts_file_is_written_in_place_as_it_may_be_a_mount(tmp_path: Path,
 
 
 def test_withdrawing_what_was_never_published_is_no_error(tmp_path: Path, hosts: Path) -> None:
-    access.withdraw("lab", tmp_path / "lab-openrc")
+    access.withdraw("lab", tmp_path / "lab/openrc")
     assert not hosts.exists() or hosts.read_text() == ""
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components import legacy
-from components.environment import Environment, Hooks, Ssh, Survey, load
+from components.environment import Environment, Hooks, RoleFacts, Ssh, Survey, load, survey
 from tests.unit.environment_cases import DATA, ROLES, lab, look
 
 CASES = sorted((DATA / "legacy" / "faults").glob("*.yaml"))
 
 
-def _survey(text: str, **arguments: frozenset[str]) -> Survey:
-    return look({"environment": "environment.yaml"}, read_text=lambda path: text, **arguments)
+def _survey(text: str, beside: dict[str, Any] | None = None, **arguments: frozenset[str]) -> Survey:
+    return look({"environment": "environment.yaml", **(beside or {})}, read_text=lambda path: text, **arguments)
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +171,142 @@ def test_an_empty_path_and_empty_maps_are_what_pulumi_fills_in() -> None:
         lab({"containerHosts": {"local": "REMOVE"}, "environment": ""}), stack="lab", roles=ROLES, base_dir=DATA
     )
     assert list(environment.hosts) == ["local"]
+
+
+OLD = """
+common: {vip: 10.86.0.254, vip_mask: 16, domain: example.lab}
+containerhosts: {host1: &host1 {ip: 127.0.0.1}}
+containerdefault: &d {mask: 255.255.0.0, gateway: 10.86.0.100, bridge: br0, host: *host1}
+containers:
+  dns1: {<<: *d, ip: 10.86.0.1, image: dns}
+  web1: {<<: *d, ip: 10.86.0.2, image: plain}
+"""
+
+
+def test_what_the_file_has_no_words_for_is_given_beside_it() -> None:
+    provider = {"bridge": "br-ext", "network": "10.87.1.0/24", "gateway": "10.87.1.1"}
+    beside = {
+        "common": {
+            "volumeBackend": "nfs",
+            "tenantNetworks": "vlan",
+            "dhcp": {"start": "10.86.1.1", "end": "10.86.1.9"},
+        },
+        "provider": provider,
+        "containerDefaults": {"mtu": 1400},
+        "containers": {
+            "web1": {"needs": ["web2"], "volumes": ["/srv/a:/a"]},
+            "web2": {"role": "plain", "address": "10.86.0.3"},
+        },
+    }
+    result = _survey(OLD, beside)
+    assert (result.faults, result.notes) == ((), ())
+    lab = result.environment
+    assert lab is not None
+    assert (lab.volume_backend, lab.tenant_networks, str(lab.vip)) == ("nfs", "vlan", "10.86.0.254")
+    assert lab.provider is not None
+    assert lab.provider.bridge == "br-ext"
+    assert {c.name: (str(c.address), c.mtu, c.needs) for c in lab.containers} == {
+        "dns1": ("10.86.0.1", 1400, ()),
+        "web1": ("10.86.0.2", 1400, ("web2",)),
+        "web2": ("10.86.0.3", 1400, ()),
+    }
+
+
+def test_what_the_file_says_already_is_a_fault_with_both_places() -> None:
+    beside = {
+        "common": {"vip": "10.86.0.253", "dhcp": []},
+        "containerHosts": {"host1": {"ssh": {"host": "192.0.2.1"}}},
+        "containerDefaults": {"mask": 16},
+        "containers": {"web1": {"role": "plain", "address": "10.86.0.9"}},
+    }
+    said = [str(fault) for fault in _survey(OLD, beside).faults]
+    fix = "Fix: Leave one of the two out."
+    assert [fault for fault in said if fix in fault] == [
+        f"dockstack:common.vip: is given in the file too, as environment.yaml:common.vip. {fix}",
+        f"dockstack:containerDefaults.mask: is given in the file too, as environment.yaml:containerdefault.mask. {fix}",
+        f"dockstack:containers.web1.address: is given in the file too, as environment.yaml:containers.web1.ip. {fix}",
+        f"dockstack:containers.web1.role: is given in the file too, as environment.yaml:containers.web1.image. {fix}",
+    ]
+    assert [fault for fault in said if fix not in fault] == [
+        "dockstack:common.dhcp: is a list where a map belongs. Fix: Known keys: end, start."
+    ]
+
+
+def test_a_fault_in_what_stands_beside_the_file_names_that_place_and_one_in_the_file_its_own() -> None:
+    beside = {
+        "common": {"volumeBackend": "tape"},
+        "demo": "perhaps",
+        "provider": {"bridge": "br-ext"},
+        "containers": {"web1": {"needs": ["nobody"]}, "web2": {"role": "plain", "address": "10.99.0.1"}},
+    }
+    places = {fault.key for fault in _survey(OLD.replace("br0", "7"), beside).faults}
+    assert places == {
+        "dockstack:common.volumeBackend",
+        "dockstack:demo",
+        "dockstack:provider.network",
+        "dockstack:provider.gateway",
+        "dockstack:containers.web1.needs[0]",
+        "dockstack:containers.web2.address",
+        "environment.yaml:containerdefault.bridge",
+    }
+
+
+def test_a_lab_that_needs_ceph_is_told_where_to_choose_something_else() -> None:
+    roles = {**ROLES, "cinder": RoleFacts("cinder", 1, ("cinder",)), "ceph": RoleFacts("ceph", 1, ("ceph",))}
+    text = OLD.replace("image: plain", "image: cinder")
+
+    def faults(beside: dict[str, Any]) -> list[str]:
+        config = {"environment": "environment.yaml", **beside}
+        found = survey(config, stack="lab", roles=roles, base_dir=DATA, read_text=lambda path: text)
+        return [str(fault) for fault in found.faults]
+
+    assert faults({}) == [
+        "dockstack:common.volumeBackend: the volume back end rbd needs role ceph, and no container has it. Fix: Add a"
+        " container of role ceph, or choose lvm or nfs."
+    ]
+    assert faults({"common": {"volumeBackend": "nfs"}}) == []
+    assert faults({"containers": {"ceph1": {"role": "ceph", "address": "10.86.0.7"}}}) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        (
+            "vip_mask: 16",
+            "volumeBackend: nfs",
+            "common.volumeBackend: .* beside the file, as dockstack:common.volumeBackend",
+        ),
+        ("common:", "demo: true\ncommon:", "demo: .* beside the file, as dockstack:demo"),
+        (
+            "ip: 10.86.0.2,",
+            "ip: 10.86.0.2, needs: [dns1],",
+            "needs: .* beside the file, as dockstack:containers.web1.needs",
+        ),
+        (
+            "ip: 10.86.0.2",
+            "address: 10.86.0.2",
+            "containers.web1.address: unknown key. Fix: It is called `ip` in such a",
+        ),
+        ("image: plain", "role: plain", "containers.web1.role: unknown key. Fix: It is called `image` in such a file"),
+    ],
+)
+def test_a_key_of_today_in_the_file_is_a_fault_that_says_where_it_belongs(before: str, after: str, fault: str) -> None:
+    said = [str(each) for each in _survey(OLD.replace(before, after)).faults]
+    assert [each for each in said if re.search(f"^environment.yaml:.*{fault}", each)], said
+
+
+@pytest.mark.parametrize(
+    ("vip_mask", "noted"),
+    [("16", False), ('"16"', False), ("/16", False), ("255.255.0.0", False), ("24", True), ("wide", True)],
+)
+@pytest.mark.parametrize("place", ["containerdefault", "common", "beside"])
+def test_the_vips_mask_is_noted_only_where_it_is_another_than_the_labs(vip_mask: str, noted: bool, place: str) -> None:
+    text = OLD.replace("vip_mask: 16", f"vip_mask: {vip_mask}")
+    if place != "containerdefault":
+        text = text.replace("{mask: 255.255.0.0, ", "{")
+    if place == "common":
+        text = text.replace("common: {", "common: {netmask: 255.255.0.0, ")
+    result = _survey(text, {"containerDefaults": {"mask": 16}} if place == "beside" else None)
+    assert result.faults == ()
+    told = ["environment.yaml:common.vip_mask: left out: the VIP has the lab's mask"] if noted else []
+    assert [str(note) for note in result.notes] == told

@@ -120,6 +120,21 @@ def test_the_routes_of_our_own_bridge_are_no_fault() -> None:
     assert _said(routes=ours, bridges={"br-lab": "lab"}, links=SOUND.links | {"br-lab"}) == []
 
 
+@pytest.mark.parametrize("before", ["10.87.0.0/24", "10.87.0.0/25", "10.86.0.0/15"])
+def test_the_routes_of_a_bridge_of_ours_that_the_lab_is_about_to_leave_are_no_fault(before: str) -> None:
+    network = IPv4Network(before)
+    left = _routes(
+        Route(network, "br-old"),
+        Route(IPv4Network(f"{network[1]}/32"), "br-old", "local"),
+        Route(network, "", "blackhole"),
+    )
+    facts: dict[str, Any] = {"routes": left, "links": SOUND.links | {"br-old"}, "carried": {"br-old": network}}
+    assert _said(**facts, bridges={"br-old": "lab"}) == []
+    assert _said(**facts, bridges={"br-old": "other"})[0].startswith(
+        "dockstack:containerDefaults.gateway: 10.87.0.0/24 overlaps"
+    )
+
+
 def test_a_bridge_of_another_stack_is_refused() -> None:
     assert _said(bridges={"br-lab": "other"}) == [
         "dockstack:containerDefaults.bridge: bridge br-lab of host local is in use by stack other."
@@ -390,7 +405,7 @@ ethtool
 \x1elinks
 [{"ifname":"lo"},{"ifname":"eth0","linkinfo":{"info_kind":"veth"}},{}]
 \x1ebridges
-{"data":[["br-lab",["map",[["dockstack-stack","lab"]]]],["br0",["map",[]]]],"headings":["name","external_ids"]}
+{"data":[["br-lab",["map",[["dockstack-stack","lab"],["dockstack-network","10.87.0.0/24"]]]],["br0",["map",[["dockstack-network","odd"]]]]],"headings":["name","external_ids"]}
 \x1econtainers
 puppet1|running|lab|/var/lib/dockstack/stacks/lab/volumes/puppet1,puppet1-ca,puppet1-own
 old,alias|exited||old-data
@@ -426,6 +441,7 @@ def test_the_answer_of_a_host_becomes_facts() -> None:
         links=frozenset({"lo", "eth0"}),
         pairs=frozenset({"eth0"}),
         bridges={"br-lab": "lab", "br0": None},
+        carried={"br-lab": IPv4Network("10.87.0.0/24")},
         containers={"puppet1": ("lab", True), "old": (None, False), "alias": (None, False)},
         volumes={"puppet1-ca": "lab", "puppet1-own": "lab", "old-data": None},
         directory="ours",

@@ -23,7 +23,7 @@ def nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_registrations_have_begun_when_the_program_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = []
-    outputs = {"addresses": {"c1": "10.87.0.10"}, "endpoints": {}, "openrc": None, "services": {}}
+    outputs = {"addresses": {"c1": "10.87.0.10"}, "endpoints": {}, "openrc": None, "clouds": None, "services": {}}
 
     def lab(*_: Any) -> SimpleNamespace:
         async def register() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from components import status
 from components.status import Fault
-from hostside import bridge, engine, health, notes, ovs, ports, programs
+from hostside import bridge, containers, engine, health, notes, ovs, passage, ports, programs
 from hostside.notes import Note
 from hostside.programs import Program
 
@@ -34,6 +34,7 @@ class Host:
             for name in ("lab-keeper", "dns1", "web1")
         }
         self.attached = {"dns1", "web1"}
+        self.blocked: dict[str, str] = {}
         self.bridge_is_up = True
         self.engine_answers = True
         self.noted: list[Note] = []
@@ -59,6 +60,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(ovs, "bridges", lambda _stack: {"br-lab": recorded.identifiers()})
     monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
     monkeypatch.setattr(ports, "present", lambda _name, held: bool(held))
+    monkeypatch.setattr(passage, "blocked", lambda _listed: played.blocked)
     monkeypatch.setattr(notes, "everything", lambda _directory: played.noted)
     monkeypatch.setattr(health, "first_failure", lambda name, _checks: played.failing.get(name))
     return played
@@ -100,6 +102,11 @@ def test_a_container_without_its_port_and_a_bridge_without_its_address_are_fault
     assert [fault.subject for fault in status.find("lab", OUTPUTS)] == ["br-lab", "web1"]
 
 
+def test_a_port_that_does_not_pass_what_it_should_is_a_fault(host: Host) -> None:
+    host.blocked = {"web1": "no packet of 9000 bytes passes its port, smaller ones do"}
+    assert status.find("lab", OUTPUTS) == [Fault("web1", host.blocked["web1"], "make lab")]
+
+
 def test_programs_that_do_not_run_are_told_with_supervisords_reason(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +135,16 @@ def test_a_container_that_fails_its_own_check_is_told_where_nothing_else_is_wron
     assert status.find("lab", OUTPUTS) == [told]
     host.attached.remove("dns1")
     assert [fault.subject for fault in status.find("lab", OUTPUTS)] == ["dns1"]
+
+
+def test_a_container_that_has_lost_a_membership_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = {"container": "web1", "id": "1", "fqdn": "web1.lab", "other": "dns1", "joined": ["membership", "joined"]}
+    host.noted = [Note("member-join", "web1 membership", 0, done)]
+    said = {"web1": "web1 is not mapped to a cell of Nova\n"}
+    monkeypatch.setattr(containers, "execute", lambda _other, words, **_options: said.get(words[2], ""))
+    assert status.find("lab", OUTPUTS) == [Fault("web1", f"it does not work: {said['web1'].strip()}", "make lab")]
+    said.clear()
+    assert status.find("lab", OUTPUTS) == []
 
 
 def test_a_silent_service_is_told_with_its_container_whatever_openstack_calls_its_host(
