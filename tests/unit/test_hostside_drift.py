@@ -185,7 +185,7 @@ def test_a_certificate_that_was_revoked_is_found(host: Host, directory: Path) ->
     host.words["puppet1"] = ["puppet1.lab"]
     expected = "the certificate of web1.lab was revoked, or is gone from the authority"
     assert reasons(directory) == {"certificate-issue": expected}
-    assert host.asked[0][0] == "puppet1"
+    assert "puppet1" in {container for container, *_ in host.asked}
 
 
 def test_an_authority_that_cannot_be_asked_is_no_drift(host: Host, directory: Path) -> None:

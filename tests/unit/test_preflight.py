@@ -117,7 +117,8 @@ def test_the_routes_of_our_own_bridge_are_no_fault() -> None:
         Route(IPv4Network("10.87.0.1/32"), "br-lab", "local"),
         Route(IPv4Network("10.87.0.0/24"), "", "blackhole"),
     )
-    assert _said(routes=ours, bridges={"br-lab": "lab"}, links=SOUND.links | {"br-lab"}) == []
+    carried = {"br-lab": IPv4Network("10.87.0.0/24")}
+    assert _said(routes=ours, bridges={"br-lab": "lab"}, carried=carried, links=SOUND.links | {"br-lab"}) == []
 
 
 @pytest.mark.parametrize("before", ["10.87.0.0/24", "10.87.0.0/25", "10.86.0.0/15"])
