@@ -8,7 +8,7 @@ from typing import Any
 
 from components.environment import Container, Environment
 from components.services import ceph, rabbitmq
-from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
+from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
 from components.services.view import LabView
 
 
@@ -65,6 +65,7 @@ COMPUTE_SECRETS: SecretNames = {"profile::compute::volumes::ceph_secret": ceph.S
 ROLE = Role(
     name="cinder",
     memory_mib=450,
+    shares=(UWSGI_FILES,),
     needs={
         "haproxy": Stage.HEALTHY,
         "galera": Stage.HEALTHY,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
-from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
+from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
 from components.services.view import LabView
 
 PORT = 9292
@@ -28,6 +28,7 @@ def _secrets(_demands: Demands) -> SecretNames:
 ROLE = Role(
     name="glance",
     memory_mib=170,
+    shares=(UWSGI_FILES,),
     needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "keystone": Stage.HEALTHY},
     wants={"memcached": Stage.HEALTHY},
     data={"images": "/var/lib/glance"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
-from components.services.role import Check, Demands, Frontend, Hiera, Role, SecretNames, Stage
+from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Role, SecretNames, Stage
 from components.services.view import LabView
 
 
@@ -32,6 +32,7 @@ def _secrets(demands: Demands) -> SecretNames:
 ROLE = Role(
     name="keystone",
     memory_mib=350,
+    shares=(UWSGI_FILES,),
     needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY},
     wants={"memcached": Stage.HEALTHY},
     secret_aliases={"keystone_admin": ("keystone_admin_password",)},

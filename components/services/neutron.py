@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from components.environment import Container
 from components.services import network, rabbitmq
-from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
+from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
 from components.services.view import LabView
 
 METADATA_SECRET = "metadata_secret"
@@ -37,7 +37,7 @@ def _secrets(demands: Demands) -> SecretNames:
 ROLE = Role(
     name="neutron",
     memory_mib=1800,
-    shares=(network.SHARED_FILES,),
+    shares=(network.SHARED_FILES, UWSGI_FILES),
     capabilities=network.CAPABILITIES,
     devices=network.DEVICES,
     # Network namespaces are mounts, and its switch's start makes /proc/sys/net writable.

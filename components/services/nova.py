@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from components.environment import Container
 from components.services import neutron, rabbitmq
-from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
+from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
 from components.services.view import LabView
 
 
@@ -42,6 +42,7 @@ def _secrets(_demands: Demands) -> SecretNames:
 ROLE = Role(
     name="nova",
     memory_mib=850,
+    shares=(UWSGI_FILES,),
     needs={"keystone": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "placement": Stage.ATTACHED},
     wants={"memcached": Stage.HEALTHY},
     frontends=(

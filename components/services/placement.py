@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
-from components.services.role import Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
+from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
 from components.services.view import LabView
 
 PORT = 8778
@@ -28,6 +28,7 @@ def _secrets(_demands: Demands) -> SecretNames:
 ROLE = Role(
     name="placement",
     memory_mib=120,
+    shares=(UWSGI_FILES,),
     needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "keystone": Stage.HEALTHY},
     wants={"memcached": Stage.HEALTHY},
     frontends=(Frontend(name="placement", port=PORT, check_path="/"),),

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from components.services.view import LabView
 
 
+UWSGI_FILES = "uwsgi"
+"""Directory below dockervolumes/ that the APIs have in common, see :attr:`Role.shares`."""
+
+
 class Stage(StrEnum):
     """The stages of a container that others can wait for, in their order for an ordinary role."""
 

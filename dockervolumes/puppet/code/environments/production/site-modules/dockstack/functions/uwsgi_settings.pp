@@ -14,6 +14,8 @@ function dockstack::uwsgi_settings(Stdlib::Port $port) >> Hash[String[1], Hash[S
     # At its end, what has come in is answered, and what comes is refused: haproxy may ask somebody else.
     'uwsgi/hook-master-start' => { 'value' => 'unix_signal:15 gracefully_kill_them_all' },
     'uwsgi/shutdown-sockets'  => { 'value' => true },
+    # The program's command names what is served.
+    'uwsgi/wsgi-file'         => { 'ensure' => 'absent' },
     # supervisord rotates what the program prints.
     'uwsgi/logto'             => { 'ensure' => 'absent' },
     'uwsgi/apparmor-profile'  => { 'ensure' => 'absent' },

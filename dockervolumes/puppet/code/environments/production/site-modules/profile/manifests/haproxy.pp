@@ -26,14 +26,16 @@ class profile::haproxy (
     # A restart would cut the connections of all services: a new configuration is reloaded instead.
     service_manage   => false,
     global_options   => {
-      'log'             => 'stdout format raw local0 info',
-      'chroot'          => '/var/lib/haproxy',
-      'user'            => 'haproxy',
-      'group'           => 'haproxy',
-      'maxconn'         => '4000',
+      'log'                               => 'stdout format raw local0 info',
+      'chroot'                            => '/var/lib/haproxy',
+      'user'                              => 'haproxy',
+      'group'                             => 'haproxy',
+      'maxconn'                           => '4000',
       # Long database sessions must not keep the workers of earlier configurations for ever.
-      'hard-stop-after' => '10m',
-      'stats'           => 'socket /run/haproxy.sock mode 600 level admin expose-fd listeners',
+      'hard-stop-after'                   => '10m',
+      # Otherwise it forgets a connection whose server answers without having read the request's body.
+      'tune.disable-zero-copy-forwarding' => '',
+      'stats'                             => 'socket /run/haproxy.sock mode 600 level admin expose-fd listeners',
     },
     defaults_options => {
       'log'     => 'global',
