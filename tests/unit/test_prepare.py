@@ -131,3 +131,18 @@ def test_images_of_other_hosts_are_not_built_here() -> None:
     told = prebuild.wanted(found.environment)
     assert "tempest" not in told
     assert "galera" in told
+
+
+def test_what_the_lab_needs_last_is_left_to_up() -> None:
+    told = [
+        {"directory": name, "tag": dockerfiles.tag(name), "parent": dockerfiles.parent_tag(name)}
+        for name in (*prepare.LATE, "openstack")
+    ]
+    assert [job.name for job in prepare._found_out(json.dumps(told))] == ["image openstack"]
+    # Nothing that is built before may be made from one of them.
+    assert not prepare.LATE & {
+        before
+        for path in paths.DOCKERFILES.iterdir()
+        if path.name not in prepare.LATE
+        for before in dockerfiles.images_for(path.name)
+    }
