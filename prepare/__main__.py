@@ -18,8 +18,8 @@ from components import dockerfiles
 from prepare.jobs import Interrupted, Job, JobFailed, run
 
 HERE = Path(__file__).resolve().parent
-AT_ONCE = 4
-"""Jobs at the same time on two cores: what compiles fills both, what installs waits for the network in between."""
+AT_ONCE = min(2 + (os.cpu_count() or 2), 8)
+"""Jobs at the same time: two more than processors, as what downloads and unpacks waits in between."""
 SECONDS: Mapping[str, float] = {
     "engine": 200, "python": 30, "images": 5,
     "image base": 35, "image openstack": 100, "image network": 40, "image puppet": 60, "image cinder": 50,
