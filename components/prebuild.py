@@ -17,6 +17,7 @@ import yaml
 from components import environment, paths, preflight, services
 from components.dockerfiles import GUEST, context, images_for, is_directory, parent_tag, tag
 from components.environment import Environment
+from components.faults import ConfigurationFaults
 from hostside.process import CommandFailed, run
 
 SECRET = "secure"
@@ -34,18 +35,20 @@ def wanted(lab: Environment) -> list[str]:
     return list(dict.fromkeys(name for last in names if is_directory(last) for name in images_for(last)))
 
 
-def configured(stack: str) -> Environment | None:
-    """Read a stack's configuration from its file; None where it has faults, which are ``pulumi up``'s to tell."""
+def configured(stack: str) -> Environment:
+    """Read a stack's configuration from its file and check it, with this host, as the program does.
+
+    Raises:
+        ConfigurationFaults: as for the program, which will tell them all again.
+        ValueError: when the file can't be read.
+    """
     try:
         given = yaml.safe_load((paths.PROJECT / f"Pulumi.{stack}.yaml").read_text()) or {}
-        config = environment.decode({key: _text(value) for key, value in (given.get("config") or {}).items()})
-        addresses = preflight.own_addresses() if config.get("environment") else frozenset[str]()
-        found = environment.survey(
-            config, stack=stack, roles=services.facts(), base_dir=paths.PROJECT, local_addresses=addresses
-        )
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
-        return None
-    return None if found.faults else found.environment
+        config = environment.decode({key: _text(value) for key, value in given.get("config", {}).items()})
+    except (OSError, AttributeError, yaml.YAMLError) as error:
+        raise ValueError(f"Pulumi.{stack}.yaml has no configuration to read: {error}") from error
+    lab, _ = preflight.verify(config, stack=stack, roles=services.facts(), base_dir=paths.PROJECT)
+    return lab
 
 
 def _text(value: Any) -> str:
@@ -72,19 +75,20 @@ def missing(directories: list[str]) -> list[dict[str, Any]]:
 
 
 def main(stack: str) -> int:
-    """Write the missing images of a stack to standard output, as JSON.
+    """Write the missing images of a stack to standard output, as JSON; none where ``pulumi up`` is going to refuse it.
 
     Returns:
         0, or 1 when the engine can't tell what it has.
     """
-    lab = configured(Path(stack).name)
-    if lab is None:
-        print(f"images: stack {stack} has no faultless configuration; `pulumi up` will say more", file=sys.stderr)
     try:
-        print(json.dumps(missing(wanted(lab)) if lab else []))
+        images = missing(wanted(configured(Path(stack).name)))
+    except (ConfigurationFaults, ValueError) as error:
+        print(f"images: none is built before `pulumi up`, which will refuse this:\n{error}", file=sys.stderr)
+        images = []
     except CommandFailed as error:
         print(f"images: {error}", file=sys.stderr)
         return 1
+    print(json.dumps(images))
     return 0
 
 

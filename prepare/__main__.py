@@ -18,16 +18,17 @@ from components import dockerfiles
 from prepare.jobs import Interrupted, Job, JobFailed, run
 
 HERE = Path(__file__).resolve().parent
-AT_ONCE = 4
-"""Jobs at the same time on two cores: what compiles fills both, what installs waits for the network in between."""
+AT_ONCE = min(2 + (os.cpu_count() or 2), 8)
+"""Jobs at the same time: two more than processors, as what downloads and unpacks waits in between."""
 SECONDS: Mapping[str, float] = {
     "engine": 200, "python": 30, "images": 5,
-    "image base": 35, "image openstack": 80, "image network": 60, "image puppet": 60, "image cinder": 75,
-    "image compute": 65, "image nova": 55, "image dashboard": 50, "image ceph": 40, "image glance": 40,
-    "image tempest": 40, "image guest": 30, "image keystone": 30, "image neutron": 25, "image galera": 25,
-    "image haproxy": 20, "image placement": 15,
+    "image base": 35, "image openstack": 100, "image network": 40, "image puppet": 60, "image cinder": 50,
+    "image compute": 45, "image nova": 40, "image ceph": 40, "image glance": 30, "image keystone": 25,
+    "image neutron": 25, "image galera": 25, "image haproxy": 20, "image placement": 10,
 }  # fmt: skip
 """About how long each job takes alone on a machine that has nothing yet; what isn't here is short."""
+LATE = frozenset({"dashboard", "guest", "tempest"})
+"""Images that the lab needs last: ``pulumi up`` builds them while its first services come up, when a core idles."""
 SHORT = 10.0
 """Seconds of an image that isn't among them."""
 
@@ -55,7 +56,12 @@ def jobs(stack: str, *, images: bool) -> list[Job]:
             "files": dockerfiles.context("base"), "packages": [],
         }, ("docker",))  # fmt: skip
         listing = Job(
-            "images", [str(HERE / "images"), stack], ("docker", "python"), SECONDS["images"], answer=_found_out
+            "images",
+            [str(HERE / "images"), stack],
+            # The check of the configuration looks at both daemons.
+            ("docker", "openvswitch", "python"),
+            SECONDS["images"],
+            answer=_found_out,
         )
         chosen += [base, listing]
     return chosen
@@ -67,7 +73,7 @@ def _script(name: str, *needs: str) -> Job:
 
 def _found_out(answer: str) -> Iterable[Job]:
     """Return the jobs for the images that :mod:`components.prebuild` tells, each after the one it is made from."""
-    told = [image for image in json.loads(answer) if image["directory"] != "base"]
+    told = [image for image in json.loads(answer) if image["directory"] not in {"base", *LATE}]
     by_tag = {image["tag"]: f"image {image['directory']}" for image in told}
     for image in told:
         yield _image(image, (by_tag.get(image["parent"], "image base"),))

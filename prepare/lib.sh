@@ -73,6 +73,10 @@ make_home() {
 # apt_install PACKAGE...: the output goes to packages.log, its end to the console where it fails.
 apt_install() {
     local log=$log_directory/packages.log
+    if [[ -n $(dpkg --audit) ]]; then
+        say "finishing what an interrupted installation left"
+        DEBIAN_FRONTEND=noninteractive dpkg --configure -a
+    fi
     with_progress "installing" env DEBIAN_FRONTEND=noninteractive apt-get "${apt_options[@]}" -q -y --no-install-recommends \
         install "$@" >>"$log" 2>&1 || {
         tail -n 25 "$log" >&2

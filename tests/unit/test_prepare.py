@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from components import dockerfiles, environment, paths, prebuild, services
+from components import dockerfiles, environment, paths, prebuild, preflight, services
 from components.environment import Environment
+from components.faults import ConfigurationFaults
 from prepare import __main__ as prepare
 from prepare.jobs import Board
 from tests.unit.graph_recorder import CONFIG, config, container, plain_config, record_lab
@@ -81,9 +82,21 @@ def test_the_images_are_those_that_the_program_asks_for(changed: dict[str, Any])
     assert {dockerfiles.tag(name) for name in prebuild.wanted(read(changed))} == asked
 
 
-def test_the_stack_of_this_checkout_has_all_its_images_told_each_after_its_parent() -> None:
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project's directory, on a host in which the check finds nothing."""
+    monkeypatch.setattr(paths, "PROJECT", tmp_path)
+    monkeypatch.setattr(preflight, "gather_all", lambda *_: {})
+    return tmp_path
+
+
+def write(project: Path, content: object) -> None:
+    (project / "Pulumi.h1.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+def test_the_lab_of_this_checkout_has_its_images_told_each_after_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "gather_all", lambda *_: {})
     lab = prebuild.configured("lab")
-    assert lab is not None
     told = prebuild.wanted(lab)
     assert "guest" in told
     for name in told:
@@ -92,34 +105,51 @@ def test_the_stack_of_this_checkout_has_all_its_images_told_each_after_its_paren
     assert {services.ROLES[c.role].image_directory for c in lab.containers} <= set(told)
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(paths, "PROJECT", tmp_path)
-    return tmp_path
-
-
-def write(project: Path, content: object) -> None:
-    (project / "Pulumi.h1.yaml").write_text(yaml.safe_dump(content))
-
-
 def test_a_secret_of_the_configuration_is_no_obstacle(project: Path) -> None:
     common = {**CONFIG["common"], "passwords": {"keystone_admin": {"secure": "v1:xxxx:yyyy"}}}
     write(project, {"config": {f"dockstack:{key}": value for key, value in config(common=common).items()}})
-    lab = prebuild.configured("h1")
-    assert lab is not None
-    assert set(prebuild.wanted(lab)) == set(prebuild.wanted(read(config())))
+    assert set(prebuild.wanted(prebuild.configured("h1"))) == set(prebuild.wanted(read(config())))
 
 
-@pytest.mark.parametrize(
-    "content", [None, {}, [], "text", {"config": []}, {"config": {"dockstack:containers": {"a": {"role": "nova"}}}}]
-)
-def test_a_configuration_with_faults_is_left_to_up(project: Path, content: object) -> None:
+@pytest.mark.parametrize("content", [["text"], "text", {"config": []}])
+def test_a_file_without_a_configuration_is_left_to_up(
+    project: Path, content: object, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(project, content)
-    assert prebuild.configured("h1") is None
+    assert prebuild.main("h1") == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == []
+    assert "Pulumi.h1.yaml has no configuration" in said.err
 
 
-def test_a_stack_without_a_file_builds_nothing(project: Path) -> None:
-    assert prebuild.configured("h1") is None
+def test_a_stack_without_a_file_is_left_to_up(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert prebuild.main("organization/dockstack/h1") == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_faults_are_told_in_the_words_of_up_and_nothing_is_built(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = container("galera1", address="10.87.0.20")
+    write(project, {"config": {f"dockstack:{key}": value for key, value in wrong.items()}})
+    with pytest.raises(ConfigurationFaults) as told:
+        read(wrong)
+    assert prebuild.main("h1") == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == []
+    assert str(told.value) in said.err
+
+
+def test_a_fault_of_the_host_keeps_images_from_being_built(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = preflight.HostFacts(disk_free_mib=10, bridges={}, memory_available_mib=10**6)
+    monkeypatch.setattr(preflight, "gather_all", lambda *_: {"local": full})
+    write(project, {"config": {f"dockstack:{key}": value for key, value in config().items()}})
+    assert prebuild.main("h1") == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == []
+    assert "10 MiB are free" in said.err
 
 
 def test_images_of_other_hosts_are_not_built_here() -> None:
@@ -131,3 +161,18 @@ def test_images_of_other_hosts_are_not_built_here() -> None:
     told = prebuild.wanted(found.environment)
     assert "tempest" not in told
     assert "galera" in told
+
+
+def test_what_the_lab_needs_last_is_left_to_up() -> None:
+    told = [
+        {"directory": name, "tag": dockerfiles.tag(name), "parent": dockerfiles.parent_tag(name)}
+        for name in (*prepare.LATE, "openstack")
+    ]
+    assert [job.name for job in prepare._found_out(json.dumps(told))] == ["image openstack"]
+    # Nothing that is built before may be made from one of them.
+    assert not prepare.LATE & {
+        before
+        for path in paths.DOCKERFILES.iterdir()
+        if path.name not in prepare.LATE
+        for before in dockerfiles.images_for(path.name)
+    }
