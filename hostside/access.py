@@ -7,6 +7,8 @@ from pathlib import Path
 from hostside import files
 
 HOSTS = Path("/etc/hosts")
+MARK = "dockstack:"
+"""What the comment of our line begins with; the stack's name follows."""
 
 
 def publish(stack: str, openrc: Path, text: str, address: str, name: str) -> None:
@@ -35,4 +37,4 @@ def _replace(stack: str, line: str) -> None:
 
 
 def _mark(stack: str) -> str:
-    return f"# dockstack:{stack}"
+    return f"# {MARK}{stack}"
