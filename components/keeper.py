@@ -79,3 +79,12 @@ class Keeper:
                 ),
             ),
         )
+        # Of a container that a person has stopped, the engine hears only when it refreshes its state. Nobody waits for
+        # this: who starts meanwhile gets its port from its own verb.
+        host.verb(
+            f"{host.host.name}-keeper-running",
+            "keeper-start",
+            {"container": container, "id": self.resource.id},
+            subject=container,
+            opts=pulumi.ResourceOptions(parent=opts.parent),
+        )

@@ -98,7 +98,7 @@ def look(directory: Path, stack: str) -> dict[tuple[str, str], Finding]:
 
 def _judge(reality: Reality, note: Note) -> tuple[tuple[str, str], Finding]:
     reason = _DIFFERS[note.verb](reality, note.done)
-    gone = () if reason or note.verb not in _PORTS else _gone(reality, note.done)
+    gone = () if reason or note.verb not in _OF_CONTAINERS else _gone(reality, note.done)
     if gone:
         # Its resource is Docker's, and the engine sees that it is gone when it refreshes its state.
         return (note.verb, note.subject), Finding(note.count, f"container {', '.join(gone)} is gone", REFRESH)
@@ -139,6 +139,15 @@ def _ports(reality: Reality, done: Parameters) -> str:
     return ""
 
 
+def _running(reality: Reality, done: Parameters) -> str:
+    """Tell of containers that were stopped; one that was made anew since is not the one that the note is about."""
+    for name, identifier in sorted(done["containers"].items()):
+        found, state = reality.states.get(name, ("", ""))
+        if found == identifier and state != "running":
+            return f"container {name} is {state}"
+    return ""
+
+
 def _certificate(reality: Reality, done: Parameters) -> str:
     if not reality.runs(done):
         return ""
@@ -171,12 +180,13 @@ def _databases(reality: Reality, done: Parameters) -> str:
     return ""
 
 
-_PORTS = ("port-attach", "ports-attach")
+_OF_CONTAINERS = ("keeper-start", "port-attach", "ports-attach")
 _DIFFERS: Mapping[str, Callable[[Reality, Parameters], str]] = {
     "bridge-up": _bridge,
     "certificate-issue": _certificate,
     "files-write": _files,
     "health-await": _health,
+    "keeper-start": _running,
     "port-attach": _ports,
     "ports-attach": _ports,
     "provision": _databases,

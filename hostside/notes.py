@@ -118,6 +118,7 @@ _KEPT: Mapping[str, Callable[[Parameters], Parameters]] = {
     "certificate-issue": _certificate,
     "files-write": _files,
     "health-await": _health,
+    "keeper-start": _port,
     "port-attach": _port,
     "ports-attach": _all,
     "provision": _databases,

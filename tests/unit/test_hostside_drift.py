@@ -29,7 +29,9 @@ class Host:
     """A host on which everything is as the verbs left it, until a test changes something."""
 
     def __init__(self) -> None:
-        self.states = {"web1": ("1" * 64, "running"), "puppet1": ("2" * 64, "running")}
+        self.states = {
+            "web1": ("1" * 64, "running"), "puppet1": ("2" * 64, "running"), "lab-keeper": ("3" * 64, "running"),
+        }  # fmt: skip
         self.bridges = {"br-lab": {"dockstack-stack": "lab"}}
         self.bridge_is_up = True
         self.attached = {"web1"}
@@ -74,6 +76,7 @@ def directory(tmp_path: Path) -> Path:
     root = tmp_path / "volumes/web1"
     given: list[tuple[str, str, Mapping[str, Any]]] = [
         ("bridge-up", "br-lab", BRIDGE),
+        ("keeper-start", "lab-keeper", {"container": "lab-keeper", "id": "3" * 64}),
         ("port-attach", "web1", {**WEB, "bridges": ["br-lab"]}),
         ("certificate-issue", "web1", CERTIFICATE),
         ("health-await", "web1", {**WEB, "checks": CHECKS, "seconds": 1}),
@@ -100,13 +103,13 @@ def reasons(directory: Path) -> dict[str, str]:
 
 def test_where_nothing_has_changed_nothing_is_found(host: Host, directory: Path) -> None:
     found = drift.look(directory, "lab")
-    assert len(found) == 6
+    assert len(found) == 7
     assert set(found.values()) == {Finding(0, "")}
 
 
 def test_the_notes_hold_no_secret(directory: Path) -> None:
     kept = list((directory / notes.DIRECTORY).iterdir())
-    assert len(kept) == 6
+    assert len(kept) == 7
     assert not [path for path in kept if "not-to-be-noted" in path.read_text()]
     assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
 
@@ -129,6 +132,27 @@ def test_a_stopped_container_is_waited_for_without_asking_for_its_programs(host:
     host.changes = ["its program web was stopped"]
     told = "container web1 is exited"
     assert reasons(directory) == {"port-attach": told, "health-await": told}
+
+
+@pytest.mark.parametrize("state", ["exited", "paused", "created"])
+def test_a_keeper_that_was_stopped_is_found(host: Host, directory: Path, state: str) -> None:
+    host.states["lab-keeper"] = ("3" * 64, state)
+    assert reasons(directory) == {"keeper-start": f"container lab-keeper is {state}"}
+    host.states["lab-keeper"] = ("4" * 64, state)
+    assert reasons(directory) == {}
+    del host.states["lab-keeper"]
+    assert drift.look(directory, "lab")[("keeper-start", "lab-keeper")].remedy == drift.REFRESH
+
+
+def test_the_keeper_is_started_by_its_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(engine, "unpause", lambda name: asked.append(f"unpause {name}"))
+    monkeypatch.setattr(engine, "start", lambda name: asked.append(f"start {name}"))
+    given = {"container": "lab-keeper", "id": "3" * 64}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))
+    assert cli.main(["keeper-start", "lab-keeper"], tmp_path) == 0
+    assert asked == ["unpause lab-keeper", "start lab-keeper"]
+    assert [note.verb for note in notes.everything(tmp_path)] == ["keeper-start"]
 
 
 def test_a_container_that_is_gone_is_the_engines_to_make_again(host: Host, directory: Path) -> None:
@@ -236,9 +260,10 @@ def test_what_is_undone_is_forgotten(directory: Path) -> None:
         ("withdraw", "web1"),
     ):
         notes.keep(directory, verb, subject, {}, 0)
-    assert [note.verb for note in notes.everything(directory)] == ["certificate-issue", "files-write", "health-await"]
+    kept = ["certificate-issue", "files-write", "health-await", "keeper-start"]
+    assert [note.verb for note in notes.everything(directory)] == kept
     notes.keep(directory, "files-remove", "web1", {}, 0)
-    assert notes.everything(directory) == []
+    assert [note.verb for note in notes.everything(directory)] == ["keeper-start"]
 
 
 def test_a_verb_about_all_containers_leaves_one_note_however_many_these_are(directory: Path) -> None:
