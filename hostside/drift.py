@@ -40,6 +40,7 @@ class Reality:
         """Look at a stack's part of the host."""
         self.bridges = ovs.bridges(stack)
         self.held = ovs.ports_by_container()
+        self.images = engine.images()
         self.states: Mapping[str, tuple[str, str]] = {
             engine.name(c): (c["Id"], c["State"]) for c in engine.containers(stack)
         }
@@ -148,6 +149,10 @@ def _running(reality: Reality, done: Parameters) -> str:
     return ""
 
 
+def _image(reality: Reality, done: Parameters) -> str:
+    return "" if done["tag"] in reality.images else f"image {done['tag']} is gone"
+
+
 def _certificate(reality: Reality, done: Parameters) -> str:
     if not reality.runs(done):
         return ""
@@ -186,6 +191,7 @@ _DIFFERS: Mapping[str, Callable[[Reality, Parameters], str]] = {
     "certificate-issue": _certificate,
     "files-write": _files,
     "health-await": _health,
+    "image-build": _image,
     "keeper-start": _running,
     "port-attach": _ports,
     "ports-attach": _ports,

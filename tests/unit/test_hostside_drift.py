@@ -34,6 +34,7 @@ class Host:
         }  # fmt: skip
         self.bridges = {"br-lab": {"dockstack-stack": "lab"}}
         self.bridge_is_up = True
+        self.images = {"dockstack/base:1234", "dockstack/base:latest"}
         self.attached = {"web1"}
         self.changes: list[str] = []
         self.failure: str | None = None
@@ -60,6 +61,7 @@ class Host:
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     played = Host()
     monkeypatch.setattr(engine, "containers", played.listed)
+    monkeypatch.setattr(engine, "images", lambda: played.images)
     monkeypatch.setattr(ovs, "bridges", lambda _stack: played.bridges)
     monkeypatch.setattr(ovs, "ports_by_container", lambda: {name: {"eth0": ["x"]} for name in played.attached})
     monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
@@ -76,6 +78,7 @@ def directory(tmp_path: Path) -> Path:
     root = tmp_path / "volumes/web1"
     given: list[tuple[str, str, Mapping[str, Any]]] = [
         ("bridge-up", "br-lab", BRIDGE),
+        ("image-build", "base", {"tag": "dockstack/base:1234", "parent": "debian:trixie-slim", "files": {}}),
         ("keeper-start", "lab-keeper", {"container": "lab-keeper", "id": "3" * 64}),
         ("port-attach", "web1", {**WEB, "bridges": ["br-lab"]}),
         ("certificate-issue", "web1", CERTIFICATE),
@@ -103,13 +106,13 @@ def reasons(directory: Path) -> dict[str, str]:
 
 def test_where_nothing_has_changed_nothing_is_found(host: Host, directory: Path) -> None:
     found = drift.look(directory, "lab")
-    assert len(found) == 7
+    assert len(found) == 8
     assert set(found.values()) == {Finding(0, "")}
 
 
 def test_the_notes_hold_no_secret(directory: Path) -> None:
     kept = list((directory / notes.DIRECTORY).iterdir())
-    assert len(kept) == 7
+    assert len(kept) == 8
     assert not [path for path in kept if "not-to-be-noted" in path.read_text()]
     assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
 
@@ -153,6 +156,11 @@ def test_the_keeper_is_started_by_its_verb(tmp_path: Path, monkeypatch: pytest.M
     assert cli.main(["keeper-start", "lab-keeper"], tmp_path) == 0
     assert asked == ["unpause lab-keeper", "start lab-keeper"]
     assert [note.verb for note in notes.everything(tmp_path)] == ["keeper-start"]
+
+
+def test_an_image_that_was_removed_is_found(host: Host, directory: Path) -> None:
+    host.images.remove("dockstack/base:1234")
+    assert reasons(directory) == {"image-build": "image dockstack/base:1234 is gone"}
 
 
 def test_a_container_that_is_gone_is_the_engines_to_make_again(host: Host, directory: Path) -> None:
@@ -260,10 +268,10 @@ def test_what_is_undone_is_forgotten(directory: Path) -> None:
         ("withdraw", "web1"),
     ):
         notes.keep(directory, verb, subject, {}, 0)
-    kept = ["certificate-issue", "files-write", "health-await", "keeper-start"]
+    kept = ["certificate-issue", "files-write", "health-await", "image-build", "keeper-start"]
     assert [note.verb for note in notes.everything(directory)] == kept
     notes.keep(directory, "files-remove", "web1", {}, 0)
-    assert [note.verb for note in notes.everything(directory)] == ["keeper-start"]
+    assert [note.verb for note in notes.everything(directory)] == ["image-build", "keeper-start"]
 
 
 def test_a_verb_about_all_containers_leaves_one_note_however_many_these_are(directory: Path) -> None:
