@@ -103,12 +103,13 @@ def check(environment: Environment, roles: Mapping[str, RoleFacts]) -> Iterator[
         reason = f"{show(environment.stack)} can't begin the name of a container, {plain(keeper(environment.stack))}"
         yield Fault(STACK, reason, "Choose a name for the stack that begins with a letter or a digit.")
     for host in environment.used_hosts:
+        besides = _besides(environment, host.name)
         for container in _on(environment, host.name):
-            if container.name in _besides(environment, host.name):
+            if container.name in besides:
                 reason = f"`{container.name}` is the name of a container that the lab has besides"
                 yield Fault(environment.keys.of("containers", container.name), reason, "Choose another name.")
-        named = [(name, place) for name, place in bridges(environment, host.name).items()]
-        yield from _twice("interface", [*named, *links(environment, host.name, roles)])
+        interfaces = [*bridges(environment, host.name).items(), *links(environment, host.name, roles)]
+        yield from _twice("interface", interfaces)
     for kind in ("container", "local", "remote"):
         named = [(name, place) for of, name, place in resources(environment, roles) if of == kind]
         yield from _twice("Pulumi resource", named)

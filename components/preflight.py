@@ -112,6 +112,7 @@ lacks() { # NAME MODULE COMMAND...: a name that COMMAND doesn't find, and no mod
 lacks device-mapper dm_mod grep -qw device-mapper /proc/misc
 lacks nfs nfsv4 grep -qw nfs4 /proc/filesystems
 say directory
+# As hostside.sweep.is_ours.
 if [ -e DIRECTORY/backend ] || [ -e DIRECTORY/tool ]; then
     echo ours
 elif [ -L DIRECTORY ] || [ -n "$(ls -A DIRECTORY 2>/dev/null)" ]; then

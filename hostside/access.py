@@ -23,6 +23,11 @@ def publish(stack: str, openrc: Path, text: str, address: str, name: str) -> Non
 def withdraw(stack: str, openrc: Path) -> None:
     """Undo :func:`publish`."""
     openrc.unlink(missing_ok=True)
+    forget(stack)
+
+
+def forget(stack: str) -> None:
+    """Take the VIP's name from this host."""
     _replace(stack, "")
 
 
