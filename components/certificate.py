@@ -20,6 +20,7 @@ class Certificate:
         secrets: LabSecrets,
         server_fqdn: str,
         running: docker.Container,
+        authority: pulumi.Input[str],
         opts: pulumi.ResourceOptions,
     ) -> None:
         """Declare the certificate of a container that is registered and attached.
@@ -30,6 +31,7 @@ class Certificate:
             secrets: the lab's secrets.
             server_fqdn: full name of the Puppet server.
             running: the container's resource; a new container needs a new certificate.
+            authority: ID of the Puppet server's container; a new one may have lost its authority with its volume.
             opts: options of the resource.
         """
         self.resource = host.verb(
@@ -41,6 +43,7 @@ class Certificate:
                 "id": running.id,
                 "server": server_fqdn,
                 "role": container.role,
+                "authority": authority,
                 "secret": secrets.enrolment(container.fqdn),
             },
             subject=container.name,

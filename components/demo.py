@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,6 +9,7 @@ import pulumi
 
 from components.access import ADMIN_SECRET
 from components.container_host import ContainerHost
+from components.derived import TENANT_NETWORK, pools
 from components.image import ForeignImage, Image
 from components.rules import DEMO_ROLES
 from components.secrets import LabSecrets
@@ -26,7 +25,6 @@ FLAVORS = (
 )
 KEY = "demo-key"
 """Name of the key pair, in Nova and in the stack's directory."""
-TENANT_NETWORK = IPv4Network("192.168.77.0/24")
 
 
 class Demo:
@@ -120,15 +118,3 @@ def wanted(view: LabView, disk: str) -> dict[str, Any]:
             }
             found["router"] = {"name": "demo", "inside": "demo", "outside": "provider"}
     return found
-
-
-def pools(network: IPv4Network, gateway: IPv4Address) -> Sequence[tuple[IPv4Address, IPv4Address]]:
-    """Return the upper half of a network without its gateway and its broadcast address, as ranges.
-
-    The lower half is left to whatever else is on the provider network.
-    """
-    first, last = network[network.num_addresses // 2], network[-2]
-    if not first <= gateway <= last:
-        return [(first, last)]
-    ranges = [(first, gateway - 1), (gateway + 1, last)]
-    return [(start, end) for start, end in ranges if start <= end]

@@ -82,6 +82,8 @@ def create(
             security_opts=["apparmor=unconfined"] if role.mounts_filesystems else None,
             sysctls={**(KEEPALIVE if role.provisioned else {}), **role.sysctls} or None,
             labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())],
+            # The options are this driver's, whatever the engine's own is.
+            log_driver="json-file",
             log_opts={"max-size": "5m", "max-file": "2"},
             destroy_grace_seconds=GRACE_SECONDS if role.data else None,
             healthcheck=HEALTH if role.provisioned else None if container.image else NO_HEALTH,

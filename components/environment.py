@@ -17,7 +17,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from components import legacy, rules
+from components import legacy, names, rules
 from components.faults import ConfigurationFaults, Fault, Keys, Note, one_of, show, suggest
 from components.rules import ContainerDraft, Draft, ProviderDraft, RoleFacts, VolumeDraft
 from components.schema import (
@@ -336,6 +336,8 @@ class _Reader:
         self.faults += rules.check(draft)
         containers = [self._container(c, inputs[c.name], draft) for c in draft.containers]
         environment = self._environment(draft, common, passwords, hosts, [c for c in containers if c is not None])
+        if environment is not None:
+            self.faults += names.check(environment, self.roles)
         return Survey(environment, tuple(sorted(set(self.faults))), ())
 
     def _fault(self, reason: str, fix: str, *path: str | int) -> None:

@@ -60,6 +60,8 @@ class Keeper:
             # ovs-docker enters namespaces with `ip netns exec`, which mounts /sys anew.
             security_opts=["apparmor=unconfined"],
             labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(labels.items())],
+            # The options are this driver's, whatever the engine's own is.
+            log_driver="json-file",
             log_opts={"max-size": "5m", "max-file": "2"},
             volumes=[
                 docker.ContainerVolumeArgs(host_path=directory, container_path=MOUNT_POINT, read_only=True),
@@ -76,4 +78,13 @@ class Keeper:
                     ignore_changes=["securityOpts"],
                 ),
             ),
+        )
+        # Of a container that a person has stopped, the engine hears only when it refreshes its state. Nobody waits for
+        # this: who starts meanwhile gets its port from its own verb.
+        host.verb(
+            f"{host.host.name}-keeper-running",
+            "keeper-start",
+            {"container": container, "id": self.resource.id},
+            subject=container,
+            opts=pulumi.ResourceOptions(parent=opts.parent),
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import tempfile
@@ -24,6 +25,7 @@ from components.faults import ConfigurationFaults, Fault, Note, plain, show
 from components.rules import USUAL_DISK_MIB, mounted_already
 from hostside import bridge as bridges
 from hostside import engine
+from hostside.access import MARK
 
 Runner = Callable[[str], str]
 """Runs a shell script on a host and returns what it writes; raises OSError or subprocess.SubprocessError."""
@@ -34,11 +36,33 @@ NETWORK_TAG = "dockstack-network"
 IMAGE_PREFIX = "dockstack/"
 TOOLS = ("docker", "ovs-vsctl", "ovs-docker", "ip", "nsenter", "ethtool", "python3")
 
+OLDEST_ENGINE = (20, 10)
+_RUNTIMES = frozenset({"runc", "crun", "io.containerd.runc.v2", "nvidia"})
+"""What starts containers as processes of this kernel, whose network the host can get at."""
+_RESTART = "and restart Docker"
+_HINDERING = {
+    "userns": (
+        "gives containers users of their own, and the lab's work with the host's network and files",
+        f'Remove "userns-remap" from /etc/docker/daemon.json, {_RESTART}.',
+    ),
+    "rootless": (
+        "runs without root's rights, and can't give them to the containers that make bridges and networks",
+        "Use an engine that root runs.",
+    ),
+    "no-new-privileges": (
+        "keeps programs from gaining rights, and OpenStack's services do by sudo",
+        f'Remove "no-new-privileges" from /etc/docker/daemon.json, {_RESTART}.',
+    ),
+}
+"""Security options of an engine, by Docker's names, with what they mean for a lab."""
+
 VOLUME_ROLES = frozenset({"cinder", "compute"})
 """Roles whose containers work with the volumes themselves."""
 
 MIB_PER_IMAGE = 700
 """Disk that building one image takes, its parents' share included."""
+COPIES = 4
+"""How often an image is on the disk with the storage driver vfs, which copies all that is below each layer."""
 
 _ANSWER_WITHIN = 30
 _PREPARE = "Run `make lab`, or `prepare/run` on that host."
@@ -57,8 +81,8 @@ ask() {
 say engine
 named=${DOCKER_HOST:-} by=DOCKER_HOST
 if [ -z "$named" ]; then
-    context=${DOCKER_CONTEXT:-$(sed -n 's/.*"currentContext": *"\([^"]*\)".*/\1/p' \
-        "${DOCKER_CONFIG:-$HOME/.docker}/config.json" 2>/dev/null)}
+    context=${DOCKSTACK_DOCKER_CONTEXT:-${DOCKER_CONTEXT:-$(sed -n 's/.*"currentContext": *"\([^"]*\)".*/\1/p' \
+        "${DOCKER_CONFIG:-$HOME/.docker}/config.json" 2>/dev/null)}}
     by="docker context ${context:=default}"
     [ "$context" = default ] || named=$(docker context inspect --format '{{.Endpoints.docker.Host}}' "$context" 2>&1)
 fi
@@ -74,7 +98,11 @@ ask bridges ovs-vsctl --timeout=5 --format=json --columns=name,external_ids list
 ask containers docker ps -a --no-trunc --format '{{.Names}}|{{.State}}|{{.Label "LABEL"}}|{{.Mounts}}'
 ask volumes docker volume ls --format '{{.Name}}|{{.Label "LABEL"}}'
 ask images docker image ls --format '{{.Repository}}:{{.Tag}}'
-root=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null)
+ask hosts cat /etc/hosts
+say info
+info=$(timeout 10 docker info --format '{{json .}}' 2>/dev/null)
+printf '%s\n' "$info"
+root=$(printf '%s' "$info" | sed -n 's/.*"DockerRootDir":"\([^"]*\)".*/\1/p')
 [ -d "$root" ] || root=/var/lib
 ask disk df -Pm "$root"
 ask memory cat /proc/meminfo
@@ -86,6 +114,7 @@ lacks() { # NAME MODULE COMMAND...: a name that COMMAND doesn't find, and no mod
 lacks device-mapper dm_mod grep -qw device-mapper /proc/misc
 lacks nfs nfsv4 grep -qw nfs4 /proc/filesystems
 say directory
+# As hostside.sweep.is_ours.
 if [ -e DIRECTORY/backend ] || [ -e DIRECTORY/tool ]; then
     echo ours
 elif [ -L DIRECTORY ] || [ -n "$(ls -A DIRECTORY 2>/dev/null)" ]; then
@@ -115,15 +144,30 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Engine:
+    """What matters of the settings of a Docker engine; empty where it didn't tell.
+
+    `version` is the engine's, `storage` its storage driver, `runtime` what starts containers that don't say otherwise,
+    and `security` the names of its security options.
+    """
+
+    version: str = ""
+    storage: str = ""
+    runtime: str = ""
+    security: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """What a container host has and lacks. Memory and disk are in MiB, None where they could not be read.
 
     `bridges` and `volumes` map each Open vSwitch bridge and Docker volume to the stack that owns it, `containers` each
     name to that stack and whether it runs; None stands for nobody of ours. `carried` maps each bridge to the subnet
     that is recorded of it. `pairs` are those of the `links` that are one end of a pair. `directory` says whether what
-    is in the stack's directory is `ours` or `foreign`, and is empty where nothing is. `kernel_lacks` names what volumes
-    could need of the kernel and it has not. `other_engine` is what names a Docker engine that is not the host's own,
-    and where that is. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
+    is in the stack's directory is `ours` or `foreign`, and is empty where nothing is. `known` maps each name in the
+    host's /etc/hosts to its address and the stack that wrote it there. `kernel_lacks` names what volumes could need of
+    the kernel and it has not. `other_engine` is what names a Docker engine that is not the host's own, and where that
+    is. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
     """
 
     routes: tuple[Route, ...] = ()
@@ -134,6 +178,8 @@ class HostFacts:
     containers: Mapping[str, tuple[str | None, bool]] = field(default_factory=dict)
     volumes: Mapping[str, str | None] = field(default_factory=dict)
     directory: str = ""
+    known: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
+    engine: Engine = Engine()
     images: frozenset[str] = frozenset()
     memory_available_mib: int | None = None
     disk_free_mib: int | None = None
@@ -232,6 +278,8 @@ def _parse(output: str) -> HostFacts:
         containers=containers,
         volumes=_volumes(sections["volumes"], mounted),
         directory=sections["directory"].strip(),
+        known=_known(sections["hosts"]),
+        engine=_engine(sections["info"]),
         images=frozenset(sections["images"].split()),
         memory_available_mib=_memory(sections["memory"]),
         disk_free_mib=_disk(sections["disk"]),
@@ -259,6 +307,30 @@ def _volumes(text: str, mounted: Mapping[str, str]) -> dict[str, str | None]:
     """The stack that each volume belongs to; one without a label, that of the container that Docker made it for."""
     found = [[*line.split("|", 1), ""][:2] for line in text.splitlines()]
     return {name: stack or mounted.get(name) for name, stack in found}
+
+
+def _known(text: str) -> dict[str, tuple[str, str | None]]:
+    """The IPv4 addresses of names in a file as /etc/hosts, the first of each, with the stack that its line is from."""
+    found: dict[str, tuple[str, str | None]] = {}
+    for line in text.splitlines():
+        entry, _, comment = line.partition("#")
+        address, *names_there = entry.split() or [""]
+        _, ours, stack = comment.partition(MARK)
+        for name in names_there if ":" not in address else ():
+            found.setdefault(name.lower(), (address, stack.strip() if ours else None))
+    return found
+
+
+def _engine(text: str) -> Engine:
+    try:
+        told = json.loads(text)
+        options = [option.split(",")[0].removeprefix("name=") for option in told.get("SecurityOptions") or ()]
+        version, storage, runtime = (
+            str(told.get(name) or "") for name in ("ServerVersion", "Driver", "DefaultRuntime")
+        )
+        return Engine(version, storage, runtime, frozenset(options))
+    except (ValueError, AttributeError, TypeError):
+        return Engine()
 
 
 def _kind(link: Mapping[str, Any]) -> str:
@@ -352,7 +424,9 @@ def check(environment: Environment, facts: Mapping[str, HostFacts], roles: Mappi
             continue
         faults += _engines(key, host, found)
         faults += _routes_and_bridges(environment, host, found, containers, roles)
+        faults += _settings(key, found.engine)
         faults += _taken_names(environment, host, found, roles)
+        faults += _vip_name(environment, host, found)
         faults += _sources(environment, host, found, containers, roles)
         faults += _volume_backend(environment, host, found, containers)
         faults += _room(environment, key, found, containers, roles)
@@ -378,6 +452,33 @@ def _engines(key: str, host: ContainerHost, found: HostFacts) -> Iterator[Fault]
         yield Fault(key, f"its Docker engine doesn't answer: {found.docker_error}", _PREPARE)
     if found.ovs_error is not None and "ovs-vsctl" not in found.missing_tools:
         yield Fault(key, f"its Open vSwitch doesn't answer: {found.ovs_error}", _PREPARE)
+
+
+def _settings(key: str, engine_there: Engine) -> Iterator[Fault]:
+    """What an engine is set to that the lab's containers can't work with."""
+    oldest = ".".join(map(str, OLDEST_ENGINE))
+    version = tuple(map(int, re.findall(r"[0-9]+", engine_there.version)[:2]))
+    if version and version < OLDEST_ENGINE:
+        yield Fault(key, f"its Docker engine is {plain(engine_there.version)}", f"Install Docker {oldest} or later.")
+    for option, (reason, fix) in _HINDERING.items():
+        if option in engine_there.security:
+            yield Fault(key, f"its Docker engine {reason}", fix)
+    if engine_there.runtime and engine_there.runtime not in _RUNTIMES:
+        reason = f"its Docker engine starts containers by {plain(engine_there.runtime)}, which the lab was not made for"
+        yield Fault(key, reason, 'Set "default-runtime" to "runc" in /etc/docker/daemon.json, and restart Docker.')
+
+
+def _vip_name(environment: Environment, host: ContainerHost, found: HostFacts) -> Iterator[Fault]:
+    """The VIP's name is written where Pulumi runs, for people's clients, in a lab with an API to talk to."""
+    name = f"vip.{environment.domain}"
+    if host.ssh is not None or not environment.members("keystone") or name not in found.known:
+        return
+    address, owner = found.known[name]
+    if owner != environment.stack and (owner or address != str(environment.vip)):
+        whose = f"stack {plain(owner)}" if owner else "something that is not Dockstack"
+        reason = f"the /etc/hosts of host {plain(host.name)} says that {name} is {plain(address)}, by {whose}"
+        fix = "Give each lab a domain of its own." if owner else "Remove that line, or choose another domain."
+        yield Fault(environment.keys.of("common", "domain"), reason, fix)
 
 
 def _routes_and_bridges(
@@ -549,11 +650,14 @@ def _room(
     new = [c for c in containers if c.name not in ours]
     # What an image of the owner's writes is not known.
     takes = [USUAL_DISK_MIB if c.image else roles[c.role].disk_mib for c in new]
-    disk = MIB_PER_IMAGE * len(missing) + sum(takes)
+    if found.engine.storage == "vfs":
+        takes = [MIB_PER_IMAGE + own for own in takes]
+    each = MIB_PER_IMAGE * (COPIES if found.engine.storage == "vfs" else 1)
+    disk = each * len(missing) + sum(takes)
     if found.disk_free_mib is not None and disk > found.disk_free_mib:
         reason = (
             f"{_count(missing, 'image')} to build and {_count(new, 'container')} to make need about {disk} MiB of disk"
-            f" ({MIB_PER_IMAGE} for an image, {sum(takes)} for all containers), and {found.disk_free_mib} MiB are free"
+            f" ({each} for an image, {sum(takes)} for all containers), and {found.disk_free_mib} MiB are free"
         )
         yield Fault(key, reason, "Free disk space below Docker's directory, e.g. with `docker image prune`.")
 

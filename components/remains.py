@@ -16,7 +16,7 @@ from typing import Any
 
 from components import paths
 from hostside import engine, runs
-from hostside.sweep import sweep
+from hostside.sweep import is_ours, sweep
 
 CONTAINER = "docker:index/container:Container"
 
@@ -119,7 +119,8 @@ def clear(stack: str) -> None:
     """Remove all that carries the stack's name on this host, whatever any state says."""
     directory = Path(paths.stack_directory(stack))
     sweep(stack, directory)
-    shutil.rmtree(directory, ignore_errors=True)
+    if is_ours(directory):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 if __name__ == "__main__":

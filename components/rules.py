@@ -10,13 +10,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
+from itertools import islice
 from typing import NamedTuple
 
+from components import derived
 from components.faults import Fault, Keys, closest, one_of, plain, show, suggest
 from components.schema import is_container_name
 
 COMING_ROLES = frozenset(("cassandra", "config", "analytics", "control", "webui", "redis"))
 """Roles of the 2015 system that have no module yet."""
+
+TEMPEST_ROLE, PROXY_ROLE, NETWORK_ROLE = "tempest", "haproxy", "neutron"
+"""Roles that have an address on the provider network, that have the VIP, and that make networks for guests."""
 
 DEMO_ROLES = frozenset({"glance", "neutron", "nova"})
 """Roles that the demo makes something in."""
@@ -25,7 +30,14 @@ _LONGEST_FQDN = 64
 """The common name of an X.509 certificate holds no more."""
 
 _REFERENCE = re.compile(r"[a-z0-9]+([._/:@-][A-Za-z0-9_][A-Za-z0-9_-]*)*", re.ASCII)
-_RESERVED_NAMES = {"vip": "the VIP's own name", "localhost": "every machine's name for itself"}
+_RESERVED_NAMES = {
+    "vip": "the VIP's own name",
+    "localhost": "every machine's name for itself",
+    **dict.fromkeys(
+        ("ip6-localhost", "ip6-loopback", "ip6-localnet", "ip6-mcastprefix", "ip6-allnodes", "ip6-allrouters"),
+        "a name that every container has for something else",
+    ),
+}
 _OUR_MOUNT = "/etc/dockstack"
 
 
@@ -51,8 +63,9 @@ class RoleFacts:
     be there and come first.  `wants`: roles that come first where a lab has them.  `images`: directories under
     Dockerfiles/ that can run it, the default first.  `aliases`: what the 2015 system called it.  `mounts`: paths that
     the role mounts itself.  `secrets`: names that `passwords` may give, with their names in 2015.  `at_most`: how many
-    containers of it a lab can have today.  `provider_port`, `tenant_port`: whether it has a port on the provider
-    bridge, and one for tenants' networks.  `volumes`: short names of its Docker volumes.
+    containers of it a lab can have today.  `provisioned`: whether Puppet provisions it.  `provider_port`,
+    `tenant_port`: whether it has a port on the provider bridge, and one for tenants' networks.  `volumes`: short names
+    of its Docker volumes.
     """
 
     name: str
@@ -65,6 +78,7 @@ class RoleFacts:
     secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     at_most: int | None = None
     serves_dns: bool = False
+    provisioned: bool = True
     provider_port: bool = False
     tenant_port: bool = False
     volumes: tuple[str, ...] = ()
@@ -160,11 +174,14 @@ def check(draft: Draft) -> list[Fault]:
     """Every fault of `draft`, in no special order; one place may have several."""
     free = _free_addresses(draft)
     rules: list[Iterable[Fault]] = [
-        _network(draft),
+        _networks(draft),
+        _tunnels(draft),
         _vip(draft),
         _dhcp(draft),
         _provider(draft),
+        _provider_addresses(draft),
         _demo(draft),
+        _served(draft),
         _names(draft),
         _roles(draft),
         _volume_backend(draft),
@@ -207,17 +224,50 @@ def dependencies(draft: Draft) -> dict[str, list[str]]:
     return result
 
 
-def _network(draft: Draft) -> Iterator[Fault]:
-    network = draft.network
-    if network is None or draft.gateway is None:
-        return
-    key = draft.keys.of("containerDefaults", "gateway")
+def _networks(draft: Draft) -> Iterator[Fault]:
+    """The lab's subnet, those that containers have of their own, and that of the provider, each as the others."""
+    if draft.network is not None and draft.gateway is not None:
+        yield from _gateway(draft.keys.of("containerDefaults", "gateway"), draft.network, draft.gateway)
+    for container in draft.containers:
+        own = next((name for name in ("gateway", "mask") if name in container.own), None)
+        if own and container.network is not None and container.gateway is not None:
+            key = draft.keys.of("containers", container.name, own)
+            yield from _gateway(key, container.network, container.gateway)
+    if draft.provider is not None:
+        yield from _private(draft.keys.of("provider", "network"), draft.provider.network)
+
+
+def _gateway(key: str, network: IPv4Network, gateway: IPv4Address) -> Iterator[Fault]:
+    yield from _private(key, network)
+    if edge := _edge(gateway, network):
+        yield Fault(key, f"{gateway} is {edge}", f"Choose an address between, e.g. {network[1]}.")
+
+
+def _private(key: str, network: IPv4Network) -> Iterator[Fault]:
     if network.is_global or network.is_multicast or network.is_loopback or network.is_link_local or network.is_reserved:
-        yield Fault(
-            key, f"{network} is no private range", "Choose one from 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16."
-        )
-    if edge := _edge(draft.gateway, network):
-        yield Fault(key, f"{draft.gateway} is {edge}", f"Choose an address between, e.g. {network[1]}.")
+        fix = "Choose one from 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16."
+        yield Fault(key, f"{network} is no private range", fix)
+
+
+def _tunnels(draft: Draft) -> Iterator[Fault]:
+    """The ends of tunnels have a network of their own, with an address for each that follows from the container's."""
+    ends: dict[IPv4Address, str] = {}
+    for container in draft.containers:
+        role = draft.roles.get(container.role or "")
+        if role is None or not role.tenant_port or container.address is None:
+            continue
+        key = draft.keys.of("containers", container.name, "address")
+        end = derived.tunnel_address(container.address)
+        if container.network is not None and container.network.overlaps(derived.TUNNELS):
+            reason = f"{container.network} overlaps {derived.TUNNELS}, where the tunnels between containers end"
+            yield Fault(draft.key(container, "gateway"), reason, "Choose another subnet.")
+        elif edge := _edge(end, derived.TUNNELS):
+            reason = f"the end of its tunnels is {end} by this, {edge}"
+            yield Fault(key, reason, "Choose an address with other last two numbers.")
+        elif end in ends:
+            reason = f"the end of its tunnels is {end} by this, as that of {plain(ends[end])} is"
+            yield Fault(key, reason, "Choose an address with other last two numbers.")
+        ends.setdefault(end, container.name)
 
 
 def _edge(address: IPv4Address, network: IPv4Network) -> str | None:
@@ -246,9 +296,12 @@ def _provider(draft: Draft) -> Iterator[Fault]:
     if draft.provider is None:
         return
     bridge, network, gateway = draft.provider
+    key = draft.keys.of("provider", "network")
+    others = {c.network for c in draft.containers} - {draft.network}
     if draft.network is not None and network.overlaps(draft.network):
-        key = draft.keys.of("provider", "network")
         yield Fault(key, f"{network} overlaps the lab's subnet {draft.network}", "Choose a subnet of its own.")
+    for other in sorted(other for other in others if other is not None and network.overlaps(other)):
+        yield Fault(key, f"{network} overlaps {other}, which containers have", "Choose a subnet of its own.")
     key = draft.keys.of("provider", "gateway")
     if gateway not in network:
         yield Fault(key, f"{gateway} is outside {network}", "Choose an address of the provider network.")
@@ -260,10 +313,49 @@ def _provider(draft: Draft) -> Iterator[Fault]:
         yield Fault(draft.keys.of("provider", "bridge"), reason, "Give each subnet a bridge of its own.")
 
 
+def _provider_addresses(draft: Draft) -> Iterator[Fault]:
+    """What takes addresses from the provider network without being given any: the demo, and Tempest's containers."""
+    if draft.provider is None or not draft.members(NETWORK_ROLE):
+        return
+    _, network, gateway = draft.provider
+    key = draft.keys.of("provider", "network")
+    fix = f"Choose a wider one, e.g. a /{max(network.prefixlen - 2, 8)}."
+    if draft.demo and not derived.pools(network, gateway):
+        yield Fault(key, f"the upper half of {network} has no address for the demo's floating ones", fix)
+    testers = draft.members(TEMPEST_ROLE)
+    left = len(list(islice(derived.left_by_pools(network, gateway), len(testers))))
+    for container in testers[left:]:
+        yield Fault(key, f"the lower half of {network} has no address left for {plain(container.name)}", fix)
+
+
 def _demo(draft: Draft) -> Iterator[Fault]:
-    if draft.demo and not any(draft.members(role) or draft.unsure_of(role) for role in DEMO_ROLES):
+    if not draft.demo:
+        return
+    key = draft.keys.of("demo")
+    if not any(draft.members(role) or draft.unsure_of(role) for role in DEMO_ROLES):
         reason = f"there is nothing to make: no container has one of the roles {one_of(DEMO_ROLES)}"
-        yield Fault(draft.keys.of("demo"), reason, "Add these services, or write false.")
+        yield Fault(key, reason, "Add these services, or write false.")
+    if not draft.members(NETWORK_ROLE):
+        return
+    theirs = [c.network for c in draft.containers] + [draft.network, draft.provider and draft.provider.network]
+    for network in sorted({network for network in theirs if network is not None}):
+        if network.overlaps(derived.TENANT_NETWORK):
+            reason = f"its own subnet {derived.TENANT_NETWORK} overlaps {network}"
+            yield Fault(key, reason, "Choose another subnet for the lab, or write false.")
+
+
+def _served(draft: Draft) -> Iterator[Fault]:
+    """The VIP and the pool are of the lab's subnet: who has them has to be there."""
+    served = [(PROXY_ROLE, draft.vip, "the VIP")]
+    if draft.dhcp_start is not None:
+        served += [(role.name, draft.dhcp_start, "the DHCP pool") for role in draft.roles.values() if role.serves_dns]
+    for role, address, what in served:
+        for container in draft.members(role):
+            apart = container.network is not None and container.network != draft.network
+            if apart and address is not None and draft.network is not None:
+                own = next((n for n in ("gateway", "mask") if n in container.own), "address")
+                reason = f"it serves {what} in {draft.network}, and is in {container.network}"
+                yield Fault(draft.keys.of("containers", container.name, own), reason, "Put it in the lab's subnet.")
 
 
 def _in_pool(draft: Draft, address: IPv4Address) -> bool:
@@ -308,6 +400,10 @@ def _names(draft: Draft) -> Iterator[Fault]:
             yield Fault(key, f"{show(container.name)} is not a host name", fix)
         if container.name in _RESERVED_NAMES:
             yield Fault(key, f"`{container.name}` is {_RESERVED_NAMES[container.name]}", "Choose another name.")
+        elif container.name == "puppet" and container.role != "puppet" and draft.members("puppet"):
+            yield Fault(key, "`puppet` is everybody's name for the Puppet server", "Choose another name.")
+        if len(container.name) == 1:
+            yield Fault(key, f"{show(container.name)} is too short a name for Docker", "Use at least two characters.")
         if container.domain is None:
             continue
         fqdn = f"{container.name}.{container.domain}"

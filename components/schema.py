@@ -28,6 +28,7 @@ _SSH_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _HOST_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( .*)?")
 _PATH = re.compile(r"/[^\x00-\x1f\x7f:,]*")
 LONGEST_INTERFACE_NAME = 15
+_NO_INTERFACE_NAMES = frozenset({"all", "default", "lo", "ovs-netdev", "ovs-system"})
 TENANT_NETWORKS = ("vxlan", "vlan")
 """What can carry the networks of tenants; the first unless a lab says otherwise."""
 _WIDEST, _NARROWEST = 8, 30
@@ -158,6 +159,8 @@ def _bridge(value: object) -> str:
     text = _pattern(_BRIDGE, "an interface name", fix)(value)
     if len(text) > LONGEST_INTERFACE_NAME:
         raise _bad(f"{show(value)} has {len(text)} characters; an interface name has at most 15", fix)
+    if text in _NO_INTERFACE_NAMES:
+        raise _bad(f"{show(value)} means something else to the kernel or to Open vSwitch", fix)
     return text
 
 

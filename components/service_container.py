@@ -129,7 +129,7 @@ class ServiceContainer(pulumi.ComponentResource):
         if server is not self:
             certificate = Certificate(
                 self.host, self.container, self._secrets, server.container.fqdn, self.running,
-                self._after([port, registration.resource, *resolving]),
+                server.running.id, self._after([port, registration.resource, *resolving]),
             )  # fmt: skip
             gates.append(certificate.resource)
         reads = {

@@ -9,6 +9,8 @@ from hostside import files
 HOSTS = Path("/etc/hosts")
 CLOUDS = "clouds.yaml"
 """The file's name: OpenStack's clients look for no other."""
+MARK = "dockstack:"
+"""What the comment of our line begins with; the stack's name follows."""
 
 
 def publish(stack: str, openrc: Path, text: str, address: str, name: str, clouds: str) -> None:
@@ -48,6 +50,11 @@ def withdraw(stack: str, openrc: Path) -> None:
     """Undo :func:`publish`."""
     openrc.unlink(missing_ok=True)
     openrc.with_name(CLOUDS).unlink(missing_ok=True)
+    forget(stack)
+
+
+def forget(stack: str) -> None:
+    """Take the VIP's name from this host."""
     _replace(stack, "")
 
 
@@ -62,4 +69,4 @@ def _replace(stack: str, line: str) -> None:
 
 
 def _mark(stack: str) -> str:
-    return f"# dockstack:{stack}"
+    return f"# {MARK}{stack}"

@@ -19,7 +19,7 @@ SERVER_SECONDS = 90.0
 
 
 def issue(container: str, *, fqdn: str, server: str, role: str, secret: str) -> str:
-    """Make the container ask for its certificate, unless it has one; return what was done.
+    """Make the container ask for its certificate, unless it has one of this authority's; return what was done.
 
     The secret travels over standard input, is in a file of mode 0600 while the request is made, and is gone then.
 
@@ -28,7 +28,10 @@ def issue(container: str, *, fqdn: str, server: str, role: str, secret: str) -> 
     """
     try:
         if _has_certificate(container, fqdn):
-            return "present"
+            if not _is_of_another_authority(container, server):
+                return "present"
+            # The server has lost its volume: whatever its former authority signed, the container included, is void.
+            _forget(container, fqdn, authority=True)
         await_server(container, server, STEP)
         attributes = f"custom_attributes:\n  1.2.840.113549.1.9.7: {secret}\nextension_requests:\n  {PP_ROLE}: {role}\n"
         containers.execute(container, ["sh", "-c", f"umask 077 && cat > {ATTRIBUTES}"], stdin=attributes)
@@ -50,8 +53,21 @@ def drop(container: str, *, fqdn: str, server: str) -> None:
         StepError: when the authority refuses.
     """
     certificate_authority.clean(server.split(".")[0], fqdn)
-    own = [f"{SSL}/{kind}/{fqdn}.pem" for kind in ("certs", "private_keys", "public_keys", "certificate_requests")]
-    containers.execute(container, ["rm", "-f", *own])
+    _forget(container, fqdn, authority=_is_of_another_authority(container, server))
+
+
+def _forget(container: str, fqdn: str, *, authority: bool) -> None:
+    """Remove a container's certificate and keys, and those of the authority that it trusts if that is another now."""
+    names = [f"{kind}/{fqdn}.pem" for kind in ("certs", "private_keys", "public_keys", "certificate_requests")]
+    names += ["certs/ca.pem", "crl.pem"] if authority else []
+    containers.execute(container, ["rm", "-f", *(f"{SSL}/{name}" for name in names)])
+
+
+def _is_of_another_authority(container: str, server: str) -> bool:
+    """Say whether the authority that a container trusts isn't the server's; one that can't be asked is taken for it."""
+    ours = certificate_authority.certificate(server.split(".")[0])
+    trusted = containers.execute(container, ["sh", "-c", 'cat "$0/certs/ca.pem" 2>/dev/null || true', SSL])
+    return bool(ours and trusted) and trusted != ours
 
 
 def _has_certificate(container: str, fqdn: str) -> bool:

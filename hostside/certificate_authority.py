@@ -23,6 +23,13 @@ def clean(server: str, certname: str) -> None:
         raise StepError(certname, "cleaning its old certificate", str(error)) from error
 
 
+def certificate(server: str) -> str:
+    """Return the authority's own certificate, as the server hands it out; empty when the server isn't here or runs."""
+    if not answers(server):
+        return ""
+    return execute(server, ["cat", "/var/lib/puppet/ca/ca_crt.pem"])
+
+
 def answers(server: str) -> bool:
     """Say whether the server's container runs."""
     found = engine.inspect(server)

@@ -168,6 +168,11 @@ def _keep(directory: Path, given: Parameters) -> object:
     return None
 
 
+def _start_keeper(_directory: Path, given: Parameters) -> object:
+    _mend_container(given)
+    return None
+
+
 def _mend_container(given: Parameters) -> None:
     """Start what was stopped, before its ports are attached."""
     from hostside import engine
@@ -221,6 +226,7 @@ VERBS: Mapping[str, Callable[[Path, Parameters], object]] = {
     "health-await": _await_healthy,
     "image-build": _build,
     "keeper": _keep,
+    "keeper-start": _start_keeper,
     "member-join": _join,
     "member-leave": _leave,
     "port-attach": _attach,

@@ -45,6 +45,7 @@ class Reality:
         """Look at a stack's part of the host."""
         self.bridges = ovs.bridges(stack)
         self.held = ovs.ports_by_container()
+        self.images = engine.images()
         self._listed = engine.containers(stack)
         self.states: Mapping[str, tuple[str, str]] = {engine.name(c): (c["Id"], c["State"]) for c in self._listed}
         """ID and state of each of the stack's containers, by name."""
@@ -123,7 +124,7 @@ def _judge(reality: Future[Reality], note: Note) -> Finding:
     try:
         host = reality.result()
         reason = _DIFFERS[note.verb](host, note.done)
-        gone = () if reason or note.verb not in _PORTS else _gone(host, note.done)
+        gone = () if reason or note.verb not in _OF_CONTAINERS else _gone(host, note.done)
     except (CommandFailed, OSError):
         return Finding(note.count, "")
     if gone:
@@ -166,6 +167,19 @@ def _ports(reality: Reality, done: Parameters) -> str:
         if name in reality.blocked():
             return f"{name}: {reality.blocked()[name]}"
     return ""
+
+
+def _running(reality: Reality, done: Parameters) -> str:
+    """Tell of containers that were stopped; one that was made anew since is not the one that the note is about."""
+    for name, identifier in sorted(done["containers"].items()):
+        found, state = reality.states.get(name, ("", ""))
+        if found == identifier and state != "running":
+            return f"container {name} is {state}"
+    return ""
+
+
+def _image(reality: Reality, done: Parameters) -> str:
+    return "" if done["tag"] in reality.images else f"image {done['tag']} is gone"
 
 
 def _certificate(reality: Reality, done: Parameters) -> str:
@@ -218,12 +232,14 @@ def _access(reality: Reality, done: Parameters) -> str:
     return _files(reality, done) or ("" if access.is_known(done["line"]) else f"{access.HOSTS} lacks the VIP's name")
 
 
-_PORTS = ("port-attach", "ports-attach")
+_OF_CONTAINERS = ("keeper-start", "port-attach", "ports-attach")
 _DIFFERS: Mapping[str, Callable[[Reality, Parameters], str]] = {
     "access-publish": _access,
     "bridge-up": _bridge,
     "files-write": _files,
     "register": _files,
+    "image-build": _image,
+    "keeper-start": _running,
     "port-attach": _ports,
     "ports-attach": _ports,
     "health-await": _health,

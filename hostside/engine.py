@@ -137,6 +137,18 @@ def volumes(stack: str) -> dict[str, Path]:
     return {volume["Name"]: Path(volume["Mountpoint"]) for volume in body["Volumes"] or ()}
 
 
+def images() -> set[str]:
+    """Return the names, with tags, of the images that the engine has.
+
+    Raises:
+        EngineError: when the engine doesn't tell.
+    """
+    status, body = call("GET", "/images/json")
+    if status != 200:
+        raise EngineError(f"listing images: {body}")
+    return {tag for image in body for tag in image["RepoTags"] or ()}
+
+
 def start(container: str) -> None:
     """Start a container; one that runs already, is being removed or is gone is left as it is."""
     call("POST", f"/containers/{urllib.parse.quote(container)}/start")

@@ -141,6 +141,10 @@ def _port(given: Parameters) -> Parameters:
     return {"containers": {given["container"]: given["id"]}}
 
 
+def _image(given: Parameters) -> Parameters:
+    return {"tag": given["tag"]}
+
+
 def _databases(given: Parameters) -> Parameters:
     return {"databases": given["databases"]}
 
@@ -163,6 +167,8 @@ _KEPT: Mapping[str, Callable[[Parameters], Parameters]] = {
     "certificate-issue": _certificate,
     "files-write": _files,
     "health-await": _health,
+    "image-build": _image,
+    "keeper-start": _port,
     "member-join": _member,
     "port-attach": _port,
     "ports-attach": _all,

@@ -38,7 +38,7 @@ def end_orphans(directory: Path) -> list[int]:
     Args:
         directory: the stack's directory on this host.
     """
-    noted = {path.name: path for path in (directory / DIRECTORY).glob("*")}
+    noted = {path.name: path for path in (directory / DIRECTORY).glob("*") if _NUMBER.fullmatch(path.name)}
     if not noted:
         return []
     ended = []

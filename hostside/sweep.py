@@ -9,6 +9,11 @@ from hostside import access, bridge, engine, ovs, ports, runs
 from hostside.process import run, succeeds
 
 
+def is_ours(directory: Path) -> bool:
+    """Say whether a stack's directory is one that we have made."""
+    return any((directory / name).exists() for name in ("backend", "tool"))
+
+
 def sweep(stack: str, directory: Path) -> None:
     """Remove whatever carries the stack's name on this host: containers, volumes, bridges, the line in /etc/hosts.
 
@@ -33,6 +38,6 @@ def sweep(stack: str, directory: Path) -> None:
     for name, identifiers in ovs.bridges(stack).items():
         bridge.down(bridge.Bridge.recorded(name, identifiers))
     # An attachment that was cut off half-way leaves a pair of links that no bridge knows.
-    for link in ports.loose_links(stack):
+    for link in ports.loose_links(stack) if is_ours(directory) else ():
         succeeds(["ip", "link", "delete", link])
-    access.withdraw(stack, directory / "openrc")
+    access.forget(stack)

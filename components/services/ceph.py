@@ -26,7 +26,7 @@ def monitors(view: LabView) -> list[str]:
 def _hiera(view: LabView, container: Container) -> Hiera:
     return {
         "profile::ceph::address": str(container.address),
-        "profile::ceph::network": str(view.environment.network),
+        "profile::ceph::network": str(container.network),
         "profile::ceph::fsid": cluster_id(view),
         "profile::ceph::volume_pool": POOL,
     }
@@ -39,9 +39,9 @@ def _secrets(_demands: Demands) -> SecretNames:
 ROLE = Role(
     name="ceph",
     memory_mib=400,
-    data={"data": "/var/lib/ceph"},
     # Every key but client.cinder's is made in the container: a second monitor would need them, and a quorum.
-    single=True,
+    most=1,
+    data={"data": "/var/lib/ceph"},
     endpoints={"ceph": "tcp://{address}:3300"},
     checks=(Check(port=3300), Check(command=("/etc/dockstack/bin/ceph-settle", "check"))),
     packages=("ceph-mon", "ceph-osd"),

@@ -74,7 +74,7 @@ ROLE = Role(
     },
     wants={"memcached": Stage.HEALTHY, "ceph": Stage.HEALTHY},
     # One volume service owns the volumes; a second would need a lock manager to share them.
-    single=True,
+    most=1,
     data={"data": "/var/lib/cinder"},
     identities=(Identity(name="cinder", type="volumev3", description="Block storage", frontend="cinder", path="/v3"),),
     frontends=(Frontend(name="cinder", port=8776, check_path="/healthcheck", url="/v3"),),

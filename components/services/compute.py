@@ -26,6 +26,7 @@ ROLE = Role(
     name="compute",
     aliases=("novacompute", "nova-compute"),
     memory_mib=700,
+    most=None,
     shares=(network.SHARED_FILES,),
     profiles=("nova", "neutron"),
     # The same that its Neutron agent needs: nova-compute's helper processes set for themselves no others.

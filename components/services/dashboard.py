@@ -27,6 +27,7 @@ ROLE = Role(
     name="dashboard",
     aliases=("horizon", "openstack-dashboard"),
     memory_mib=150,
+    most=None,
     needs={"haproxy": Stage.HEALTHY, "keystone": Stage.HEALTHY, "memcached": Stage.HEALTHY},
     # Without a session it answers with a way to the login page, and that takes it next to nothing.
     frontends=(Frontend(name="dashboard", port=80, check_path="/horizon/", url="/horizon/"),),

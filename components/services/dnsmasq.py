@@ -9,7 +9,6 @@ ROLE = Role(
     capabilities=("NET_ADMIN",),
     mounts={"records": "/etc/dockstack-records"},
     boots_alone=True,
-    single=True,
     endpoints={"dns": "dns://{address}:53"},
     checks=(Check(port=53),),
     packages=("dnsmasq-base",),

@@ -16,6 +16,8 @@ def _hiera(_view: LabView, container: Container) -> Hiera:
 ROLE = Role(
     name="memcached",
     memory_mib=60,
+    # Who has a cache asks all of them in the same order.
+    most=None,
     endpoints={"memcached": "memcached://{address}:11211"},
     checks=(Check(port=11211),),
     packages=("memcached",),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address
 
+from components.derived import tunnel_address
 from components.environment import Container
 from components.services.role import Hiera
 from components.services.view import LabView
@@ -22,17 +22,6 @@ SYSCTLS: Mapping[str, str] = {"net.ipv4.conf.all.arp_ignore": "1"}
 """The kernel must not answer at a bridge's port for an address that the bridge has."""
 AGENT_SECRETS: Mapping[str, str] = {"profile::neutron::agent::rabbit_password": "rabbitmq_openstack"}
 
-_TUNNEL_NETWORK = int(IPv4Address("198.18.0.0"))
-
-
-def tunnel_address(container: Container) -> IPv4Address:
-    """Return the address of a container's tunnels.
-
-    Its network is one for laboratories (RFC 2544), which nothing routes to: only the lab's bridge carries it. The
-    container's own address stays on eth0; its last two bytes are the tunnel address's as well.
-    """
-    return IPv4Address(_TUNNEL_NETWORK + (int(container.address) & 0xFFFF))
-
 
 def agent_data(view: LabView, container: Container, mappings: Mapping[str, str]) -> Hiera:
     """Return the parameters of ``profile::neutron::agent``.
@@ -44,7 +33,7 @@ def agent_data(view: LabView, container: Container, mappings: Mapping[str, str])
     """
     return {
         "profile::neutron::agent::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
-        "profile::neutron::agent::tunnel_address": str(tunnel_address(container)),
+        "profile::neutron::agent::tunnel_address": str(tunnel_address(container.address)),
         "profile::neutron::agent::mtu": container.mtu,
         "profile::neutron::agent::bridge_mappings": {"tenant": TENANT_BRIDGE, **mappings},
     }

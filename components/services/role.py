@@ -178,8 +178,9 @@ class Role:
     """Whether Puppet provisions it."""
     boots_alone: bool = False
     """Whether its programs work before any Puppet run: it is healthy first and provisioned later."""
-    single: bool = False
-    """Whether a lab has exactly one."""
+    most: int | None = 1
+    """How many containers of it a lab can have; None for any number. More than one is for roles whose members share
+    what they keep, or keep nothing."""
     frontends: tuple[Frontend, ...] = ()
     endpoints: Mapping[str, str] = field(default_factory=dict)
     """Endpoints beside the VIP: service to URL with ``{address}``."""

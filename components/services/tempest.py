@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
+from components.derived import left_by_pools
 from components.environment import Container
 from components.services.role import Check, Demands, Hiera, Role, SecretNames, Stage
 from components.services.view import LabView
@@ -24,10 +27,9 @@ def _provider_address(view: LabView, container: Container) -> str:
     provider = view.environment.provider
     if provider is None or not view.members("neutron"):
         return ""
-    last = provider.network.num_addresses // 2 - 1
-    free = (a for n in range(last, 0, -1) if (a := provider.network[n]) != provider.gateway)
-    mine = view.members("tempest").index(container)
-    return f"{[next(free) for _ in range(mine + 1)][-1]}/{provider.network.prefixlen}"
+    free = left_by_pools(provider.network, provider.gateway)
+    mine = next(islice(free, view.members("tempest").index(container), None))
+    return f"{mine}/{provider.network.prefixlen}"
 
 
 def _secrets(_demands: Demands) -> SecretNames:
@@ -37,6 +39,7 @@ def _secrets(_demands: Demands) -> SecretNames:
 ROLE = Role(
     name="tempest",
     memory_mib=30,
+    most=None,
     # It gives itself an address on the provider network, where the guests' floating addresses are.
     capabilities=("NET_ADMIN",),
     provider_port=True,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from components.services import ROLES
-from tests.lab.harness import Make, Stack, config, inventory, plain, run
+from hostside.ports import link_name
+from tests.lab.harness import HOME, Make, Stack, config, inventory, plain, run
 
 pytestmark = pytest.mark.lab
 
@@ -65,7 +67,45 @@ def test_a_bridge_name_that_is_taken(stack: Make, foreign_bridge: None) -> None:
 
 
 def test_a_container_name_that_is_taken(stack: Make, foreign_container: None) -> None:
-    assert "host local has a container of this name" in refused(stack("t4", plain(4, 1)))
+    said = refused(stack("t4", plain(4, 1)))
+    assert "host local has a container t4-p1, in use by something that is not Dockstack" in said
+
+
+@pytest.fixture
+def foreign_things() -> Iterator[dict[str, Callable[[], bool]]]:
+    """Make things under names that stack t160 wants; return for each whether it still is as it was."""
+    link = f"{link_name('t160', 't160-p1', 'eth0')}_l"
+    route = ["blackhole", "10.86.160.0/24", "metric", "4096"]
+    directory = HOME / "stacks" / "t160"
+    run("docker", "volume", "create", "t160-pup-ca")
+    file = Path(run("docker", "volume", "inspect", "-f", "{{.Mountpoint}}", "t160-pup-ca").stdout.strip(), "file")
+    file.write_text("precious")
+    run("ip", "link", "add", link, "type", "veth", "peer", "name", "t160-foreign")
+    run("ip", "route", "add", *route)
+    yield {
+        "volume t160-pup-ca, in use by something": lambda: file.exists() and file.read_text() == "precious",
+        f"interface {link}": Path("/sys/class/net", link).exists,
+        "overlaps the route blackhole 10.86.160.0/24": lambda: bool(run("ip", "route", "show", *route[:2]).stdout),
+        f"something in {directory}": (directory / "openrc").exists,
+    }
+    run("docker", "volume", "rm", "t160-pup-ca")
+    run("ip", "link", "delete", link)
+    run("ip", "route", "delete", *route)
+    shutil.rmtree(directory)
+
+
+def test_nothing_is_touched_that_is_not_the_stacks(
+    stack: Make, foreign_things: Mapping[str, Callable[[], bool]]
+) -> None:
+    made = stack("t160", config(160, {"t160-pup": {"role": "puppet"}, "t160-p1": {"role": "plain"}}))
+    (HOME / "stacks" / "t160").mkdir()
+    (HOME / "stacks" / "t160" / "openrc").write_text("precious")
+    said = refused(made)
+    assert [name for name in foreign_things if name not in said] == []
+    made.destroy()
+    run("python3", "-m", "components.remains", "after", "t160", env=made.env)
+    run("python3", "-m", "components.remains", "clear", "t160", env=made.env)
+    assert [name for name, is_as_it_was in foreign_things.items() if not is_as_it_was()] == []
 
 
 def test_a_bridge_of_another_stack(stack: Make) -> None:

@@ -15,7 +15,7 @@ DATA = Path(__file__).parent / "data"
 ROLES = {
     role.name: role
     for role in (
-        RoleFacts("plain", 16, ("base",)),
+        RoleFacts("plain", 16, ("base",), provisioned=False),
         RoleFacts("dnsmasq", 30, ("dnsmasq",), aliases=frozenset({"dns"}), at_most=1, serves_dns=True),
         RoleFacts("puppet", 1700, ("puppet",), needs=("dnsmasq",), at_most=1),
         RoleFacts("haproxy", 64, ("haproxy",), aliases=frozenset({"vip"}), needs=("dnsmasq", "puppet")),

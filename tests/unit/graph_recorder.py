@@ -7,7 +7,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 from unittest.mock import patch
@@ -58,6 +58,11 @@ CONFIG: dict[str, Any] = {
     },
 }
 """A lab with every role, one container each."""
+
+FACTS: Mapping[str, environment.RoleFacts] = {
+    name: replace(facts, at_most=None) for name, facts in services.facts().items()
+}
+"""How several members of a role are declared is settled before they can work together."""
 
 PROVISIONED = [name for name, given in CONFIG["containers"].items() if given["role"] != "plain"]
 
@@ -256,7 +261,7 @@ def record_lab_anew(config: Mapping[str, Any], found: Mapping[tuple[str, str], F
 
 @cache
 def _recorded(text: str, preview: bool, found: Mapping[tuple[str, str], Finding] | None = None) -> Graph:
-    checked, _ = environment.load(json.loads(text), stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
+    checked, _ = environment.load(json.loads(text), stack="lab", roles=FACTS, base_dir=paths.PROJECT)
 
     def program() -> Mapping[str, Any]:
         lab = Lab(checked, services.for_lab(checked))

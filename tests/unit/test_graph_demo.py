@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components import demo, dockerfiles, environment, paths, rules, services
+from components import demo, derived, dockerfiles, environment, paths, rules, services
 from components.services.view import LabView
 from tests.unit.graph_recorder import GIVEN, Graph, Secret, config, record_lab
 
@@ -99,5 +99,5 @@ def test_floating_addresses_come_from_the_upper_half_of_the_provider_network() -
     ],
 )
 def test_the_gateway_is_given_to_no_guest(gateway: str, ranges: list[str]) -> None:
-    found = demo.pools(IPv4Network("10.0.0.0/28"), IPv4Address(gateway))
+    found = derived.pools(IPv4Network("10.0.0.0/28"), IPv4Address(gateway))
     assert [f"{first}-{last}" for first, last in found] == ranges

@@ -122,6 +122,10 @@ def test_the_puppet_server_asks_nobody_for_a_certificate(lab: Graph) -> None:
     assert asking == set(PROVISIONED) - {"puppet1"}
 
 
+def test_everybody_is_asked_for_his_certificate_again_when_the_puppet_server_is_made_anew(lab: Graph) -> None:
+    assert {r.parameters()["authority"] for r in lab.verbs("certificate-issue")} == {"puppet1-id"}
+
+
 @pytest.mark.parametrize("name", sorted(set(PROVISIONED) - {"puppet1"}))
 def test_a_container_is_registered_once_the_puppet_server_is_healthy(lab: Graph, name: str) -> None:
     assert lab.comes_before(of(lab, "health-await", "puppet1"), of(lab, "register", name))

@@ -38,9 +38,11 @@ class Host:
     """A host on which everything is as the verbs left it, until a test changes something."""
 
     def __init__(self) -> None:
-        self.states = {name: (i * 64, "running") for name, i in (("web1", "1"), ("puppet1", "2"), ("nova1", "4"))}
+        numbered = (("web1", "1"), ("puppet1", "2"), ("nova1", "4"), ("lab-keeper", "3"))
+        self.states = {name: (i * 64, "running") for name, i in numbered}
         self.bridges = {"br-lab": {"dockstack-stack": "lab"}}
         self.bridge_is_up = True
+        self.images = {"dockstack/base:1234", "dockstack/base:latest"}
         self.attached = {"web1"}
         self.programs = [Program("web", "RUNNING", "")]
         self.blocked: dict[str, str] = {}
@@ -78,6 +80,7 @@ class Host:
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     played = Host()
     monkeypatch.setattr(engine, "containers", played.listed)
+    monkeypatch.setattr(engine, "images", lambda: played.images)
     monkeypatch.setattr(ovs, "bridges", lambda _stack: played.bridges)
     monkeypatch.setattr(ovs, "ports_by_container", lambda: {name: {"eth0": ["x"]} for name in played.attached})
     monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
@@ -98,6 +101,8 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "volumes/web1"
     given: list[tuple[str, str, Mapping[str, Any]]] = [
         ("bridge-up", "br-lab", BRIDGE),
+        ("image-build", "base", {"tag": "dockstack/base:1234", "parent": "debian:trixie-slim", "files": {}}),
+        ("keeper-start", "lab-keeper", {"container": "lab-keeper", "id": "3" * 64}),
         ("port-attach", "web1", {**WEB, "bridges": ["br-lab"]}),
         ("certificate-issue", "web1", CERTIFICATE),
         ("health-await", "web1", {**WEB, "checks": CHECKS, "seconds": 1}),
@@ -131,13 +136,13 @@ def reasons(directory: Path) -> dict[str, str]:
 
 def test_where_nothing_has_changed_nothing_is_found(host: Host, directory: Path) -> None:
     found = look(directory)
-    assert len(found) == 8
+    assert len(found) == 10
     assert set(found.values()) == {Finding(0, "")}
 
 
 def test_the_notes_hold_no_secret(directory: Path) -> None:
     kept = list((directory / notes.DIRECTORY).iterdir())
-    assert len(kept) == 8
+    assert len(kept) == 10
     assert not [path for path in kept if "not-to-be-noted" in path.read_text()]
     assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
 
@@ -166,6 +171,32 @@ def test_a_stopped_container_is_waited_for_without_asking_for_its_programs(host:
     host.programs = [Program("web", "STOPPED", "")]
     told = "container web1 is exited"
     assert reasons(directory) == {"port-attach": told, "health-await": told}
+
+
+@pytest.mark.parametrize("state", ["exited", "paused", "created"])
+def test_a_keeper_that_was_stopped_is_found(host: Host, directory: Path, state: str) -> None:
+    host.states["lab-keeper"] = ("3" * 64, state)
+    assert reasons(directory) == {"keeper-start": f"container lab-keeper is {state}"}
+    host.states["lab-keeper"] = ("4" * 64, state)
+    assert reasons(directory) == {}
+    del host.states["lab-keeper"]
+    assert look(directory)[("keeper-start", "lab-keeper")].remedy == drift.REFRESH
+
+
+def test_the_keeper_is_started_by_its_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(engine, "unpause", lambda name: asked.append(f"unpause {name}"))
+    monkeypatch.setattr(engine, "start", lambda name: asked.append(f"start {name}"))
+    given = {"container": "lab-keeper", "id": "3" * 64}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))
+    assert cli.main(["keeper-start", "lab-keeper"], tmp_path) == 0
+    assert asked == ["unpause lab-keeper", "start lab-keeper"]
+    assert [note.verb for note in notes.everything(tmp_path)] == ["keeper-start"]
+
+
+def test_an_image_that_was_removed_is_found(host: Host, directory: Path) -> None:
+    host.images.remove("dockstack/base:1234")
+    assert reasons(directory) == {"image-build": "image dockstack/base:1234 is gone"}
 
 
 def test_a_container_that_is_gone_is_the_engines_to_make_again(host: Host, directory: Path) -> None:
@@ -298,9 +329,10 @@ def test_what_is_undone_is_forgotten(directory: Path) -> None:
         ("access-withdraw", ""),
     ):
         notes.keep(directory, verb, subject, {}, 0)
-    assert [note.verb for note in notes.everything(directory)] == ["certificate-issue", "files-write", "health-await"]
+    kept = ["certificate-issue", "files-write", "health-await", "image-build", "keeper-start"]
+    assert [note.verb for note in notes.everything(directory)] == kept
     notes.keep(directory, "files-remove", "web1", {}, 0)
-    assert notes.everything(directory) == []
+    assert [note.verb for note in notes.everything(directory)] == ["image-build", "keeper-start"]
 
 
 def test_what_was_undone_and_is_still_declared_is_planned_again_and_is_at_rest_once_it_is_done(

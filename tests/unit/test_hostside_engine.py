@@ -252,6 +252,16 @@ def test_the_engine_is_this_hosts_whatever_the_environment_names(
     assert engine.inspect("galera1") is None
 
 
+def test_images_are_told_by_their_names(docker: Engine) -> None:
+    docker.answer(
+        200, [{"RepoTags": ["dockstack/base:1", "dockstack/base:latest"]}, {"RepoTags": None}, {"RepoTags": []}]
+    )
+    assert engine.images() == {"dockstack/base:1", "dockstack/base:latest"}
+    docker.answer(500, {"message": "no"})
+    with pytest.raises(engine.EngineError, match="listing images"):
+        engine.images()
+
+
 def test_a_name_can_not_reach_another_path(docker: Engine) -> None:
     docker.answer(404, {"message": "none"})
     engine.inspect("a?b=c")

@@ -325,7 +325,7 @@ def issue() -> str:
 def test_a_container_that_has_its_certificate_asks_for_nothing(inside: Inside) -> None:
     inside.answers["private_keys"] = "yes\n"
     assert issue() == "present"
-    assert len(inside.calls) == 1
+    assert not any(line.startswith(("puppet", "rm")) or "cat >" in line for line in inside.lines())
 
 
 def test_a_certificate_is_asked_for_once_the_server_answers_and_the_secret_is_gone_afterwards(inside: Inside) -> None:

@@ -15,6 +15,7 @@ import pytest
 from components.environment import ContainerHost, Environment, Ssh
 from components.faults import ConfigurationFaults
 from components.preflight import (
+    Engine,
     HostFacts,
     Route,
     check,
@@ -322,14 +323,14 @@ def test_an_engine_that_the_environment_names_is_seen(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.skipif(shutil.which("docker") is None, reason="no docker command here")
-@pytest.mark.parametrize("way", ["chosen", "named"])
+@pytest.mark.parametrize("way", ["chosen", "DOCKER_CONTEXT", "DOCKSTACK_DOCKER_CONTEXT"])
 def test_an_engine_of_a_docker_context_is_seen(other_docker: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     for name, address in (("far", "tcp://192.0.2.1:2376"), ("near", "unix:///run/docker.sock")):
         subprocess.run(["docker", "context", "create", name, "--docker", f"host={address}"], check=True)
 
     def choose(name: str) -> None:
-        if way == "named":
-            monkeypatch.setenv("DOCKER_CONTEXT", name)
+        if way != "chosen":
+            monkeypatch.setenv(way, name)
         else:
             subprocess.run(["docker", "context", "use", name], check=True)
 
@@ -340,6 +341,78 @@ def test_an_engine_of_a_docker_context_is_seen(other_docker: Path, monkeypatch: 
     assert _other_engine() is None
     choose("default")
     assert _other_engine() is None
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"version": "19.03.15"}, "its Docker engine is 19.03.15. Fix: Install Docker 20.10 or later."),
+        (
+            {"security": frozenset({"seccomp", "userns"})},
+            "its Docker engine gives containers users of their own, and the lab's work with the host's network and"
+            ' files. Fix: Remove "userns-remap" from /etc/docker/daemon.json, and restart Docker.',
+        ),
+        (
+            {"security": frozenset({"rootless"})},
+            "its Docker engine runs without root's rights, and can't give them to the containers that make bridges and"
+            " networks. Fix: Use an engine that root runs.",
+        ),
+        (
+            {"security": frozenset({"no-new-privileges"})},
+            "its Docker engine keeps programs from gaining rights, and OpenStack's services do by sudo."
+            ' Fix: Remove "no-new-privileges" from /etc/docker/daemon.json, and restart Docker.',
+        ),
+        (
+            {"runtime": "kata-runtime"},
+            "its Docker engine starts containers by kata-runtime, which the lab was not made for."
+            ' Fix: Set "default-runtime" to "runc" in /etc/docker/daemon.json, and restart Docker.',
+        ),
+    ],
+)
+def test_settings_of_the_engine_that_a_lab_can_not_work_with_are_refused(told: dict[str, Any], said: str) -> None:
+    assert _said(engine=Engine(**told)) == [f"dockstack:containerHosts.local: {said}"]
+
+
+@pytest.mark.parametrize("version", ["", "20.10.24+dfsg1", "23.0.0", "28.5.2", "dev"])
+def test_settings_of_the_engine_that_a_lab_can_work_with_are_no_fault(version: str) -> None:
+    assert _said(engine=Engine(version, "btrfs", "runc", frozenset({"seccomp", "apparmor", "cgroupns"}))) == []
+
+
+def test_a_storage_driver_that_copies_needs_more_disk() -> None:
+    vfs = Engine(storage="vfs")
+    assert _said(engine=vfs, disk_free_mib=5950) == []
+    (fault,) = _said(engine=vfs, disk_free_mib=5949)
+    assert "0 images to build and 7 containers to make need about 5950 MiB of disk" in fault
+    (fault,) = _said(engine=vfs, disk_free_mib=25549, images=frozenset())
+    assert "(2800 for an image, 5950 for all containers)" in fault
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (
+            ("10.88.0.250", "other"),
+            "vip.dockstack.lab is 10.88.0.250, by stack other. Fix: Give each lab a domain of its own.",
+        ),
+        (
+            ("10.87.0.250", "other"),
+            "vip.dockstack.lab is 10.87.0.250, by stack other. Fix: Give each lab a domain of its own.",
+        ),
+        (
+            ("192.0.2.9", None),
+            "vip.dockstack.lab is 192.0.2.9, by something that is not Dockstack."
+            " Fix: Remove that line, or choose another domain.",
+        ),
+        (("10.88.0.250", "lab"), None),
+        (("10.87.0.250", None), None),
+    ],
+)
+def test_the_vips_name_is_this_labs_on_the_host(known: tuple[str, str | None], said: str | None) -> None:
+    found = {"vip.dockstack.lab": known}
+    expected = [f"dockstack:common.domain: the /etc/hosts of host local says that {said}"] if said else []
+    assert _said(known=found) == expected
+    # Without an API, nobody is told the name.
+    assert _said({"containers": {"keystone1": "REMOVE"}}, known=found) == []
 
 
 def test_missing_tools_are_named_once() -> None:
@@ -416,6 +489,13 @@ puppet1-own|
 old-data|
 \x1edirectory
 ours
+\x1ehosts
+127.0.0.1 localhost # the machine
+::1 localhost
+10.87.0.250 VIP.dockstack.lab vip # dockstack:lab
+10.88.0.250 vip.dockstack.lab
+\x1einfo
+{"ServerVersion":"20.10.24","Driver":"overlay2","DefaultRuntime":"runc","SecurityOptions":["name=seccomp,profile=default"]}
 \x1eimages
 dockstack/base:1
 \x1edisk
@@ -446,6 +526,12 @@ def test_the_answer_of_a_host_becomes_facts() -> None:
         containers={"puppet1": ("lab", True), "old": (None, False), "alias": (None, False)},
         volumes={"puppet1-ca": "lab", "puppet1-own": "lab", "old-data": None},
         directory="ours",
+        known={
+            "localhost": ("127.0.0.1", None),
+            "vip.dockstack.lab": ("10.87.0.250", "lab"),
+            "vip": ("10.87.0.250", "lab"),
+        },
+        engine=Engine("20.10.24", "overlay2", "runc", frozenset({"seccomp"})),
         images=frozenset({"dockstack/base:1"}),
         memory_available_mib=20000,
         disk_free_mib=60000,

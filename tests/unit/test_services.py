@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from components import environment, paths, provisioning, services, volumes
+from components.faults import ConfigurationFaults
 from components.services.role import Demands, Identity, Role
 from components.services.view import LabView
-from tests.unit.graph_recorder import config, container
+from tests.unit.graph_recorder import FACTS, config, container
 
 SITE = paths.DOCKERVOLUMES / "puppet/code/environments/production/site-modules"
 ROLES = list(services.ROLES.values())
@@ -24,7 +25,7 @@ OPEN, CLOSE = "([{", ")]}"
 
 
 def view(given: dict[str, Any] | None = None) -> LabView:
-    checked, _ = environment.load(given or config(), stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
+    checked, _ = environment.load(given or config(), stack="lab", roles=FACTS, base_dir=paths.PROJECT)
     return LabView(checked, services.ROLES)
 
 
@@ -397,3 +398,22 @@ def test_the_check_of_a_role_is_made_at_the_containers_address() -> None:
     rendered = [check.render(address) for check in services.ROLES["keystone"].checks]
     assert rendered == [{"kind": "http", "url": "http://10.87.0.50:5000/v3", "status": [200]}]
     assert services.ROLES["memcached"].checks[0].render(address) == {"kind": "tcp", "address": address, "port": 11211}
+
+
+@pytest.mark.parametrize("role", sorted(services.ROLES))
+def test_a_role_says_how_many_of_it_can_work_together(role: str) -> None:
+    any_number = {"compute", "dashboard", "memcached", "plain", "tempest"}
+    assert services.facts()[role].at_most == (None if role in any_number else 1)
+
+
+def test_one_member_too_many_is_refused_by_name() -> None:
+    several = config()
+    several["containers"] |= {
+        f"{role}2": {"role": role, "address": f"10.87.0.{150 + number}"}
+        for number, role in enumerate(sorted(services.ROLES))
+    }
+    with pytest.raises(ConfigurationFaults) as caught:
+        environment.load(several, stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
+    limited = sorted(role for role, facts in services.facts().items() if facts.at_most)
+    assert [fault.key for fault in caught.value.faults] == [f"dockstack:containers.{role}2.role" for role in limited]
+    assert all("a lab has at most 1" in fault.reason for fault in caught.value.faults)
