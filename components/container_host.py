@@ -18,6 +18,7 @@ import pulumi_command as command
 import pulumi_docker as docker
 
 from components import environment, paths
+from components.promises import dumped
 from hostside import drift
 from hostside.cli import DRIFT
 
@@ -107,7 +108,7 @@ class ContainerHost(pulumi.ComponentResource):
             opts: options of the resource.
         """
         dependencies = [self.tool, *_as_list(opts.depends_on)]
-        stdin = pulumi.Output.json_dumps(dict(parameters), sort_keys=True)
+        stdin = dumped(dict(parameters))
         found = self._found.get((create, subject))
         if found:
             stdin = pulumi.Output.all(stdin, self._finding(found)).apply(lambda both: _numbered(*both))

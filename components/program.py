@@ -13,7 +13,6 @@ from components.environment import Environment
 from components.faults import ConfigurationFaults
 from components.lab import Lab
 
-
 DEBUG = "PULUMI_OPTION_DEBUG"
 """Set, this variable is Pulumi's option --debug."""
 
