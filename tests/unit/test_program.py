@@ -19,6 +19,7 @@ def nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
     monkeypatch.setattr(remains, "claim", lambda _stack, **_: None)
     monkeypatch.setattr(services, "for_lab", lambda _lab: {})
+    monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
 
 
 def test_registrations_have_begun_when_the_program_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +52,24 @@ def test_faults_end_the_program_with_all_of_them_told(monkeypatch: pytest.Monkey
     monkeypatch.setattr(program, "configured", refused)
     with pytest.raises(pulumi.RunError, match=r"(?s)common\.vip.*containers"):
         asyncio.run(program.main())
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_the_engine_is_not_called_for_debug_messages_that_nobody_reads(
+    monkeypatch: pytest.MonkeyPatch, wanted: bool
+) -> None:
+    told: list[Any] = []
+    made = SimpleNamespace(addresses={}, endpoints={}, openrc=None, services={})
+    monkeypatch.setattr(pulumi.log, "get_engine", lambda: SimpleNamespace(Log=told.append))
+    monkeypatch.setattr(program, "configured", lambda _stack: object())
+    monkeypatch.setattr(
+        program, "Lab", lambda *_: SimpleNamespace(addresses={}, endpoints={}, openrc=None, services={})
+    )
+    if wanted:
+        monkeypatch.setenv(program.DEBUG, "true")
+    else:
+        monkeypatch.delenv(program.DEBUG, raising=False)
+    asyncio.run(program.main())
+    pulumi.log.debug("a message")
+    pulumi.log.warn("a warning")
+    assert [request.message for request in told] == (["a message"] if wanted else []) + ["a warning"]
