@@ -62,9 +62,7 @@ def test_the_engine_is_not_called_for_debug_messages_that_nobody_reads(
     made = SimpleNamespace(addresses={}, endpoints={}, openrc=None, services={})
     monkeypatch.setattr(pulumi.log, "get_engine", lambda: SimpleNamespace(Log=told.append))
     monkeypatch.setattr(program, "configured", lambda _stack: object())
-    monkeypatch.setattr(
-        program, "Lab", lambda *_: SimpleNamespace(addresses={}, endpoints={}, openrc=None, services={})
-    )
+    monkeypatch.setattr(program, "Lab", lambda *_: made)
     if wanted:
         monkeypatch.setenv(program.DEBUG, "true")
     else:
