@@ -41,12 +41,19 @@ class ContainerHost(pulumi.ComponentResource):
     the stack's whole directory with it.
     """
 
-    def __init__(self, host: environment.ContainerHost, stack: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        host: environment.ContainerHost,
+        stack: str,
+        found: drift.Found,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         """Set the host up for a stack.
 
         Args:
             host: the host as configured; without ``ssh`` it is the one that Pulumi runs on.
             stack: the stack's name.
+            found: what a look at the host finds changed.
             opts: options of the component.
         """
         super().__init__("dockstack:index:ContainerHost", host.name, None, opts)
@@ -63,8 +70,7 @@ class ContainerHost(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, version=DOCKER_VERSION),
         )
         tool = _tool()
-        # A look at hosts behind ssh would take a connection to each, at every preview.
-        self._found = {} if host.ssh else drift.look(Path(self.directory), stack)
+        self._found = found
         self._told: set[str] = set()
         self.tool_digest = hashlib.sha256(tool.encode()).hexdigest()[:12]
         install = f"install -d -m 0700 {self.directory} && {PYTHON} -c {shlex.quote(_INSTALL)} {self.directory}/tool"

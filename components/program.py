@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -12,6 +13,7 @@ from components import environment, paths, preflight, remains, services
 from components.environment import Environment
 from components.faults import ConfigurationFaults
 from components.lab import Lab
+from hostside import drift
 
 DEBUG = "PULUMI_OPTION_DEBUG"
 """Set, this variable is Pulumi's option --debug."""
@@ -24,8 +26,11 @@ async def main() -> dict[str, Any]:
     """
     _keep_debug_messages()
     stack, real = pulumi.get_stack(), not pulumi.runtime.is_dry_run()
+    directory = Path(paths.stack_directory(stack))
     try:
         remains.claim(stack, note=False)
+        # What an `up` may have to remove first, it looks at afterwards.
+        found = {} if real else drift.look(directory, stack)
         lab = configured(stack)
     except (ConfigurationFaults, remains.ForeignStack) as error:
         # Shown without a traceback, which would hide what the person has to read.
@@ -34,7 +39,8 @@ async def main() -> dict[str, Any]:
         remains.claim(stack, note=True)
         remains.end_orphans()
         remains.clear_unrecorded(stack)
-    made = Lab(lab, services.for_lab(lab))
+        found = drift.look(directory, stack)
+    made = Lab(lab, services.for_lab(lab), found)
     # Lets the registrations begin. Where the SDK finds none begun, it waits for the outputs of all resources instead,
     # and goes through all of them whenever one comes: with hundreds of containers a processor does nothing else.
     await asyncio.sleep(0)

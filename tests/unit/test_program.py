@@ -11,6 +11,7 @@ import pytest
 
 from components import program, remains, services
 from components.faults import ConfigurationFaults, Fault
+from hostside import drift
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +21,7 @@ def nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remains, "claim", lambda _stack, **_: None)
     monkeypatch.setattr(services, "for_lab", lambda _lab: {})
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
+    monkeypatch.setattr(drift, "look", lambda *_: {})
 
 
 def test_registrations_have_begun_when_the_program_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,3 +73,25 @@ def test_the_engine_is_not_called_for_debug_messages_that_nobody_reads(
     pulumi.log.debug("a message")
     pulumi.log.warn("a warning")
     assert [request.message for request in told] == (["a message"] if wanted else []) + ["a warning"]
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_a_preview_looks_at_the_host_while_it_checks_and_an_up_after_it_has_cleared(
+    monkeypatch: pytest.MonkeyPatch, real: bool
+) -> None:
+    done: list[str] = []
+    made = SimpleNamespace(addresses={}, endpoints={}, openrc=None, services={})
+    found = {("bridge-up", "br-lab"): object()}
+
+    def look(*_: Any) -> dict[tuple[str, str], object]:
+        done.append("look")
+        return found
+
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: not real)
+    monkeypatch.setattr(remains, "end_orphans", lambda: done.append("end"))
+    monkeypatch.setattr(remains, "clear_unrecorded", lambda _stack: done.append("clear"))
+    monkeypatch.setattr(drift, "look", look)
+    monkeypatch.setattr(program, "configured", lambda _stack: done.append("check"))
+    monkeypatch.setattr(program, "Lab", lambda _lab, _roles, given: made if given is found else None)
+    asyncio.run(program.main())
+    assert done == (["check", "end", "clear", "look"] if real else ["look", "check"])
