@@ -18,6 +18,7 @@ import pulumi_command as command
 import pulumi_docker as docker
 
 from components import environment, paths
+from components.promises import dumped
 from hostside import drift, engine
 from hostside.cli import DRIFT
 
@@ -40,12 +41,19 @@ class ContainerHost(pulumi.ComponentResource):
     the stack's whole directory with it.
     """
 
-    def __init__(self, host: environment.ContainerHost, stack: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        host: environment.ContainerHost,
+        stack: str,
+        found: drift.Found,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         """Set the host up for a stack.
 
         Args:
             host: the host as configured; without ``ssh`` it is the one that Pulumi runs on.
             stack: the stack's name.
+            found: what a look at the host finds changed.
             opts: options of the component.
         """
         super().__init__("dockstack:index:ContainerHost", host.name, None, opts)
@@ -60,8 +68,7 @@ class ContainerHost(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, version=DOCKER_VERSION),
         )
         tool = _tool()
-        # A look at hosts behind ssh would take a connection to each, at every preview.
-        self._found = {} if host.ssh else drift.look(Path(self.directory), stack)
+        self._found = found
         self._told: set[str] = set()
         self.tool_digest = hashlib.sha256(tool.encode()).hexdigest()[:12]
         install = f"install -d -m 0700 {self.directory} && {PYTHON} -c {shlex.quote(_INSTALL)} {self.directory}/tool"
@@ -105,7 +112,7 @@ class ContainerHost(pulumi.ComponentResource):
             opts: options of the resource.
         """
         dependencies = [self.tool, *_as_list(opts.depends_on)]
-        stdin = pulumi.Output.json_dumps(dict(parameters), sort_keys=True)
+        stdin = dumped(dict(parameters))
         found = self._found.get((create, subject))
         if found:
             stdin = pulumi.Output.all(stdin, self._finding(found)).apply(lambda both: _numbered(*both))

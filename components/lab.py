@@ -22,6 +22,7 @@ from components.service_container import ServiceContainer
 from components.services import KEEPER, needs_of
 from components.services.role import Membership, Role, Stage
 from components.services.view import LabView
+from hostside import drift
 
 
 class Lab(pulumi.ComponentResource):
@@ -36,13 +37,18 @@ class Lab(pulumi.ComponentResource):
     """
 
     def __init__(
-        self, environment: Environment, roles: Mapping[str, Role], opts: pulumi.ResourceOptions | None = None
+        self,
+        environment: Environment,
+        roles: Mapping[str, Role],
+        found: drift.Found,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the lab.
 
         Args:
             environment: the checked configuration.
             roles: the registry of roles.
+            found: what a look at this host finds changed.
             opts: options of the component.
         """
         super().__init__("dockstack:index:Lab", environment.stack, None, opts)
@@ -51,7 +57,8 @@ class Lab(pulumi.ComponentResource):
         self._view = LabView(environment, roles)
         used_hosts = {c.host for c in environment.containers}
         self._hosts = {
-            name: ContainerHost(host, environment.stack, self._child)
+            # A look at hosts behind ssh would take a connection to each, at every preview.
+            name: ContainerHost(host, environment.stack, {} if host.ssh else found, self._child)
             for name, host in environment.hosts.items()
             if name in used_hosts
         }

@@ -13,7 +13,7 @@ from components import environment, paths, preflight, remains, services
 from components.environment import Environment
 from components.faults import ConfigurationFaults
 from components.lab import Lab
-from hostside import runs
+from hostside import drift, runs
 from hostside.process import complete_path
 
 DEBUG = "PULUMI_OPTION_DEBUG"
@@ -28,19 +28,22 @@ async def main() -> dict[str, Any]:
     complete_path()
     _keep_debug_messages()
     stack, real = pulumi.get_stack(), not pulumi.runtime.is_dry_run()
+    directory = Path(paths.stack_directory(stack))
     try:
         remains.claim(stack, note=False)
+        # What an `up` may have to remove first, it looks at afterwards.
+        found = {} if real else drift.look(directory, stack)
         lab = configured(stack)
     except (ConfigurationFaults, remains.ForeignStack) as error:
         # Shown without a traceback, which would hide what the person has to read.
         raise pulumi.RunError(str(error)) from None
     if real:
         remains.claim(stack, note=True)
-        directory = Path(paths.stack_directory(stack))
         runs.note(directory)
         runs.end_orphans(directory)
         remains.clear_unrecorded(stack)
-    made = Lab(lab, services.for_lab(lab))
+        found = drift.look(directory, stack)
+    made = Lab(lab, services.for_lab(lab), found)
     # Lets the registrations begin. Where the SDK finds none begun, it waits for the outputs of all resources instead,
     # and goes through all of them whenever one comes: with hundreds of containers a processor does nothing else.
     await asyncio.sleep(0)

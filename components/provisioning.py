@@ -13,6 +13,7 @@ import pulumi_docker as docker
 from components import paths
 from components.container_host import ContainerHost
 from components.environment import Container
+from components.promises import dumped
 from components.services.role import Check, Role
 
 ENVIRONMENT = paths.DOCKERVOLUMES / "puppet/code/environments/production"
@@ -107,7 +108,7 @@ class Health:
             {
                 "container": container.name,
                 "id": running.id,
-                "reads": pulumi.Output.json_dumps(dict(reads), sort_keys=True).apply(digest),
+                "reads": dumped(dict(reads)).apply(digest),
                 "checks": checks,
                 "seconds": role.check_seconds,
             },

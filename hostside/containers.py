@@ -7,10 +7,14 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hostside import engine
 from hostside.process import CommandFailed, own_environment, run, succeeds, tail
-from hostside.programs import Program
+
+if TYPE_CHECKING:
+    # Most verbs that run commands ask no supervisord, and start without what that takes.
+    from hostside.programs import Program
 
 KEPT = "/etc/dockstack/bin/kept"
 LOG_LINES = 15

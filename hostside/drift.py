@@ -38,6 +38,10 @@ class Finding:
     """The command that mends it."""
 
 
+Found = Mapping[tuple[str, str], Future[Finding]]
+"""Verb and subject to what will be found."""
+
+
 class Reality:
     """What there is on the host: what every look needs is asked for at once, the rest once when a note is about it."""
 
@@ -88,15 +92,14 @@ class Reality:
             return None
 
 
-def look(directory: Path, stack: str) -> dict[tuple[str, str], Future[Finding]]:
+def look(directory: Path, stack: str) -> Found:
     """Begin to compare the notes of a stack with the host.
+
+    Where the host can't be asked, nothing will be found: the next step will tell.
 
     Args:
         directory: the stack's directory on this host.
         stack: its name.
-
-    Returns:
-        Verb and subject to what will be found. Where the host can't be asked, that is nothing: the next step will tell.
     """
     # An engine that died in a destroy takes some of it for standing; what it knows to be gone, nobody declares.
     undone = {key: _known(Finding(number, "")) for key, number in notes.undone(directory).items()}

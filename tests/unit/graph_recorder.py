@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
-from unittest.mock import patch
 
 import pulumi
 import pulumi_command
@@ -212,9 +211,8 @@ def record(
     *,
     stack: str = "lab",
     preview: bool = False,
-    found: Mapping[tuple[str, str], Finding] | None = None,
 ) -> Graph:
-    """Run a program against a recording engine, with an event loop of its own, and what a look at the host found."""
+    """Run a program against a recording engine, with an event loop of its own."""
     monitor = _Monitor(_Answers(preview))
     outputs: dict[str, Any] = {}
 
@@ -231,9 +229,7 @@ def record(
     SETTINGS.outputs.clear()
     try:
         pulumi.runtime.set_mocks(_Answers(preview), project="dockstack", stack=stack, preview=preview, monitor=monitor)
-        # The lab of the same name that may be up on this host is another.
-        with patch("hostside.drift.look", return_value={key: _done(finding) for key, finding in (found or {}).items()}):
-            loop.run_until_complete(run_pulumi_func(run))
+        loop.run_until_complete(run_pulumi_func(run))
     finally:
         for task in asyncio.all_tasks(loop):
             task.cancel()
@@ -264,10 +260,10 @@ def _recorded(text: str, preview: bool, found: Mapping[tuple[str, str], Finding]
     checked, _ = environment.load(json.loads(text), stack="lab", roles=FACTS, base_dir=paths.PROJECT)
 
     def program() -> Mapping[str, Any]:
-        lab = Lab(checked, services.for_lab(checked))
+        lab = Lab(checked, services.for_lab(checked), {key: _done(finding) for key, finding in (found or {}).items()})
         return {name: getattr(lab, name) for name in ("addresses", "endpoints", "openrc", "clouds", "services")}
 
-    return record(program, preview=preview, found=found)
+    return record(program, preview=preview)
 
 
 def config(**changes: Any) -> dict[str, Any]:

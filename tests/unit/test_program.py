@@ -11,6 +11,7 @@ import pytest
 
 from components import program, remains, services
 from components.faults import ConfigurationFaults, Fault
+from hostside import drift
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +20,8 @@ def nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
     monkeypatch.setattr(remains, "claim", lambda _stack, **_: None)
     monkeypatch.setattr(services, "for_lab", lambda _lab: {})
+    monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
+    monkeypatch.setattr(drift, "look", lambda *_: {})
 
 
 def test_registrations_have_begun_when_the_program_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +54,44 @@ def test_faults_end_the_program_with_all_of_them_told(monkeypatch: pytest.Monkey
     monkeypatch.setattr(program, "configured", refused)
     with pytest.raises(pulumi.RunError, match=r"(?s)common\.vip.*containers"):
         asyncio.run(program.main())
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_the_engine_is_not_called_for_debug_messages_that_nobody_reads(
+    monkeypatch: pytest.MonkeyPatch, wanted: bool
+) -> None:
+    told: list[Any] = []
+    made = SimpleNamespace(addresses={}, endpoints={}, openrc=None, services={})
+    monkeypatch.setattr(pulumi.log, "get_engine", lambda: SimpleNamespace(Log=told.append))
+    monkeypatch.setattr(program, "configured", lambda _stack: object())
+    monkeypatch.setattr(program, "Lab", lambda *_: made)
+    if wanted:
+        monkeypatch.setenv(program.DEBUG, "true")
+    else:
+        monkeypatch.delenv(program.DEBUG, raising=False)
+    asyncio.run(program.main())
+    pulumi.log.debug("a message")
+    pulumi.log.warn("a warning")
+    assert [request.message for request in told] == (["a message"] if wanted else []) + ["a warning"]
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_a_preview_looks_at_the_host_while_it_checks_and_an_up_after_it_has_cleared(
+    monkeypatch: pytest.MonkeyPatch, real: bool
+) -> None:
+    done: list[str] = []
+    made = SimpleNamespace(addresses={}, endpoints={}, openrc=None, services={})
+    found = {("bridge-up", "br-lab"): object()}
+
+    def look(*_: Any) -> dict[tuple[str, str], object]:
+        done.append("look")
+        return found
+
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: not real)
+    monkeypatch.setattr(remains, "end_orphans", lambda: done.append("end"))
+    monkeypatch.setattr(remains, "clear_unrecorded", lambda _stack: done.append("clear"))
+    monkeypatch.setattr(drift, "look", look)
+    monkeypatch.setattr(program, "configured", lambda _stack: done.append("check"))
+    monkeypatch.setattr(program, "Lab", lambda _lab, _roles, given: made if given is found else None)
+    asyncio.run(program.main())
+    assert done == (["check", "end", "clear", "look"] if real else ["look", "check"])
