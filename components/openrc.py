@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from keystoneauth1.exceptions import ClientException
-from keystoneauth1.exceptions.http import HttpError
+from keystoneauth1.exceptions.http import HTTPClientError
 
 from components import login
 from components.outputs import outputs_of
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         login.session(wanted, SECONDS).get_token()
     except (EOFError, OSError) as error:
         return _refuse(f"{error}".strip() or "No password was given.")
-    except HttpError as error:
+    except HTTPClientError as error:
         hint = " Its password was taken from OS_PASSWORD; unset that to be asked for it." if _given() else ""
         return _refuse(f"Keystone lets {given.user} not into project {given.project}: {error.message}{hint}")
     except ClientException as error:
