@@ -11,7 +11,7 @@ import pytest
 
 from components import program, remains, services
 from components.faults import ConfigurationFaults, Fault
-from hostside import drift
+from hostside import drift, runs
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def test_the_engine_is_not_called_for_debug_messages_that_nobody_reads(
     monkeypatch: pytest.MonkeyPatch, wanted: bool
 ) -> None:
     told: list[Any] = []
-    made = SimpleNamespace(addresses={}, endpoints={}, openrc=None, services={})
+    made = SimpleNamespace(addresses={}, endpoints={}, openrc=None, clouds=None, services={})
     monkeypatch.setattr(pulumi.log, "get_engine", lambda: SimpleNamespace(Log=told.append))
     monkeypatch.setattr(program, "configured", lambda _stack: object())
     monkeypatch.setattr(program, "Lab", lambda *_: made)
@@ -80,7 +80,7 @@ def test_a_preview_looks_at_the_host_while_it_checks_and_an_up_after_it_has_clea
     monkeypatch: pytest.MonkeyPatch, real: bool
 ) -> None:
     done: list[str] = []
-    made = SimpleNamespace(addresses={}, endpoints={}, openrc=None, services={})
+    made = SimpleNamespace(addresses={}, endpoints={}, openrc=None, clouds=None, services={})
     found = {("bridge-up", "br-lab"): object()}
 
     def look(*_: Any) -> dict[tuple[str, str], object]:
@@ -88,10 +88,11 @@ def test_a_preview_looks_at_the_host_while_it_checks_and_an_up_after_it_has_clea
         return found
 
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: not real)
-    monkeypatch.setattr(remains, "end_orphans", lambda: done.append("end"))
+    monkeypatch.setattr(runs, "note", lambda _directory: done.append("note"))
+    monkeypatch.setattr(runs, "end_orphans", lambda _directory: done.append("end"))
     monkeypatch.setattr(remains, "clear_unrecorded", lambda _stack: done.append("clear"))
     monkeypatch.setattr(drift, "look", look)
     monkeypatch.setattr(program, "configured", lambda _stack: done.append("check"))
     monkeypatch.setattr(program, "Lab", lambda _lab, _roles, given: made if given is found else None)
     asyncio.run(program.main())
-    assert done == (["check", "end", "clear", "look"] if real else ["look", "check"])
+    assert done == (["check", "note", "end", "clear", "look"] if real else ["look", "check"])
