@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import shlex
+import subprocess
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import pulumi
 import pulumi_command as command
 import pulumi_docker as docker
 
-from components import environment, paths
+from components import environment, paths, runs
 from hostside import drift
 from hostside.cli import DRIFT
 
@@ -63,15 +64,20 @@ class ContainerHost(pulumi.ComponentResource):
         # A look at hosts behind ssh would take a connection to each, at every preview.
         self._found = {} if host.ssh else drift.look(Path(self.directory), stack)
         self._told: set[str] = set()
+        self._again = 0 if host.ssh else runs.again(stack)
         self.tool_digest = hashlib.sha256(tool.encode()).hexdigest()[:12]
         install = f"install -d -m 0700 {self.directory} && {PYTHON} -c {shlex.quote(_INSTALL)} {self.directory}/tool"
         self.tool = self._command(
             f"{host.name}-tool",
             create=install,
             # Last of all, what a run that was cut off made and didn't get to record.
-            delete=f"{PYTHON} {self.directory}/tool sweep {stack} && rm -rf {self.directory}"
-            f" && rmdir --ignore-fail-on-non-empty {self.directory.parent}",
+            # It may have been cut off itself.
+            delete=f"if [ -e {self.directory}/tool ]; then {PYTHON} {self.directory}/tool sweep {stack}; fi"
+            f" && rm -rf {self.directory}"
+            f" && if [ -d {self.directory.parent} ]; then"
+            f" rmdir --ignore-fail-on-non-empty {self.directory.parent}; fi",
             stdin=packed(tool),
+            environment={runs.AGAIN: str(self._again)} if self._again else None,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"directory": str(self.directory)})
@@ -110,8 +116,10 @@ class ContainerHost(pulumi.ComponentResource):
         if found and found.reason and found.reason not in self._told:
             self._told.add(found.reason)
             pulumi.log.warn(f"{found.reason}; `{found.remedy}` mends it")
-        if found and found.count:
-            parameters = {**parameters, DRIFT: found.count}
+        # What can't be undone, a run that was lost has not undone.
+        count = max(found.count if found else 0, self._again if delete else 0)
+        if count:
+            parameters = {**parameters, DRIFT: count}
         return self._command(
             name,
             create=self._line(create, subject),
@@ -151,6 +159,7 @@ class ContainerHost(pulumi.ComponentResource):
         delete: str | None,
         stdin: pulumi.Input[str] | None = None,
         triggers: Sequence[pulumi.Input[str]] | None = None,
+        environment: Mapping[str, str] | None = None,
         logging: command.local.Logging = command.local.Logging.NONE,
         opts: pulumi.ResourceOptions,
     ) -> command.local.Command | command.remote.Command:
@@ -162,6 +171,7 @@ class ContainerHost(pulumi.ComponentResource):
                 delete=delete,
                 stdin=stdin,
                 triggers=list(triggers) if triggers else None,
+                environment=environment,
                 logging=logging,
                 opts=opts,
             )
@@ -180,6 +190,13 @@ class ContainerHost(pulumi.ComponentResource):
 def packed(tool: str) -> str:
     """Return the tool as it is sent: small, since the state holds it twice and is written at every step."""
     return base64.b64encode(zlib.compress(tool.encode(), 9)).decode()
+
+
+def install_tool(stack: str) -> None:
+    """Put the tool of this checkout into a stack's directory on this host, as the stack's first step does."""
+    directory = Path(paths.stack_directory(stack))
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    subprocess.run([*PYTHON.split(), "-c", _INSTALL, directory / "tool"], input=packed(_tool()), text=True, check=True)
 
 
 def _tool() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from components import environment, paths, preflight, remains, services
+from components import environment, paths, preflight, remains, runs, services
 from components.environment import Environment
 from components.faults import ConfigurationFaults
 from components.lab import Lab
@@ -27,6 +27,7 @@ async def main() -> dict[str, Any]:
         raise pulumi.RunError(str(error)) from None
     if real:
         remains.claim(stack, note=True)
+        runs.begin(stack)
         remains.end_orphans()
         remains.clear_unrecorded(stack)
     made = Lab(lab, services.for_lab(lab))

@@ -130,5 +130,6 @@ _UNDOES = {
     # The last that happens to a container that is removed: nothing that was done to it is there any more.
     "files-remove": ("files-write", "certificate-issue", "health-await", "port-attach", "provision"),
     "port-detach": ("port-attach",),
+    "ports-detach": ("ports-attach",),
     "withdraw": ("register",),
 }

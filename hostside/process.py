@@ -43,10 +43,10 @@ def run(
     return done.stdout
 
 
-def succeeds(arguments: Sequence[str], *, timeout: float = 60) -> bool:
+def succeeds(arguments: Sequence[str], *, stdin: str | None = None, timeout: float = 60) -> bool:
     """Say whether a program ends with status 0."""
     try:
-        run(arguments, timeout=timeout)
+        run(arguments, stdin=stdin, timeout=timeout)
     except CommandFailed:
         return False
     return True
