@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
+from hostside.ports import link_prefix
 from tests.lab.harness import (
     ALL_DRILLS,
+    HOME,
     Make,
     Stack,
     config,
     eventually,
     inside,
     interface,
-    inventory,
     kill_all,
     kill_containers,
-    left_since,
     listing,
     run,
 )
@@ -46,7 +46,6 @@ class Life:
         self.stack, self.number, self.chance = stack, number, chance
         self.seconds = dict(SECONDS)
         self.said: list[str] = []
-        self.before = inventory()
         self.containers: dict[str, dict[str, Any]] = {
             self.name(1): {"role": "plain", "address": self.fresh({}), "volumes": [f"{data}:/data"]}
         }
@@ -99,7 +98,20 @@ class Life:
         since = time.monotonic()
         self.stack.destroy()
         self.seconds["destroy"] = time.monotonic() - since
-        assert left_since(self.before) == {}
+        eventually(f"nothing is left of {self.stack.name}", lambda: not self.left(), 10)
+
+    def left(self) -> list[str]:
+        """Return what carries the stack's name, or has its subnet."""
+        interfaces = ("ovs-vsctl", "--bare", "--columns=name,external_ids", "list", "interface")
+        owned = (self.stack.name + "-", f"br-{self.stack.name}", link_prefix(self.stack.name), f"10.86.{self.number}.")
+        told = [
+            *run(*listing(self.stack.name), "--all").stdout.splitlines(),
+            *run(*interfaces).stdout.splitlines(),
+            *run("ip", "-o", "link").stdout.splitlines(),
+            *run("ip", "-4", "route", "show", "table", "all").stdout.splitlines(),
+        ]
+        directory = HOME / "stacks" / self.stack.name
+        return [line for line in told if any(word in line for word in owned)] + [str(directory)] * directory.exists()
 
     def kill(self, what: str, process: subprocess.Popen[str]) -> None:
         """Kill a run, at times with all that runs in the stack's containers."""
