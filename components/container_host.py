@@ -66,15 +66,16 @@ class ContainerHost(pulumi.ComponentResource):
         self._told: set[str] = set()
         self._again = 0 if host.ssh else runs.again(stack)
         self.tool_digest = hashlib.sha256(tool.encode()).hexdigest()[:12]
+        gone = f"{self.directory}.gone"
         install = f"install -d -m 0700 {self.directory} && {PYTHON} -c {shlex.quote(_INSTALL)} {self.directory}/tool"
         self.tool = self._command(
             f"{host.name}-tool",
             create=install,
             # Last of all, what a run that was cut off made and didn't get to record.
-            # It may have been cut off itself.
-            delete=f"if [ -e {self.directory}/tool ]; then {PYTHON} {self.directory}/tool sweep {stack}; fi"
-            f" && rm -rf {self.directory}"
-            f" && if [ -d {self.directory.parent} ]; then"
+            # Removed by its name first: half a tool, of a removal that was cut off, could not be run again.
+            delete=f"rm -rf {gone} && if [ -e {self.directory}/tool ]; then"
+            f" {PYTHON} {self.directory}/tool sweep {stack} && mv -T {self.directory} {gone}; fi"
+            f" && rm -rf {self.directory} {gone} && if [ -d {self.directory.parent} ]; then"
             f" rmdir --ignore-fail-on-non-empty {self.directory.parent}; fi",
             stdin=packed(tool),
             environment={runs.AGAIN: str(self._again)} if self._again else None,

@@ -69,8 +69,8 @@ keep_account() {
     [[ -n $runs && ! -e $(state_of "$stack").gz && ! -e $(state_of "$stack").zst ]] || return 0
     read -r what number _ 2>/dev/null <"$run" || true
     if [[ $what == lost ]]; then
-        # The last step of a destroy removes the tool that the others work with.
-        [[ $command != destroy || -e $directory/tool ]] || of_program components.runs "$stack"
+        # The last step of a destroy removes the tool that the others work with; it may have come to half of it.
+        [[ $command != destroy ]] || of_program components.runs "$stack"
         [[ $command == destroy ]] || export DOCKSTACK_LOST=$number PULUMI_OPTION_REFRESH=true
         return 0
     fi
@@ -80,7 +80,7 @@ keep_account() {
     fi
     [[ $command != preview && $what != open ]] && only_plain "$3" "$stack" || return 0
     mkdir -p -- "$runs"
-    export PULUMI_EXPERIMENTAL=true PULUMI_SKIP_CHECKPOINTS=true
+    export PULUMI_SKIP_CHECKPOINTS=true
     if [[ $command == destroy ]]; then
         printf 'open %s %s\n' "$$" "$(state_file_is "$(state_of "$stack")")" >"$runs/.$stack.new"
         mv -f -- "$runs/.$stack.new" "$run"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from components import paths, runs
+from tests.unit.graph_recorder import Graph
 
 RESOURCE = '{"urn":"urn:pulumi:s::dockstack::docker:index/container:Container::p1"}'
 PLAIN = "config:\n  dockstack:containers:\n    p1: {role: plain, address: 10.0.0.1}\n    p2:\n      role: plain\n"
@@ -161,3 +162,21 @@ def test_a_backend_that_is_no_directory_is_left_alone(backend: Path) -> None:
     url = "export PULUMI_BACKEND_URL=https://api.pulumi.com; source $dockstack_checkout/prepare/runs.sh; "
     told = shell(backend, f"{url} look_for_lost_runs; keep_account up s {backend}/s.yaml; env")
     assert "SKIP_CHECKPOINTS" not in told
+
+
+@pytest.mark.parametrize("left", ["all", "half of what was removed", "half, and a new tool", "nothing"])
+def test_the_last_step_of_a_destroy_may_be_repeated_wherever_it_was_cut_off(
+    lab: Graph, tmp_path: Path, left: str
+) -> None:
+    stacks = tmp_path / "stacks"
+    directory, gone = stacks / "lab", stacks / "lab.gone"
+    if left in ("all", "half, and a new tool"):
+        (directory / "tool").mkdir(parents=True)
+        (directory / "tool/__main__.py").write_text(f"open({str(tmp_path / 'swept')!r}, 'w').close()")
+    if left.startswith("half"):
+        (gone / "tool").mkdir(parents=True)
+        (gone / "tool/__main__.py").write_text("import no_such_module")
+    delete = str(lab.one("local-tool").inputs["delete"])
+    subprocess.run(["sh", "-c", delete.replace(str(paths.stack_directory("lab").parent), str(stacks))], check=True)
+    assert (tmp_path / "swept").exists() == left.startswith(("all", "half, and"))
+    assert not stacks.exists()
