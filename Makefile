@@ -112,6 +112,7 @@ lint:
 		unformatted=$$(gofmt -l engine tests); [[ -z $$unformatted ]] || { echo "gofmt: $$unformatted"; exit 1; }; fi
 
 bench:
+	@prepare/compose
 	@$(activated) python3 -m tests.bench
 
 chart:

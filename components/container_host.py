@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import shlex
+import subprocess
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -17,7 +18,7 @@ import pulumi
 import pulumi_command as command
 import pulumi_docker as docker
 
-from components import environment, paths
+from components import accounts, environment, paths
 from components.promises import dumped
 from hostside import drift, engine
 from hostside.cli import DRIFT
@@ -70,15 +71,21 @@ class ContainerHost(pulumi.ComponentResource):
         tool = _tool()
         self._found = found
         self._told: set[str] = set()
+        self._again = 0 if host.ssh else accounts.again(stack)
         self.tool_digest = hashlib.sha256(tool.encode()).hexdigest()[:12]
+        gone = f"{self.directory}.gone"
         install = f"install -d -m 0700 {self.directory} && {PYTHON} -c {shlex.quote(_INSTALL)} {self.directory}/tool"
         self.tool = self._command(
             f"{host.name}-tool",
             create=install,
             # Last of all, what a run that was cut off made and didn't get to record.
-            delete=f"{PYTHON} {self.directory}/tool sweep {stack} && rm -rf {self.directory}"
-            f" && rmdir --ignore-fail-on-non-empty {self.directory.parent}",
+            # Removed by its name first: half a tool, of a removal that was cut off, could not be run again.
+            delete=f"rm -rf {gone} && if [ -e {self.directory}/tool ]; then"
+            f" {PYTHON} {self.directory}/tool sweep {stack} && mv -T {self.directory} {gone}; fi"
+            f" && rm -rf {self.directory} {gone} && if [ -d {self.directory.parent} ]; then"
+            f" rmdir --ignore-fail-on-non-empty {self.directory.parent}; fi",
             stdin=packed(tool),
+            environment={accounts.AGAIN: str(self._again)} if self._again else None,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"directory": str(self.directory)})
@@ -114,8 +121,13 @@ class ContainerHost(pulumi.ComponentResource):
         dependencies = [self.tool, *_as_list(opts.depends_on)]
         stdin = dumped(dict(parameters))
         found = self._found.get((create, subject))
+        # What can't be undone, a run that was lost has not undone.
+        least = self._again if delete else 0
         if found:
-            stdin = pulumi.Output.all(stdin, self._finding(found)).apply(lambda both: _numbered(*both))
+            finding = self._finding(found)
+            stdin = pulumi.Output.all(stdin, finding).apply(lambda both: _numbered(both[0], max(both[1].count, least)))
+        elif least:
+            stdin = stdin.apply(lambda text: _numbered(text, least))
         return self._command(
             name,
             create=self._line(create, subject),
@@ -164,6 +176,7 @@ class ContainerHost(pulumi.ComponentResource):
         delete: str | None,
         stdin: pulumi.Input[str] | None = None,
         triggers: Sequence[pulumi.Input[str]] | None = None,
+        environment: Mapping[str, str] | None = None,
         logging: command.local.Logging = command.local.Logging.NONE,
         opts: pulumi.ResourceOptions,
     ) -> command.local.Command | command.remote.Command:
@@ -175,6 +188,7 @@ class ContainerHost(pulumi.ComponentResource):
                 delete=delete,
                 stdin=stdin,
                 triggers=list(triggers) if triggers else None,
+                environment=environment,
                 logging=logging,
                 opts=opts,
             )
@@ -190,16 +204,23 @@ class ContainerHost(pulumi.ComponentResource):
         )
 
 
-def _numbered(parameters: str, finding: drift.Finding) -> str:
+def _numbered(parameters: str, count: int) -> str:
     """Return a verb's parameters with the number that has the engine plan it again, where there is one."""
-    if not finding.count:
+    if not count:
         return parameters
-    return json.dumps({**json.loads(parameters), DRIFT: finding.count}, sort_keys=True)
+    return json.dumps({**json.loads(parameters), DRIFT: count}, sort_keys=True)
 
 
 def packed(tool: str) -> str:
     """Return the tool as it is sent: small, since the state holds it twice and is written at every step."""
     return base64.b64encode(zlib.compress(tool.encode(), 9)).decode()
+
+
+def install_tool(stack: str) -> None:
+    """Put the tool of this checkout into a stack's directory on this host, as the stack's first step does."""
+    directory = Path(paths.stack_directory(stack))
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    subprocess.run([*PYTHON.split(), "-c", _INSTALL, directory / "tool"], input=packed(_tool()), text=True, check=True)
 
 
 def _tool() -> str:

@@ -64,6 +64,8 @@ class SharedPorts:
             "ports-attach",
             {"containers": {name: container.id for name, container in running.items()}},
             subject=f"{len(running)} containers",
+            # All together, before the containers: one by one, the switch would look at all its ports for each.
+            delete="ports-detach",
             opts=opts,
         )
 

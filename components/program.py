@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 
-from components import environment, paths, preflight, remains, services
+from components import accounts, environment, paths, preflight, remains, services
 from components.environment import Environment
 from components.faults import ConfigurationFaults
 from components.lab import Lab
@@ -39,6 +39,7 @@ async def main() -> dict[str, Any]:
         raise pulumi.RunError(str(error)) from None
     if real:
         remains.claim(stack, note=True)
+        accounts.begin(stack)
         runs.note(directory)
         runs.end_orphans(directory)
         remains.clear_unrecorded(stack)

@@ -108,8 +108,10 @@ def clear_after_destroy(stack: str) -> None:
     """Remove all that carries the stack's name on this host, if the state holds nothing any more.
 
     Raises:
+        ForeignStack: when it is another backend's.
         subprocess.CalledProcessError: when Pulumi can't tell the state.
     """
+    claim(stack, note=False)
     runs.end_orphans(Path(paths.stack_directory(stack)))
     if not resources(stack):
         clear(stack)
@@ -124,4 +126,7 @@ def clear(stack: str) -> None:
 
 
 if __name__ == "__main__":
-    {"before": clear_unrecorded, "after": clear_after_destroy, "clear": clear}[sys.argv[1]](sys.argv[2])
+    try:
+        {"before": clear_unrecorded, "after": clear_after_destroy, "clear": clear}[sys.argv[1]](sys.argv[2])
+    except ForeignStack as error:
+        sys.exit(str(error))

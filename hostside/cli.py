@@ -28,10 +28,19 @@ def _attach(directory: Path, given: Parameters) -> object:
 
 
 def _attach_all(directory: Path, given: Parameters) -> object:
-    from hostside import ports
+    from hostside import batch, leaving
 
-    ports.attach_all(list(given["containers"]), directory / "locks")
+    leaving.forget(directory)
+    batch.attach_all(list(given["containers"]), directory / "locks")
     _prove(directory.name, given["containers"])
+    return None
+
+
+def _detach_all(directory: Path, given: Parameters) -> object:
+    from hostside import batch, leaving
+
+    leaving.note(directory, given["containers"].values())
+    batch.release(list(given["containers"]), directory.name, directory / "locks")
     return None
 
 
@@ -232,6 +241,7 @@ VERBS: Mapping[str, Callable[[Path, Parameters], object]] = {
     "port-attach": _attach,
     "port-detach": _detach,
     "ports-attach": _attach_all,
+    "ports-detach": _detach_all,
     "provision": _provision,
     "register": _register,
     "sweep": _sweep,

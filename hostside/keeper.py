@@ -15,17 +15,21 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from hostside import batch, engine, leaving, ovs, ports, probes, programs, records
 from hostside import bridge as bridges
-from hostside import engine, ovs, ports, probes, programs, records
 from hostside.errors import StepError
+from hostside.gatherer import Gatherer
 from hostside.process import CommandFailed, run
 
 SWEEP_SECONDS = 10.0
 """How often everything is compared, besides on events: repairs what a person or another program took away."""
+GATHER_SECONDS = 0.8
+"""How long what starts or ends after another is gathered, to change the switch for all of it at once."""
 STOP_NOTICE_SECONDS = 0.5
 """How long after a container's end the engine may take to say that the end was asked for (`docker stop`)."""
 
@@ -41,7 +45,10 @@ class Keeper:
         self._stack = stack
         self._locks = directory / "locks"
         self._records = records.Records(directory / "records")
+        self._directory = directory
         self._pool = ThreadPoolExecutor(max_workers=8)
+        self._starts = Gatherer(GATHER_SECONDS, partial(self._guarded, "ports", self._started))
+        self._ends = Gatherer(GATHER_SECONDS, partial(self._guarded, "ports", self._ended))
         self._stopped: dict[str, float] = {}
         self._resumed: dict[str, float] = {}
         self._ending = threading.Event()
@@ -62,12 +69,8 @@ class Keeper:
                 log(f"{name}: put the host's address back")
         listed = {engine.name(summary): summary for summary in engine.containers(self._stack)}
         held = ovs.ports_by_container()
+        self._compare({name: s for name, s in listed.items() if s["State"] == "running"}, held)
         jobs = [
-            self._pool.submit(self._guarded, name, self._started, name, summary["Labels"], held.get(name, {}))
-            for name, summary in listed.items()
-            if summary["State"] == "running"
-        ]
-        jobs += [
             self._pool.submit(self._guarded, name, self._probed, name)
             for name, summary in listed.items()
             if "health" in summary["Status"]
@@ -82,11 +85,15 @@ class Keeper:
             job.result()
         running = {name for name, summary in listed.items() if summary["State"] == "running"}
         mine = self._ports() if any(owner not in running for owner in held) else set()
-        for owner in held.keys() - running:
-            for name in mine.intersection(name for names in held[owner].values() for name in names):
-                if not _runs(owner):
-                    run(["ovs-vsctl", "--timeout=30", "--if-exists", "del-port", name])
-                    log(f"{owner}: removed its stale port {name}")
+        stale = {
+            name: owner
+            for owner in held.keys() - running
+            for name in mine.intersection(name for names in held[owner].values() for name in names)
+            if not _runs(owner)
+        }
+        ports.remove(stale)
+        for name, owner in stale.items():
+            log(f"{owner}: removed its stale port {name}")
         self._records.keep_only(running | {name for name in self._records.names() - running if _runs(name)})
 
     def _follow(self) -> None:
@@ -114,7 +121,8 @@ class Keeper:
 
     def _handle(self, action: str, name: str, labels: Mapping[str, str]) -> None:
         if action == "start":
-            self._started(name, labels)
+            self._stopped.pop(name, None)
+            self._starts.add(name, labels)
         elif action == "stop":
             self._stopped[name] = time.monotonic()
         elif action == "die":
@@ -123,7 +131,7 @@ class Keeper:
                 return
             self._records.remove(name)
             if "dockstack.bridge" in labels:
-                ports.detach(name, self._stack, self._locks)
+                self._ends.add(name, labels)
             # Not in a worker: a hundred ends at once must not keep a start waiting.
             timer = threading.Timer(STOP_NOTICE_SECONDS, self._guarded, (name, self._restart_if_killed, name))
             timer.daemon = True
@@ -131,16 +139,37 @@ class Keeper:
         elif action == "destroy":
             self._stopped.pop(name, None)
 
-    def _started(self, name: str, labels: Mapping[str, str], held: ovs.Held | None = None) -> None:
-        """Give a container its ports, unless those that it holds are right already, and publish its address."""
-        self._stopped.pop(name, None)
-        done = "present" if held and ports.present(name, held) else ports.attach(name, self._locks)
-        if done == "attached":
-            log(f"{name}: attached its port")
-        if done == "none":
-            return
+    def _compare(self, running: Mapping[str, Mapping[str, Any]], held: Mapping[str, ovs.Held]) -> None:
+        """Give those their ports that lack them, and publish the addresses of all."""
+        left_alone = leaving.going(self._directory)
+        looked = {
+            name: self._pool.submit(ports.present, name, held.get(name, {}))
+            for name in running
+            if running[name]["Id"] not in left_alone
+        }
+        lacking = [name for name, job in looked.items() if not job.result()]
+        for name in looked.keys() - lacking:
+            self._publish(name, running[name]["Labels"])
+        self._started({name: running[name]["Labels"] for name in lacking})
+
+    def _started(self, group: Mapping[str, Mapping[str, str]]) -> None:
+        """Give containers their ports, unless they have them already, and publish their addresses."""
+        for name, done in batch.attach(group, self._locks).items():
+            if isinstance(done, StepError):
+                # It names its container by itself.
+                log(str(done))
+                continue
+            if done == "attached":
+                log(f"{name}: attached its port")
+            if done != "none":
+                self._publish(name, group[name])
+
+    def _publish(self, name: str, labels: Mapping[str, str]) -> None:
         if "dockstack.fqdn" in labels and labels.get("dockstack.address"):
             self._records.add(name, labels["dockstack.address"].split("/")[0], labels["dockstack.fqdn"])
+
+    def _ended(self, group: Mapping[str, Mapping[str, str]]) -> None:
+        batch.detach(group, self._stack, self._locks)
 
     def _probed(self, name: str) -> None:
         # A probe that was started anew comes after its interval: not to be started anew before that.

@@ -184,5 +184,6 @@ _UNDOES = {
     "files-remove": ("files-write", "certificate-issue", "health-await", "port-attach", "provision"),
     "member-leave": ("member-join",),
     "port-detach": ("port-attach",),
+    "ports-detach": ("ports-attach",),
     "withdraw": ("register",),
 }

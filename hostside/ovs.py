@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,19 @@ def rows(table: str, columns: str, *conditions: str) -> list[list[Any]]:
         run(["ovs-vsctl", "--timeout=30", "--format=json", f"--columns={columns}", "find", table, *conditions])
     )
     return [[_plain(value) for value in row] for row in found["data"]]
+
+
+def change(commands: Iterable[Sequence[str]]) -> None:
+    """Make changes to the database in one transaction, so that the switch looks at all its ports once.
+
+    Args:
+        commands: what stands between the ``--`` of ovs-vsctl; its own options come first in each.
+
+    Raises:
+        CommandFailed: when one of them can't be done; then none is.
+    """
+    words = [word for command in commands for word in ("--", *command)]
+    run(["ovs-vsctl", "--timeout=30", *words])
 
 
 def ports_of(container: str) -> Held:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ NAMESPACES = Path("/var/run/netns")
 USUAL_MTU = 1500
 """What a veth has without being told."""
 STEP = "attaching its port"
+LINKS = Path("/sys/class/net")
 SHIM = Path(__file__).resolve().parent / "bin"
 """Directory of the programs that ovs-docker finds first."""
 
@@ -42,6 +43,16 @@ class Port:
     gateway: str
     mac: str
     mtu: int
+
+    @property
+    def pair(self) -> str:
+        """Return the name of the pair of links that the port is; ovs-docker would draw it by lot."""
+        return link_name(self.stack, self.container, self.interface)
+
+    @property
+    def name(self) -> str:
+        """Return the port's name on the bridge."""
+        return f"{self.pair}{ENDS[0]}"
 
     @classmethod
     def of(cls, container: str, labels: Mapping[str, str]) -> list[Port]:
@@ -81,13 +92,9 @@ def attach(container: str, locks: Path) -> str:
     Raises:
         StepError: when the port can't be attached.
     """
-    with _locked(container, locks):
-        found = engine.inspect(container)
-        if found is None or not found["State"]["Running"]:
-            return "none"
-        wanted = Port.of(container, found["Config"]["Labels"] or {})
-        pid = int(found["State"]["Pid"])
-        if not wanted or pid == 0:
+    with locked([container], locks):
+        pid, wanted = running(container)
+        if not wanted:
             return "none"
         held = ovs.ports_of(container)
         missing = [port for port in wanted if not is_attached(port, pid, held)]
@@ -102,36 +109,18 @@ def attach(container: str, locks: Path) -> str:
         return "attached" if missing else "present"
 
 
-def attach_all(containers: Sequence[str], locks: Path) -> None:
-    """Give every container its port that has not got it from the keeper yet.
-
-    Args:
-        containers: their names.
-        locks: directory of the lock files.
-
-    Raises:
-        StepError: when ports can't be attached; it names the first container and tells all.
-    """
-    held = ovs.ports_by_container()
-    missing = [name for name in containers if not present(name, held.get(name, {}))]
-    failed = []
-    for name in missing:
-        try:
-            if attach(name, locks) == "none":
-                raise StepError(name, STEP, "the container does not run")
-        except StepError as error:
-            failed.append(error)
-    if failed:
-        raise StepError(failed[0].container, STEP, failed[0].reason, [str(error) for error in failed[1:]])
+def running(container: str) -> tuple[int, list[Port]]:
+    """Return a container's first process, and the ports that it is to have; no ports where it doesn't run."""
+    found = engine.inspect(container)
+    if found is None or not found["State"]["Running"]:
+        return 0, []
+    pid = int(found["State"]["Pid"])
+    return pid, Port.of(container, found["Config"]["Labels"] or {}) if pid else []
 
 
 def present(container: str, held: ovs.Held) -> bool:
     """Say whether a container has its ports, given those that it holds on the bridges; changes nothing."""
-    found = engine.inspect(container)
-    if found is None or not found["State"]["Running"]:
-        return False
-    wanted = Port.of(container, found["Config"]["Labels"] or {})
-    pid = int(found["State"]["Pid"])
+    pid, wanted = running(container)
     return bool(wanted) and all(is_attached(port, pid, held) for port in wanted)
 
 
@@ -140,39 +129,31 @@ def detach(container: str, stack: str, locks: Path) -> None:
 
     Others may have given it ports on bridges of theirs.
     """
-    with _locked(container, locks):
-        for names in ovs.ports_of(container).values():
-            _detach(_own(names, stack))
+    with locked([container], locks):
+        remove(name for names in ovs.ports_of(container).values() for name in own(names, stack))
 
 
 def _attach(port: Port, pid: int, before: ovs.Held) -> None:
-    _detach(_own(before.get(port.interface, []), port.stack))
-    # An attachment that was cut off half-way leaves its end inside; a new one needs the name.
-    if namespace.has(pid, port.interface):
-        succeeds(_inside(pid, "ip", "link", "delete", port.interface))
+    remove(own(before.get(port.interface, []), port.stack))
+    clear(port, pid)
     refuse_foreign_namespace(pid)
     options = [f"--macaddress={port.mac}"]
     if port.mtu != USUAL_MTU:
         options += [f"--mtu={port.mtu}"]
     if port.address:
         options += [f"--ipaddress={port.address}", f"--gateway={port.gateway}"]
-    name = link_name(port.stack, port.container, port.interface)
-    for end in ENDS:
-        if Path("/sys/class/net", f"{name}{end}").exists():
-            succeeds(["ip", "link", "delete", f"{name}{end}"])
     environment = {
         **own_environment(),
         "PATH": f"{SHIM}:{os.environ['PATH']}",
         "DOCKSTACK_PID": str(pid),
-        "DOCKSTACK_PORT": name,
+        "DOCKSTACK_PORT": port.pair,
     }
     run(["ovs-docker", "add-port", port.bridge, port.interface, port.container, *options], environment=environment)
     if port.mtu != USUAL_MTU:
         # ovs-docker sets that of the end inside alone, and the other would drop what is larger.
-        run(["ip", "link", "set", f"{name}_l", "mtu", str(port.mtu)])
+        run(["ip", "link", "set", port.name, "mtu", str(port.mtu)])
     if ovs.is_userspace(port.bridge):
-        # A userspace datapath passes on packets whose checksum the kernel meant to fill in later: TCP would hang.
-        run(_inside(pid, "ethtool", "-K", port.interface, "tx", "off"))
+        run(inside(pid, *unload(port)))
     if not is_attached(port, pid, ovs.ports_of(port.container)):
         raise CommandFailed(f"ovs-docker add-port left {port.interface} without what was asked: {port}")
 
@@ -191,17 +172,43 @@ def refuse_foreign_namespace(pid: int) -> None:
         )
 
 
-def _detach(names: Sequence[str]) -> None:
-    for name in names:
-        run(["ovs-vsctl", "--timeout=30", "--if-exists", "del-port", name])
-        # Gone already when the container's network namespace is.
-        if Path("/sys/class/net", name).exists():
-            succeeds(["ip", "link", "delete", name])
+def unload(port: Port) -> list[str]:
+    """Return the command, to be run inside, that has the kernel fill in the checksums of what leaves by a port.
+
+    A userspace datapath passes on packets whose checksum the kernel meant to fill in later: TCP would hang.
+    """
+    return ["ethtool", "-K", port.interface, "tx", "off"]
+
+
+def clear(port: Port, pid: int) -> None:
+    """Remove the links that an attachment that was cut off half-way has left: a new one needs their names."""
+    if namespace.has(pid, port.interface):
+        succeeds(inside(pid, "ip", "link", "delete", port.interface))
+    for end in ENDS:
+        if (LINKS / f"{port.pair}{end}").exists():
+            succeeds(["ip", "link", "delete", f"{port.pair}{end}"])
+
+
+def remove(names: Iterable[str]) -> None:
+    """Take ports off their bridges, all of them in one transaction, and remove their links."""
+    given = list(names)
+    if not given:
+        return
+    ovs.change(["--if-exists", "del-port", name] for name in given)
+    # Those whose container's network namespace is gone, are gone already.
+    left = [name for name in given if (LINKS / name).exists()]
+    if left:
+        links([f"link delete {name}" for name in left])
+
+
+def links(changes: Iterable[str]) -> bool:
+    """Make changes to the host's links, given as arguments of ``ip``; say whether all of them could be made."""
+    return succeeds(["ip", "-force", "-batch", "-"], stdin="\n".join([*changes, ""]))
 
 
 def is_attached(port: Port, pid: int, held: ovs.Held) -> bool:
     """Compare the namespace's interface and the ports that the container holds on the bridges with what is asked."""
-    names = _own(held.get(port.interface, []), port.stack)
+    names = own(held.get(port.interface, []), port.stack)
     if len(names) != 1 or namespace.mtu(names[0]) != port.mtu:
         return False
     link = namespace.read(pid, port.interface)
@@ -210,7 +217,8 @@ def is_attached(port: Port, pid: int, held: ovs.Held) -> bool:
     return not port.address or (port.address in link.addresses and port.gateway in link.gateways)
 
 
-def _own(names: Sequence[str], stack: str) -> list[str]:
+def own(names: Sequence[str], stack: str) -> list[str]:
+    """Return those of some ports that are called like the ports of a stack."""
     return [name for name in names if name.startswith(link_prefix(stack))]
 
 
@@ -237,16 +245,21 @@ def _hex(text: str, length: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
-def _inside(pid: int, *arguments: str) -> list[str]:
+def inside(pid: int, *arguments: str) -> list[str]:
+    """Return a command that runs in the network namespace of a process."""
     return ["nsenter", f"--net=/proc/{pid}/ns/net", *arguments]
 
 
 @contextlib.contextmanager
-def _locked(container: str, locks: Path) -> Iterator[None]:
+def locked(containers: Collection[str], locks: Path) -> Iterator[None]:
+    """Keep other processes from the ports of some containers meanwhile.
+
+    The locks are taken in alphabetical order, so that no two who want several wait for each other.
+    """
     locks.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(locks / container, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as held:
+        for name in sorted(containers):
+            descriptor = os.open(locks / name, os.O_CREAT | os.O_RDWR, 0o600)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)

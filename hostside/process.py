@@ -70,10 +70,10 @@ def tail(output: str) -> str:
     return output.strip()[-2000:]
 
 
-def succeeds(arguments: Sequence[str], *, timeout: float = 60) -> bool:
+def succeeds(arguments: Sequence[str], *, stdin: str | None = None, timeout: float = 60) -> bool:
     """Say whether a program ends with status 0."""
     try:
-        run(arguments, timeout=timeout)
+        run(arguments, stdin=stdin, timeout=timeout)
     except CommandFailed:
         return False
     return True

@@ -11,7 +11,7 @@ from tests.bench.ground import Ground
 from tests.bench.likeness import Likeness
 
 UP, DOWN = "up", "destroy"
-NO_COMPOSE = "docker-compose is not installed, so that competitor is left out (Debian: apt-get install docker-compose)"
+NO_COMPOSE = "docker-compose is not installed, so that competitor is left out (`make bench` installs it)"
 
 
 def contenders(ground: Ground, directory: Path) -> list[Contender]:

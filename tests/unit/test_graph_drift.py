@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pulumi
 import pytest
 
+from components import accounts
 from hostside.drift import REFRESH, Finding
-from tests.unit.graph_recorder import Graph, config, record_lab_anew
+from tests.unit.graph_recorder import Graph, config, plain_config, record_lab_anew
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,21 @@ def test_what_is_different_now_is_told_with_what_mends_it(drifted: Graph, told: 
         "/a/file was edited; `pulumi up` mends it",
         "container dnsmasq1 is gone; `pulumi up --refresh` mends it",
     }
+
+
+def test_after_a_run_that_was_lost_all_is_planned_again_that_it_may_have_undone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = record_lab_anew(plain_config(2))
+    monkeypatch.setenv(accounts.LOST, "4711")
+    graph = record_lab_anew(plain_config(2), {("bridge-up", "br-lab"): Finding(4712, "bridge br-lab is gone")})
+    undoable = {c.name for c in graph.commands() if c.inputs.get("delete") and c.verb()}
+    assert {"local-ports", "local-keeper-files", "local-plain-files"} < undoable
+    assert numbers(graph) == {name: 4712 if name == "local-br-lab" else 4711 for name in undoable}
+    assert graph.one("local-tool").inputs["environment"] == {accounts.AGAIN: "4711"}
+    assert "environment" not in before.one("local-tool").inputs
+    # What is drawn by lot stays as it is.
+    assert graph.one("secret-enrolment").inputs == before.one("secret-enrolment").inputs
 
 
 def test_a_run_tells_which_databases_it_makes_or_fills(lab: Graph) -> None:

@@ -60,8 +60,8 @@ def test_so_a_destroy_ends_with_the_keeper_then_the_bridge_then_the_tool(lab: Gr
         if command is not tool and not command.name.startswith("secret-"):
             assert lab.comes_before(tool, command), command.name
     assert "bridge-down" in bridge.inputs["delete"]
-    sweep, rest = tool.inputs["delete"].split(" && ", 1)
-    assert sweep.endswith(" sweep lab") and rest.startswith("rm -rf ")
+    _, sweep, rest, last = tool.inputs["delete"].split(" && ", 3)
+    assert sweep.endswith(" sweep lab") and rest.startswith("mv -T ") and last.startswith("rm -rf ")
 
 
 def test_docker_volumes_go_before_the_tool_and_the_stacks_directory(lab: Graph) -> None:

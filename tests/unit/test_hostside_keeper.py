@@ -7,13 +7,13 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hostside import bridge, engine, keeper, ovs, ports, probes, programs
+from hostside import batch, bridge, engine, keeper, leaving, ovs, ports, probes, programs
 from hostside.errors import StepError
 from hostside.records import Records
 
@@ -106,9 +106,21 @@ class World:
     def present(self, name: str, held: ovs.Held) -> bool:
         return name in self.attached and held == {"eth0": [f"{name}_l"]}
 
-    def detach(self, name: str, _stack: str, _locks: Path) -> None:
-        self.calls.append(f"detach {name}")
-        self.attached.discard(name)
+    def attach_all(self, names: Iterable[str], locks: Path) -> dict[str, str | StepError]:
+        done: dict[str, str | StepError] = {}
+        for name in names:
+            try:
+                done[name] = self.attach(name, locks)
+            except StepError as error:
+                done[name] = error
+        return done
+
+    def detach(self, names: Iterable[str], _stack: str, _locks: Path) -> None:
+        self.calls += [f"detach {name}" for name in names]
+        self.attached -= {name for name in names if self.containers.get(name, {}).get("status") != "running"}
+
+    def remove(self, names: Iterable[str]) -> None:
+        self.attached -= {name.removesuffix("_l") for name in names}
 
     def bridges(self, stack: str) -> dict[str, dict[str, str]]:
         assert stack == "lab"
@@ -123,12 +135,8 @@ class World:
         ] + foreign
 
     def command(self, arguments: list[str], **_options: Any) -> str:
-        if "list-ports" in arguments:
-            return "".join(f"{name}_l\n" for name in sorted(self.attached))
-        assert "del-port" in arguments
-        self.calls.append(" ".join(arguments[-2:]))
-        self.attached.discard(arguments[-1].removesuffix("_l"))
-        return ""
+        assert "list-ports" in arguments
+        return "".join(f"{name}_l\n" for name in sorted(self.attached))
 
     def restore(self, made: bridge.Bridge) -> bool:
         assert made.address == "10.87.0.1/24"
@@ -142,14 +150,16 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     for name in ("inspect", "start", "events"):
         monkeypatch.setattr(engine, name, getattr(played, name))
     monkeypatch.setattr(engine, "containers", played.listed)
-    monkeypatch.setattr(ports, "attach", played.attach)
+    monkeypatch.setattr(batch, "attach", played.attach_all)
+    monkeypatch.setattr(batch, "detach", played.detach)
     monkeypatch.setattr(ports, "present", played.present)
-    monkeypatch.setattr(ports, "detach", played.detach)
+    monkeypatch.setattr(ports, "remove", played.remove)
     monkeypatch.setattr(ovs, "bridges", played.bridges)
     monkeypatch.setattr(ovs, "rows", played.rows)
     monkeypatch.setattr(bridge, "restore", played.restore)
     monkeypatch.setattr(keeper, "run", played.command)
     monkeypatch.setattr(keeper, "STOP_NOTICE_SECONDS", 0.1)
+    monkeypatch.setattr(keeper, "GATHER_SECONDS", 0.05)
     monkeypatch.setattr(signal, "signal", lambda _number, handler: setattr(played, "end", handler))
     return played
 
@@ -363,6 +373,37 @@ def test_a_sweep_puts_the_hosts_address_back_on_the_bridge(
     keeper.Keeper("lab", directory).sweep()
     assert not world.bridge_is_broken
     assert "br-lab: put the host's address back" in capfd.readouterr().err
+
+
+def test_a_sweep_gives_no_port_back_to_those_that_are_going(world: World, directory: Path) -> None:
+    world.add("a1")
+    world.add("b1")
+    leaving.note(directory, ["a1"])
+    keeper.Keeper("lab", directory).sweep()
+    assert world.attached == {"b1"}
+    leaving.forget(directory)
+    keeper.Keeper("lab", directory).sweep()
+    assert world.attached == {"a1", "b1"}
+
+
+def test_those_that_start_one_after_the_other_are_attached_in_groups(
+    world: World, directory: Path, running: threading.Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups: list[list[str]] = []
+
+    def attach_all(names: Iterable[str], locks: Path) -> dict[str, str | StepError]:
+        groups.append(sorted(names))
+        time.sleep(0.1)
+        return world.attach_all(names, locks)
+
+    monkeypatch.setattr(batch, "attach", attach_all)
+    for number in range(6):
+        world.add(f"c{number}", "created")
+        world.says("start", f"c{number}", "running")
+        time.sleep(0.02)
+    assert eventually(lambda: len(world.attached) == 6)
+    assert groups[0] == ["c0"]
+    assert len(groups) < 6
 
 
 def test_one_container_that_can_not_be_attached_does_not_keep_the_others_waiting(

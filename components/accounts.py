@@ -1,0 +1,60 @@
+"""The program's part in runs whose state is written at their end only; prepare/accounts.sh has the whole of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from components import paths
+
+ACCOUNT, LOST = "DOCKSTACK_ACCOUNT", "DOCKSTACK_LOST"
+"""Variables by which prepare/bin/pulumi tells the engine's process and this run's file, and a lost run's number."""
+AGAIN = "DOCKSTACK_AGAIN"
+"""Variable of the first step, which holds that number: it tells that the state is that of a run after the lost one."""
+
+
+def begin(stack: str) -> None:
+    """Note that a run begins that changes what there is: not a preview.
+
+    Raises:
+        OSError: when that can't be noted.
+    """
+    if lost := os.environ.get(LOST):
+        directory = Path(paths.stack_directory(stack))
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _put(directory / "again", lost)
+    if run := os.environ.get(ACCOUNT):
+        process, _, name = run.partition(" ")
+        _put(Path(name), f"open {process} {_state_file(Path(name))}\n")
+
+
+def again(stack: str) -> int:
+    """Return the number that all steps carry which were repeated after a lost run; 0 where none was."""
+    if lost := os.environ.get(LOST):
+        return int(lost)
+    try:
+        return int((Path(paths.stack_directory(stack)) / "again").read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _state_file(run: Path) -> str:
+    """Tell which state file there is: one that was written anew is another one."""
+    try:
+        found = (run.parent.parent / ".pulumi/stacks/dockstack" / f"{run.name}.json").stat()
+    except FileNotFoundError:
+        return "none"
+    return f"{found.st_ino} {found.st_mtime_ns // 10**9}.{found.st_mtime_ns % 10**9:09}"
+
+
+def _put(path: Path, text: str) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text)
+    fresh.replace(path)
+
+
+if __name__ == "__main__":
+    from components.container_host import install_tool
+
+    install_tool(sys.argv[1])
