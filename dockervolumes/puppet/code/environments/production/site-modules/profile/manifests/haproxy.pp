@@ -77,14 +77,21 @@ class profile::haproxy (
       }
       $check_option = $frontend['check_path'] ? { undef => [], default => ['httpchk'] }
       $options = {
-        'balance'      => 'roundrobin',
+        'balance'             => 'roundrobin',
         # A server that went away is asked again where nothing can have changed. Of other requests it can't be known whether they were
         # carried out: the client is told what it knows as a service that is away for a moment.
-        'http-request' => ['set-header X-Forwarded-Proto http', 'disable-l7-retry unless METH_GET'],
-        'retry-on'     => 'conn-failure empty-response',
-        'errorfile'    => "502 ${unanswered}",
+        # Of a long body that is answered before it was read, HAProxy 3.0 may wait for the rest for ever: the next request takes another
+        # connection.
+        'http-request'        => [
+          'set-header X-Forwarded-Proto http',
+          'disable-l7-retry unless METH_GET',
+          'set-var(txn.long) bool(true) if { req.hdr_val(content-length) gt 8192 } || { req.fhdr(transfer-encoding) -m found }',
+        ],
+        'http-after-response' => 'set-header Connection close if { var(txn.long) -m bool }',
+        'retry-on'            => 'conn-failure empty-response',
+        'errorfile'           => "502 ${unanswered}",
         # The servers end a connection with each answer. A client's is kept, and its end is announced, also when haproxy is reloaded.
-        'option'       => ['forwardfor', 'httplog', 'clitcpka', 'http-server-close', 'idle-close-on-response'] + $check_option,
+        'option'              => ['forwardfor', 'httplog', 'clitcpka', 'http-server-close', 'idle-close-on-response'] + $check_option,
       } + $check
       $server_options = 'check inter 2s fall 2 rise 1'
     } else {
