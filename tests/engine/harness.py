@@ -77,12 +77,12 @@ class Project:
         ]
         (self.directory / "resources.json").write_text(json.dumps(entries))
 
-    def run(self, *arguments: str) -> Result:
-        """Run `pulumi` to its end."""
+    def run(self, *arguments: str, **variables: str) -> Result:
+        """Run `pulumi` to its end, with these environment variables besides."""
         done = subprocess.run(
             ["pulumi", *arguments, "--non-interactive", "--color=never"],
             cwd=self.directory,
-            env=self.environment,
+            env={**self.environment, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
