@@ -54,7 +54,7 @@ async def main() -> dict[str, Any]:
 def _keep_debug_messages() -> None:
     """Keep to ourselves what the SDK has to say to those who debug it, unless somebody does.
 
-    It calls the engine for each of some thousand messages and waits for its answer, and the engine throws them away.
+    It calls the engine for each of many hundred messages and waits for its answer, and the engine throws them away.
     """
     if DEBUG not in os.environ:
         pulumi.log.debug = lambda *_message, **_options: None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hostside.programs import Program
 
 KEPT = "/etc/dockstack/bin/kept"
+"""Where a role's script is that tells what isn't as it was set up."""
 LOG_LINES = 15
 """How many lines of a log an error shows."""
 
