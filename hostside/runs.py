@@ -7,6 +7,7 @@ known for the stack's, wherever they run; those of a `pulumi` without such a num
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -45,8 +46,9 @@ def end_orphans(directory: Path) -> list[int]:
     for process, number in _plugins():
         alive.add(number)
         if number in noted and _is_orphan(process):
-            os.kill(int(process.name), signal.SIGTERM)
-            ended.append(int(process.name))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process.name), signal.SIGTERM)
+                ended.append(int(process.name))
     for number in noted.keys() - alive:
         noted[number].unlink(missing_ok=True)
     return ended
