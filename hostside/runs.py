@@ -7,6 +7,7 @@ known for the stack's, wherever they run; those of a `pulumi` without such a num
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -41,14 +42,15 @@ def end_orphans(directory: Path) -> list[int]:
     noted = {path.name: path for path in (directory / DIRECTORY).glob("*") if _NUMBER.fullmatch(path.name)}
     if not noted:
         return []
-    ended = []
+    ended, alive = [], {os.environ.get(VARIABLE, "")}
     for process, number in _plugins():
-        if noted.pop(number, None) and _is_orphan(process):
-            os.kill(int(process.name), signal.SIGTERM)
-            ended.append(int(process.name))
-    noted.pop(os.environ.get(VARIABLE, ""), None)
-    for path in noted.values():
-        path.unlink(missing_ok=True)
+        alive.add(number)
+        if number in noted and _is_orphan(process):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process.name), signal.SIGTERM)
+                ended.append(int(process.name))
+    for number in noted.keys() - alive:
+        noted[number].unlink(missing_ok=True)
     return ended
 
 

@@ -85,7 +85,9 @@ def foreign_things() -> Iterator[dict[str, Callable[[], bool]]]:
     yield {
         "volume t160-pup-ca, in use by something": lambda: file.exists() and file.read_text() == "precious",
         f"interface {link}": Path("/sys/class/net", link).exists,
-        "overlaps the route blackhole 10.86.160.0/24": lambda: bool(run("ip", "route", "show", *route[:2]).stdout),
+        "overlaps the route blackhole 10.86.160.0/24": lambda: bool(
+            run("ip", "route", "show", "type", *route[:2]).stdout
+        ),
         f"something in {directory}": (directory / "openrc").exists,
     }
     run("docker", "volume", "rm", "t160-pup-ca")

@@ -93,6 +93,12 @@ def test_what_a_run_of_the_stack_left_is_ended(
     assert _ended(pid)
 
 
+def test_all_plugins_of_a_run_are_ended(tmp_path: Path, orphan: Start, noted: str) -> None:
+    left = [orphan(name, noted) for name in (*runs.PLUGINS, *runs.PLUGINS)]
+    assert sorted(runs.end_orphans(tmp_path)) == sorted(left)
+    assert all(map(_ended, left))
+
+
 def test_plugins_of_other_stacks_and_of_pulumis_without_a_number_stay(
     tmp_path: Path, orphan: Start, noted: str
 ) -> None:
