@@ -10,6 +10,8 @@
 #   number becomes a part of their parameters. With the number in the state, the run is no longer lost.
 # - The next `destroy` removes what the state knows, gone or not, and then all that carries the stack's name.
 #
+# A `destroy` that was declined is taken for a lost one; all that costs is the next look.
+#
 # Only where the state and the configuration have nothing but plain containers on this host: they hold no secret, and
 # they have no steps that can not be repeated.
 
