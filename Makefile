@@ -6,10 +6,12 @@ export STACK
 
 # Each recipe line gets what a user gets by `. ./activate`.
 activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
+# Which tests run beside which: tests/conftest.py.
+pytest := python3 -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
 shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine hostside Dockerfiles dockervolumes) prepare/lib.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token test tempest lint bench chart
+.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token check test tempest lint bench chart
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
@@ -23,6 +25,7 @@ help:
 	@echo 'make restore   FILE=...: a lab that is up gets the data of a backup, and its containers anew'
 	@echo 'make rotate    new generated passwords and keys; SECRETS="a b" for these alone'
 	@echo 'make token     a token from the lab'"'"'s Keystone'
+	@echo 'make check     lint and unit tests, without a lab; two minutes at most'
 	@echo 'make test      lint, then every test; brings the lab up and down'
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
 	@echo 'make lint      ruff, mypy, shellcheck, gofmt'
@@ -80,9 +83,12 @@ rotate:
 token:
 	@$(activated) openrc=$$(pulumi stack output --stack "$$STACK" openrc); source "$$openrc"; openstack token issue
 
+check: lint
+	@$(activated) $(pytest) tests/unit
+
 test: lint
 	@prepare/browser
-	@$(activated) python3 -m pytest --durations=25 -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
+	@$(activated) $(pytest) --durations=25
 
 tempest:
 	@$(activated) container=$$(pulumi stack output --stack "$$STACK" --json services | python3 -c \
