@@ -12,10 +12,12 @@ $(foreach name,STACK FILE JSON PROJECT SECRETS TESTS,\
 
 # Each recipe line gets what a user gets by `. ./activate`.
 activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
+# Which tests run beside which: tests/conftest.py.
+pytest := python3 -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
 shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine hostside Dockerfiles dockervolumes) prepare/lib.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc test tempest lint bench chart
+.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest lint bench chart
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
@@ -30,6 +32,7 @@ help:
 	@echo 'make rotate    new generated passwords and keys; SECRETS="a b" for these alone'
 	@echo 'make token     a token from the lab'"'"'s Keystone'
 	@echo 'make openrc    PROJECT=... USER=...: an openrc file for others than the administrator; FILE=... writes it there'
+	@echo 'make check     lint and unit tests, without a lab; two minutes at most'
 	@echo 'make test      lint, then every test; brings the lab up and down'
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
 	@echo 'make lint      ruff, mypy, shellcheck, gofmt'
@@ -93,9 +96,12 @@ openrc: user := $(if $(filter command,$(firstword $(origin USER))),--user="$$USE
 openrc:
 	@$(activated) python3 -m components.openrc "$$STACK" --project="$${PROJECT:-}" $(user) $${FILE:+--file="$$FILE"}
 
+check: lint
+	@$(activated) $(pytest) tests/unit
+
 test: lint
 	@prepare/browser
-	@$(activated) python3 -m pytest --durations=25 -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
+	@$(activated) $(pytest) --durations=25
 
 tempest:
 	@$(activated) container=$$(pulumi stack output --stack "$$STACK" --json services | python3 -c \

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import time
 import urllib.error
 import urllib.request
 import uuid
@@ -20,25 +18,15 @@ import yaml
 
 from tests.lab import cloud as clouds
 from tests.lab.acknowledged import Acknowledged
-from tests.lab.harness import DRILLS_UNTIL, HOME, PROJECT, Make, Stack, eventually, run, words_of_lab
+from tests.lab.harness import PROJECT, STACK, Make, Stack, eventually, run, take_away_throwaway_stacks, words_of_lab
+from tests.turns import take
 
 pytestmark = pytest.mark.lab
 
 UPDATE_SECONDS = 1200
+FRESH_SECONDS = 3600
+"""What `make lab` may take where nothing is there yet."""
 SETTLE_SECONDS = 300
-STACK = os.environ.get("STACK", "lab")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the drills behind all other tests."""
-    items.sort(key=lambda item: item.get_closest_marker("drill") is not None)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin no drill for which there is no time."""
-    if item.get_closest_marker("drill") and time.time() > DRILLS_UNTIL:
-        pytest.skip("no time was left for it (DRILLS_UNTIL)")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -104,7 +92,7 @@ class Lab:
 
     def works(self) -> bool:
         """Say whether `make status` finds nothing broken."""
-        return run("make", "status", f"STACK={self.stack}", check=False).returncode == 0
+        return run("python3", "-m", "components.status", self.stack, check=False).returncode == 0
 
     def settled(self) -> None:
         """Wait until all works again after a loss or a restart, as `make status` tells it.
@@ -125,19 +113,12 @@ def answers(url: str) -> bool:
     return True
 
 
-def _take_away_throwaway_stacks() -> None:
-    """Remove the stacks of tests that were cut off: Docker starts their containers again, which keeps it busy."""
-    for left in (HOME / "stacks").glob("t[0-9]*"):
-        run("python3", "-m", "components.remains", "clear", left.name)
-
-
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     """Bring the stack $STACK (`lab`) up with `make lab`, which is quick where it is up already."""
-    with subprocess.Popen(["make", "lab", f"STACK={STACK}"], cwd=PROJECT, text=True, stdout=subprocess.PIPE) as made:
-        said = made.communicate()[0]
-    assert made.returncode == 0, said[-4000:]
-    _take_away_throwaway_stacks()
+    with take("make-lab", alone=True):
+        run("make", "lab", f"STACK={STACK}", timeout=FRESH_SECONDS)
+        take_away_throwaway_stacks()
     told = json.loads(run("pulumi", "stack", "output", "--json", "--stack", STACK).stdout)
     return Lab(STACK, told["addresses"], told["endpoints"], told["openrc"], told["services"])
 

@@ -11,25 +11,32 @@ import subprocess
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.turns import take_name
+
 PROJECT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("DOCKSTACK_HOME", "/var/lib/dockstack"))
 ARTIFACTS = Path(os.environ.get("DOCKSTACK_ARTIFACTS", PROJECT / "build" / "artifacts"))
 """Where pictures and charts are kept, for people to look at."""
 ALL_DRILLS = os.environ.get("DRILLS") == "all"
-"""Whether what takes long is tried as well, and losses at all moments and of all kinds; CI has 90 minutes."""
+"""Whether what takes long is tried as well, and losses at all moments and of all kinds."""
 DRILLS_UNTIL = float(os.environ.get("DRILLS_UNTIL", "inf"))
 """Seconds since the epoch after which no drill begins: on a slow machine, CI's time isn't enough for all."""
-long_drill = pytest.mark.skipif(not ALL_DRILLS, reason="runs with DRILLS=all")
+long_drill = pytest.mark.long_drill
+STACK = os.environ.get("STACK", "lab")
+"""The whole lab's stack."""
 PUPPET_RUNS_AT_ONCE = 3
 HOST_DAEMONS = ("dockerd", "containerd", "docker-proxy", "ovsdb-server", "ovs-vswitchd")
 HOME_DEPTH = 3
 """How many directories down to look into root's home."""
+COMES_AND_GOES = frozenset({"processes", "links", "namespaces"})
+"""What of an inventory is there for a moment whenever a container is wired, or a command runs, whoever's it is."""
 PROGRAM = ("__main__.py", "Pulumi.yaml", "components", "hostside", "Dockerfiles", "dockervolumes")
 
 
@@ -126,12 +133,21 @@ def interface(container: str) -> tuple[str, str, int] | None:
     return addresses[0], routes[0]["gateway"], link[0]["mtu"]
 
 
+def take_away_throwaway_stacks() -> None:
+    """Remove the stacks of tests that were cut off: Docker starts their containers again, which keeps it busy."""
+    for left in (HOME / "stacks").glob("t[0-9]*"):
+        if held := take_name(left.name, wait=False):
+            with held:
+                run("python3", "-m", "components.remains", "clear", left.name)
+
+
 class Stack:
     """A throwaway stack with a backend, a passphrase and a directory of its own, beside the user's."""
 
     def __init__(self, name: str, directory: Path, config: Mapping[str, Any]) -> None:
         """Lay out the project as links to the checkout, with this stack's configuration beside them."""
         self.name = name
+        self._held = take_name(name, wait=True)
         self.directory = directory
         (directory / "backend").mkdir(parents=True)
         for entry in PROGRAM:
@@ -197,6 +213,8 @@ class Stack:
         self.pulumi("cancel", "--yes", check=False)
         done = self.destroy(check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
+        if self._held:
+            self._held.close()
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -238,6 +256,20 @@ def kill_containers(stack: str) -> None:
     pids = [int(inspect(name)["State"]["Pid"]) for name in names]
     # One that Docker is about to start again has the number 0, which would mean ourselves.
     kill(filter(None, pids))
+
+
+def cut_power(made: Stack, process: subprocess.Popen[str]) -> None:
+    """End the engine, all that it started, and all that runs in the stack's containers."""
+    kill_all(process)
+    kill_containers(made.name)
+    # The file backend's lock is the one thing that a person has to release, as its message says.
+    made.pulumi("cancel", "--yes")
+
+
+def has_changed_something(container: str) -> bool:
+    """Say whether the Puppet run of a throwaway stack's container is on its way."""
+    log = HOME / "stacks" / container.split("-")[0] / "logs" / f"{container}.puppet.log"
+    return log.exists() and "/Stage[main]/" in log.read_text()
 
 
 def kill_host() -> None:
@@ -288,32 +320,67 @@ def plain(number: int, count: int, **common: Any) -> dict[str, Any]:
     return config(number, {f"t{number}-p{i}": {"role": "plain"} for i in range(1, count + 1)}, **common)
 
 
+@dataclass(frozen=True)
+class _Containers:
+    """What tells the whole lab's part of an inventory from others': it is changed by tests that run meanwhile."""
+
+    ids: frozenset[str]
+    """The numbers of all containers, the lab's and others'."""
+    lab: frozenset[str]
+    """The names of the lab's."""
+
+    def has(self, name: str) -> bool:
+        """Say whether a container, a volume or an interface is the lab's, or its tests'."""
+        return name in self.lab or name.startswith((f"{STACK}-", *(f"{each}-" for each in self.lab)))
+
+
+def _containers() -> _Containers:
+    stack = '{{.ID}} {{.Names}} {{.Label "dockstack.stack"}}'
+    rows = [line.split(" ") for line in _lines("docker", "ps", "--all", "--no-trunc", "--format", stack)]
+    return _Containers(frozenset(row[0] for row in rows), frozenset(row[1] for row in rows if row[2:] == [STACK]))
+
+
 def inventory(stack_home: Path = HOME) -> dict[str, list[str]]:
-    """Return all that a lab could leave on the host, taken from the outside."""
-
-    def lines(*command: str) -> list[str]:
-        return sorted(line.strip() for line in run(*command, check=False).stdout.splitlines() if line.strip())
-
-    links = json.loads(run("ip", "-j", "link").stdout)
-    return {
-        "containers": lines("docker", "ps", "-a", "--format", "{{.Names}}"),
-        "volumes": lines("docker", "volume", "ls", "-q"),
-        "networks": lines("docker", "network", "ls", "--format", "{{.Name}}"),
-        "bridges": lines("ovs-vsctl", "list-br"),
-        "ports": lines("ovs-vsctl", "--bare", "--columns=name", "list", "interface"),
-        "links": sorted(link["ifname"] for link in links),
-        "namespaces": lines("ip", "netns"),
+    """Return all that a lab could leave on the host, taken from the outside, without what is the whole lab's."""
+    containers = _containers()
+    ports = _ports()
+    links = [str(link["ifname"]) for link in json.loads(run("ip", "-j", "link").stdout)]
+    ports |= _ports()
+    taken = {
+        "containers": _lines("docker", "ps", "-a", "--format", "{{.Names}}"),
+        "volumes": _lines("docker", "volume", "ls", "-q"),
+        "networks": _lines("docker", "network", "ls", "--format", "{{.Name}}"),
+        "bridges": _lines("ovs-vsctl", "list-br"),
+        "ports": sorted(ports.values()),
+        "links": sorted(link for link in links if not containers.has(ports.get(link, link))),
+        "namespaces": _lines("ip", "netns"),
         # IPv6 has link-local routes of its own for each link, which come a moment after it.
-        "routes": lines("ip", "-4", "route", "show", "table", "all"),
-        "filters": [line for line in lines("iptables-save") if not line.startswith(("#", ":"))],
-        "processes": _daemons(),
+        "routes": [line for line in _lines("ip", "-4", "route", "show", "table", "all") if f"dev {STACK}-" not in line],
+        "filters": [line for line in _lines("iptables-save") if not line.startswith(("#", ":"))],
+        "processes": _daemons(containers.ids),
         "files": sorted(_files([Path("/etc"), Path("/run"), Path("/root"), stack_home], stack_home)),
         "hosts": Path("/etc/hosts").read_text().splitlines(),
     }
+    named = ("containers", "volumes", "ports", "namespaces")
+    return {kind: [i for i in items if kind not in named or not containers.has(i)] for kind, items in taken.items()}
 
 
-def _daemons() -> list[str]:
-    """Return the names of what runs on the host outside this test's own session and the kernel."""
+def _lines(*command: str) -> list[str]:
+    return sorted(line.strip() for line in run(*command, check=False).stdout.splitlines() if line.strip())
+
+
+def _ports() -> dict[str, str]:
+    """Return what each interface of the switch is, by its name: a container's by that one's, any other by its own."""
+    told = json.loads(run("ovs-vsctl", "--format=json", "--columns=name,external_ids", "list", "interface").stdout)
+    found = {}
+    for name, (_, ids) in told["data"]:
+        given = dict(ids)
+        found[name] = f"{given['container_id']}-{given['container_iface']}" if "container_id" in given else name
+    return found
+
+
+def _daemons(containers: Collection[str]) -> list[str]:
+    """Return what runs on the host outside this test's own session, the kernel, and the containers that there are."""
     own = os.getsid(0)
     found = []
     for path in Path("/proc").iterdir():
@@ -322,16 +389,21 @@ def _daemons() -> list[str]:
         try:
             command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             session = os.getsid(int(path.name))
+            groups = (path / "cgroup").read_text()
         except (OSError, ProcessLookupError):
             continue
-        if command and session != own and not command.startswith("sleep "):
+        # The engine's process for a container names it on its command line.
+        of_container = any(number in groups or number in command for number in containers)
+        if command and session != own and not of_container and not command.startswith("sleep "):
             found.append(command[:120])
     return sorted(found)
 
 
 def _files(roots: Iterable[Path], home: Path) -> Iterable[str]:
     # The engine, the backend's history and caches stay; Docker's and containerd's run directories are theirs.
-    kept = {home / name for name in ("engine", "venv", "backend", "pulumi", "cache", "log")}
+    kept = {home / name for name in ("engine", "venv", "backend", "pulumi", "cache", "log", f"stacks/{STACK}")}
+    # Namespaces are listed by themselves.
+    kept.add(Path("/run/netns"))
     kept |= {Path(name) for name in ("/run/docker", "/run/containerd", "/root/.cache", "/root/.pulumi")}
     kept |= {Path(name) for name in ("/run/systemd", "/run/user", "/run/udev", "/run/log")}
     for root in roots:
@@ -347,16 +419,24 @@ def differences(before: Mapping[str, list[str]], after: Mapping[str, list[str]])
     """Return what came (+) and what went (-), by kind; empty when nothing did."""
     found = {
         kind: [f"+{item}" for item in sorted(set(after[kind]) - set(before[kind]))]
-        # Other people's processes end when they like.
-        + [f"-{item}" for item in sorted(set(before[kind]) - set(after[kind])) if kind != "processes"]
+        + [f"-{item}" for item in sorted(set(before[kind]) - set(after[kind])) if kind not in COMES_AND_GOES]
         for kind in before
     }
     return {kind: items for kind, items in found.items() if items}
 
 
-def left_since(before: Mapping[str, list[str]], seconds: float = 15) -> dict[str, list[str]]:
-    """Return what came and what went since an inventory, and lasts: a health probe of another lab's is gone soon."""
+def left_since(
+    before: Mapping[str, list[str]], kinds: Collection[str] = (), seconds: float = 30
+) -> dict[str, list[str]]:
+    """Return what came and what went since an inventory, and lasts: a health probe of another lab's is gone soon.
+
+    Args:
+        before: the inventory.
+        kinds: what to look at; everything when not given.
+        seconds: how long something has to be there, or away, to count.
+    """
+    compared = {kind: before[kind] for kind in kinds or before}
     deadline = time.monotonic() + seconds
-    while (found := differences(before, inventory())) and time.monotonic() < deadline:
+    while (found := differences(compared, inventory())) and time.monotonic() < deadline:
         time.sleep(1)
     return found

@@ -38,3 +38,8 @@ def all_secrets(stack: str, containers: list[str]) -> Secrets:
     """Return the generated secrets and each container's own."""
     found = generated(stack)
     return Secrets({**found, **{name: enrolment_secret(found[MASTER], f"{name}.{DOMAIN}") for name in containers}})
+
+
+def leaked(secrets: Secrets, text: str) -> list[str]:
+    """Return the names of the secrets that a text has in clear."""
+    return sorted(name for name, value in secrets.items() if value in text)

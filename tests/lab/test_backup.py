@@ -34,7 +34,10 @@ def authority(lab: Lab) -> str:
     return inside(lab.of_role("puppet"), "sha256sum", "/var/lib/puppet/ca/ca_crt.pem")
 
 
-@pytest.mark.parametrize("anew", [False, pytest.param(True, marks=long_drill)], ids=["itself", "a lab built anew"])
+@long_drill
+@pytest.mark.parametrize(
+    "anew", [False, pytest.param(True, marks=pytest.mark.alone)], ids=["itself", "a lab built anew"]
+)
 def test_a_restored_lab_has_all_that_was_there_and_nothing_else(lab: Lab, tmp_path: Path, anew: bool) -> None:
     lab.settled()
     on = f"STACK={lab.stack}"

@@ -12,7 +12,7 @@ from tests.lab.conftest import Lab
 from tests.lab.harness import eventually, run
 from tests.lab.test_token import environment
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.shares]
 
 GUEST, LAUNCHED, VOLUME = "dashboard-seen", "dashboard-launched", "dashboard-volume"
 BOOT_SECONDS = 300.0

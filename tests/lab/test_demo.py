@@ -13,7 +13,7 @@ from tests.lab.conftest import Lab
 from tests.lab.harness import run
 from tests.lab.test_token import environment
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.shares]
 
 
 class Cloud:

@@ -14,7 +14,7 @@ from tests.lab import cloud as clouds
 from tests.lab.conftest import Lab
 from tests.lab.harness import PROJECT, eventually, inside, kill_all, kill_host, run
 
-pytestmark = [pytest.mark.lab, pytest.mark.drill]
+pytestmark = [pytest.mark.lab, pytest.mark.long_drill, pytest.mark.alone]
 
 SECONDS = 1200
 NAME = "test-destroy-cut-off"
@@ -54,7 +54,7 @@ def destroying(lab: Lab, volume: Any) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_make_lab_makes_whole_what_a_destroy_that_lost_its_power_left(
-    lab: Lab, destroying: subprocess.Popen[str], volume: Any
+    lab: Lab, destroying: subprocess.Popen[str], volume: Any, tmp_path: Path
 ) -> None:
     """The compute has left Nova by then, with its guest; its container, which remembers the guest, is stopped."""
     compute, galera = lab.of_role("compute"), lab.of_role("galera")
@@ -75,15 +75,5 @@ def test_make_lab_makes_whole_what_a_destroy_that_lost_its_power_left(
     cloud = clouds.connect(lab.openrc)
     assert cloud.compute.find_server(NAME) is None
     assert cloud.block_storage.get_volume(volume.id).status == "available"
-    server = cloud.compute.create_server(
-        name=f"{NAME}-after",
-        image_id=cloud.image.find_image("guest", ignore_missing=False).id,
-        flavor_id=cloud.compute.find_flavor("tiny", ignore_missing=False).id,
-        networks=[{"uuid": cloud.network.find_network("demo", ignore_missing=False).id}],
-    )
-    try:
-        server = cloud.compute.wait_for_server(server, wait=clouds.BOOT_SECONDS, interval=1)
-        assert server.compute_host == compute
-    finally:
-        cloud.compute.delete_server(server)
-        cloud.compute.wait_for_delete(server)
+    with clouds.guest(cloud, f"{NAME}-after", tmp_path, floating=False) as guest:
+        assert guest.server.compute_host == compute

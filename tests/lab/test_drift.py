@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -42,7 +43,7 @@ def planned(text: str) -> set[str]:
     return {word.removesuffix("...") for word in text.split() if word.endswith(KINDS)}
 
 
-@pytest.fixture
+@contextmanager
 def broken(lab: Lab) -> Iterator[dict[str, str]]:
     """Change one thing of each kind by hand; return how a preview has to put it, by the resource that mends it."""
     lab.settled()
@@ -59,7 +60,7 @@ def broken(lab: Lab) -> Iterator[dict[str, str]]:
     inside(server, "/etc/dockstack/bin/clean-certificates", fqdn)
     inside(cache, "supervisorctl", "stop", "memcached")
     inside(proxy, "sh", "-c", f"echo 'set server dashboard/{web} state maint' | nc -U -N /run/haproxy.sock")
-    yield {
+    told = {
         f"{cache}-files": f"{rendered} was edited",
         f"{web}-registration": f"{entry} is gone",
         f"{idle}-port": f"container {idle} is exited",
@@ -69,29 +70,34 @@ def broken(lab: Lab) -> Iterator[dict[str, str]]:
         f"{proxy}-health": f"{proxy}: {web} was taken out of service for dashboard",
         f"{web}-health": f"{web} does not work: ",
     }
-    # Whatever the test came to, the others find the lab as it was.
-    lab.pulumi("up", "--yes", "--skip-preview")
+    try:
+        yield told
+    except BaseException:
+        # The other tests find the lab as it was.
+        lab.pulumi("up", "--yes", "--skip-preview")
+        raise
 
 
-def test_what_was_changed_by_hand_is_told_and_mended_by_up(lab: Lab, broken: dict[str, str]) -> None:
-    before = started_at(lab.stack)
-    said = lab.pulumi("preview")
-    for reason in broken.values():
-        assert re.search(f"{re.escape(reason)}[^;]*; `pulumi up` mends it", said), reason
-    assert planned(said) == set(broken)
+def test_what_was_changed_by_hand_is_told_and_mended_by_up(lab: Lab) -> None:
+    with broken(lab) as told:
+        before = started_at(lab.stack)
+        said = lab.pulumi("preview")
+        for reason in told.values():
+            assert re.search(f"{re.escape(reason)}[^;]*; `pulumi up` mends it", said), reason
+        assert planned(said) == set(told)
 
-    lab.pulumi("up", "--yes", "--skip-preview")
+        lab.pulumi("up", "--yes", "--skip-preview")
 
-    lab.pulumi("preview", "--expect-no-changes")
-    idle = lab.of_role("tempest")
-    assert {name: when for name, when in started_at(lab.stack).items() if name != idle} == {
-        name: when for name, when in before.items() if name != idle
-    }
-    lab.settled()
-    web = lab.of_role("dashboard")
-    # The new certificate is good for a run.
-    done = run("docker", "exec", web, "puppet", "agent", "--test", "--noop", "--color", "false", check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
+        lab.pulumi("preview", "--expect-no-changes")
+        idle = lab.of_role("tempest")
+        assert {name: when for name, when in started_at(lab.stack).items() if name != idle} == {
+            name: when for name, when in before.items() if name != idle
+        }
+        lab.settled()
+        web = lab.of_role("dashboard")
+        # The new certificate is good for a run.
+        done = run("docker", "exec", web, "puppet", "agent", "--test", "--noop", "--color", "false", check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
 
 
 @long_drill

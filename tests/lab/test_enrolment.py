@@ -11,7 +11,7 @@ from tests.lab.conftest import Lab
 from tests.lab.harness import HOME, inspect, network_of, run
 from tests.lab.secrets_of_lab import master_secret
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.shares]
 
 INTRUDER = "lab-intruder"
 ROLE_EXTENSION = "1.3.6.1.4.1.34380.1.1.13"

@@ -18,7 +18,7 @@ from tests.lab.cloud import Cloud, Guest
 from tests.lab.conftest import Lab
 from tests.lab.harness import Make, eventually, inside, plain, run
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.shares]
 
 PING_SECONDS = 0.2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.lab.conftest import Lab
-from tests.lab.harness import PROJECT, puppet_runs, run, started_at
+from tests.lab.harness import PROJECT, run, started_at
 
 pytestmark = pytest.mark.lab
 
@@ -21,11 +21,6 @@ def test_a_second_up_changes_nothing_and_restarts_nothing(lab: Lab) -> None:
 
 def test_a_refresh_finds_no_drift(lab: Lab) -> None:
     run("pulumi", "preview", "--refresh", "--stack", lab.stack, "--expect-no-changes", "--non-interactive")
-
-
-def test_the_second_puppet_run_of_every_container_changes_nothing(lab: Lab) -> None:
-    for name, done in puppet_runs(lab.services, "--detailed-exitcodes").items():
-        assert done.returncode == 0, f"{name}: {done.returncode}\n{done.stdout}\n{done.stderr}"
 
 
 def test_make_lab_from_a_second_clone_changes_nothing(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -14,7 +14,7 @@ from tests.lab.conftest import Lab
 from tests.lab.harness import inside, run
 from tests.lab.test_token import environment
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.shares]
 
 BYTES = 64 * 1024 * 1024
 """More than haproxy and uwsgi hold in their buffers."""

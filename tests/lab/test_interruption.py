@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.lab.conftest import STACK
 from tests.lab.harness import (
     HOME,
     PROJECT,
+    STACK,
     Make,
     Stack,
     eventually,
@@ -22,6 +22,7 @@ from tests.lab.harness import (
     kill_all,
     kill_engine,
     left_since,
+    long_drill,
     made_so_far,
     plain,
     run,
@@ -42,7 +43,7 @@ def cut_off(made: Stack, containers: int, kill: Kill = kill_engine) -> None:
     made.pulumi("cancel", "--yes")
 
 
-@pytest.mark.parametrize("containers", [1, 4, 9])
+@pytest.mark.parametrize("containers", [4, *(pytest.param(count, marks=long_drill) for count in (1, 9))])
 def test_an_up_killed_on_the_way_is_finished_by_the_next(stack: Make, containers: int) -> None:
     made = stack("t9", plain(9, COUNT))
     cut_off(made, containers)
@@ -66,6 +67,7 @@ def test_an_up_ended_by_ctrl_c_is_continued_by_the_next_without_more_ado(stack: 
     made.preview("--expect-no-changes")
 
 
+@long_drill
 def test_a_half_made_lab_is_destroyed_cleanly(stack: Make) -> None:
     before = inventory()
     made = stack("t10", plain(10, COUNT))

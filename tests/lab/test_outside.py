@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.lab.conftest import Lab
-from tests.lab.harness import run
+from tests.lab.harness import STACK, run
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.shares]
 
 HOST, NEIGHBOUR = "10.86.40.1", "10.86.40.2"
-SPACE = "dockstack-test"
+SPACE, LINK = f"{STACK}-neighbour", f"{STACK}-neighbour"[:15]
 PORTS = {
     "dnsmasq": 53, "puppet": 8140, "galera": 3306, "rabbitmq": 5672, "memcached": 11211, "keystone": 5000,
     "ceph": 3300, "nova": 8774, "neutron": 9696, "glance": 9292,
@@ -26,9 +27,9 @@ def neighbour() -> Iterator[None]:
     within = ("ip", "-n", SPACE)
     run("ip", "netns", "add", SPACE)
     try:
-        run("ip", "link", "add", "dstest0", "type", "veth", "peer", "name", "eth0", "netns", SPACE)
-        run("ip", "address", "add", f"{HOST}/24", "dev", "dstest0")
-        run("ip", "link", "set", "dstest0", "up")
+        run("ip", "link", "add", LINK, "type", "veth", "peer", "name", "eth0", "netns", SPACE)
+        run("ip", "address", "add", f"{HOST}/24", "dev", LINK)
+        run("ip", "link", "set", LINK, "up")
         run(*within, "address", "add", f"{NEIGHBOUR}/24", "dev", "eth0")
         run(*within, "link", "set", "eth0", "up")
         run(*within, "route", "add", "default", "via", HOST)
@@ -50,6 +51,8 @@ def test_a_neighbour_of_the_host_reaches_no_service(lab: Lab) -> None:
     services = lab.services.items()
     targets = [(lab.addresses[name], PORTS[service["role"]]) for name, service in services if service["role"] in PORTS]
     targets.append((lab.settings()["config"]["dockstack:common"]["vip"], PORTS["keystone"]))
-    for address, port in targets:
-        socket.create_connection((address, port), timeout=5).close()
-        assert not reached_from_outside(address, port), f"{address}:{port}"
+    for target in targets:
+        socket.create_connection(target, timeout=5).close()
+    with ThreadPoolExecutor(len(targets)) as pool:
+        reached = pool.map(lambda target: reached_from_outside(*target), targets)
+        assert [target for target, was in zip(targets, reached, strict=True) if was] == []

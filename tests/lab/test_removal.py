@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.lab import cloud as clouds
+from tests.lab import one_more_compute
 from tests.lab.conftest import Lab
 from tests.lab.harness import eventually, inside, long_drill, run, started_at
 
@@ -36,8 +39,8 @@ class Case:
 
 
 NOVA = ("compute", "conductor", "scheduler")
+CINDER = Case("cinder", frozenset({"cinder", "8776"}), frozenset(ANY | API | {"queues"}), queues="cinder-")
 CASES = [
-    Case("cinder", frozenset({"cinder", "8776"}), frozenset(ANY | API | {"queues"}), queues="cinder-"),
     Case(
         "neutron",
         frozenset({"neutron", "9696"}),
@@ -122,38 +125,57 @@ def traces(lab: Lab, case: Case, addresses: Mapping[str, str]) -> dict[str, list
     return {kind: words for kind, words in of_it.items() if words}
 
 
-@pytest.mark.parametrize(
-    "case", [CASES[0], *(pytest.param(case, marks=long_drill) for case in CASES[1:])], ids=lambda case: case.role
-)
-def test_a_removed_service_leaves_nothing_and_comes_back(lab: Lab, tmp_path: Path, case: Case) -> None:
-    lab.settled()
+@contextmanager
+def removed(lab: Lab, directory: Path, case: Case, settings: dict[str, Any]) -> Iterator[None]:
+    """Take a service out of a configuration and update to it, see that it leaves nothing, and that it comes back."""
     name = lab.of_role(case.role)
-    removed = {name, *(lab.of_role(role) for role in case.along)}
-    addresses = {each: lab.addresses[each] for each in removed}
+    gone = {name, *(lab.of_role(role) for role in case.along)}
+    addresses = {each: lab.addresses[each] for each in gone}
     known = traces(lab, case, addresses)
     assert case.kinds <= set(known)
+    before = started_at(lab.stack)
 
-    settings = lab.settings()
-    for each in removed:
+    for each in gone:
         del settings["config"]["dockstack:containers"][each]
     # Its guest's image is Glance's.
     settings["config"]["dockstack:demo"] = case.role != "glance"
-    before = started_at(lab.stack)
-    with lab.changed(settings, tmp_path) as said:
+    with lab.changed(settings, directory) as said:
         assert traces(lab, case, addresses) == {}
         # Its own resources go, others are told, and no other container is replaced or restarted.
         assert f"- docker:index:Container {name} delete" in said
         for role in ("keystone", "galera", "haproxy") if case.kinds >= API else ():
             assert f"~ command:local:Command {lab.of_role(role)}-provisioning update" in said
         after = started_at(lab.stack)
-        assert after == {other: when for other, when in before.items() if other not in removed}
+        others = {other: when for other, when in before.items() if other not in gone}
+        assert {other: after.get(other) for other in others} == others
+        assert not gone & after.keys()
+        yield
 
     lab.settled()
     # A queue is there from when its program first hears it.
     eventually("all is there that was", lambda: traces(lab, case, addresses) == known, 120, 2)
-    if case.role == "cinder":
-        with clouds.volume(clouds.connect(lab.openrc), "test-after-return") as disk:
-            assert disk.name == "test-after-return"
+    assert {other: when for other, when in started_at(lab.stack).items() if other not in gone} == others
+
+
+def test_cinder_goes_while_a_compute_comes_and_both_are_taken_back(lab: Lab, tmp_path: Path) -> None:
+    lab.settled()
+    settings = lab.settings()
+    extra = one_more_compute.add_to(settings, lab)
+    with removed(lab, tmp_path, CINDER, settings):
+        cloud = clouds.connect(lab.openrc)
+        server = one_more_compute.takes_a_guest(lab, cloud, extra)
+    cloud = clouds.connect(lab.openrc)
+    one_more_compute.has_left_nothing(lab, cloud, extra, server)
+    with clouds.volume(cloud, "test-after-return") as disk:
+        assert disk.name == "test-after-return"
+
+
+@long_drill
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.role)
+def test_a_removed_service_leaves_nothing_and_comes_back(lab: Lab, tmp_path: Path, case: Case) -> None:
+    lab.settled()
+    with removed(lab, tmp_path, case, lab.settings()):
+        pass
 
 
 CHURN = """

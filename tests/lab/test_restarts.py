@@ -1,4 +1,4 @@
-"""Each container has its address, gateway and MTU back within two seconds of any start, and the token still issues."""
+"""Each container has its address, gateway and MTU back within two seconds of any start, and services what they had."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.cloud import connect, needs, volume
 from tests.lab.conftest import Lab
 from tests.lab.harness import PROJECT, eventually, inspect, interface, long_drill, run, started_at
+from tests.lab.rbd import read, write
 from tests.lab.test_token import environment
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 LIMIT_SECONDS = 2.0
 SERVICE_SECONDS = 120.0
+TEXT = "what was written before"
 
 
 def token(lab: Lab) -> bool:
@@ -41,7 +44,8 @@ def _moment(text: str) -> float:
     return datetime.datetime.fromisoformat(text[:26].rstrip("Z") + "+00:00").timestamp()
 
 
-@pytest.mark.parametrize("way", ["restart", pytest.param("kill", marks=long_drill)])
+@long_drill
+@pytest.mark.parametrize("way", ["restart", "kill"])
 def test_every_container_has_its_port_back_after_docker(lab: Lab, way: str) -> None:
     took = {}
     for name, address in lab.addresses.items():
@@ -54,13 +58,15 @@ def test_every_container_has_its_port_back_after_docker(lab: Lab, way: str) -> N
     lab.settled()
 
 
+@pytest.mark.alone
 def test_every_container_has_its_port_back_after_the_docker_daemon_was_killed(lab: Lab) -> None:
-    # An engine that doesn't keep its containers over its own end starts all of them at the same moment, on whatever
-    # processors there are: a second try for a busy machine.
-    tries = [_after_the_daemon_was_killed(lab) for _ in range(2)]
-    for ports in tries:
-        print("killed daemon: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in ports.items()))
-    assert min(max(ports.values()) for ports in tries) < LIMIT_SECONDS, tries
+    took = _after_the_daemon_was_killed(lab)
+    if max(took.values()) >= LIMIT_SECONDS:
+        # An engine that doesn't keep its containers over its own end starts all of them at the same moment, on whatever
+        # processors there are: a second try for a busy machine.
+        took = _after_the_daemon_was_killed(lab)
+    print("killed daemon: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in took.items()))
+    assert max(took.values()) < LIMIT_SECONDS, took
     # The keeper follows the new engine.
     name = lab.of_role("dnsmasq")
     before = inspect(name)["State"]["StartedAt"]
@@ -117,3 +123,17 @@ def _comm(process: Path) -> str:
         return (process / "comm").read_text().strip()
     except OSError:
         return ""
+
+
+@long_drill
+def test_volumes_and_their_service_come_back_after_a_restart(lab: Lab) -> None:
+    cloud = connect(lab.openrc)
+    needs(cloud, "volumev3")
+    with volume(cloud, "lasting") as disk:
+        write(lab, disk, TEXT)
+        run("docker", "restart", lab.of_role("ceph"), lab.of_role("cinder"))
+        lab.settled()
+        assert {service.state for service in cloud.block_storage.services()} == {"up"}
+        with volume(cloud, "after-restart"):
+            pass
+        assert read(lab, disk, len(TEXT)) == TEXT

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path
-
 import pytest
 
 from tests.lab.conftest import Lab
-from tests.lab.harness import HOME, puppet_runs, run
-from tests.lab.secrets_of_lab import Secrets, all_secrets
+from tests.lab.harness import HOME, run
+from tests.lab.secrets_of_lab import Secrets, all_secrets, leaked
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.shares]
 
 
 @pytest.fixture(scope="module")
@@ -22,40 +19,11 @@ def secrets(lab: Lab) -> Secrets:
     return found
 
 
-def leaked(secrets: Secrets, text: str) -> list[str]:
-    return sorted(name for name, value in secrets.items() if value in text)
-
-
 def test_no_secret_is_in_the_state_in_clear(lab: Lab, secrets: Secrets) -> None:
     assert leaked(secrets, run("pulumi", "stack", "export", "--stack", lab.stack).stdout) == []
     for path in (HOME / "backend").rglob("*"):
         if path.is_file():
             assert leaked(secrets, path.read_text(errors="replace")) == [], path
-
-
-def test_no_secret_is_among_the_arguments_of_any_process_while_puppet_runs(lab: Lab, secrets: Secrets) -> None:
-    seen: set[str] = set()
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.is_set():
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    seen.update(leaked(secrets, path.read_bytes().decode(errors="replace")))
-                except OSError:
-                    continue
-            over.wait(0.01)
-
-    lab.settled()
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        done = puppet_runs(lab.services, "--logdest", "console")
-    finally:
-        over.set()
-        watcher.join()
-    assert {name: each.stdout for name, each in done.items() if each.returncode} == {}
-    assert seen == set()
 
 
 def test_no_secret_is_in_a_log_or_in_what_docker_tells(lab: Lab, secrets: Secrets) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.lab.conftest import Lab
-from tests.lab.harness import PROJECT, eventually, inside, run
+from tests.lab.harness import PROJECT, eventually, inside, inspect, run
 
 pytestmark = pytest.mark.lab
 
@@ -45,6 +45,9 @@ def test_what_is_broken_is_told_with_the_command_that_mends_it(lab: Lab) -> None
     assert "its program memcached is STOPPED" in faults[cache]["reason"]
     assert "503" in faults["placement"]["reason"]
     assert run("make", "status", f"STACK={lab.stack}", check=False).returncode != 0
+    # Docker's own health tells it too.
+    eventually(f"{cache} is unhealthy", lambda: inspect(cache)["State"]["Health"]["Status"] == "unhealthy", 60, 1)
+    assert "memcached STOPPED" in inspect(cache)["State"]["Health"]["Log"][-1]["Output"]
 
     for subject in (placement, cache):
         subprocess.run(shlex.split(faults[subject]["mend"]), cwd=PROJECT, check=True, capture_output=True)

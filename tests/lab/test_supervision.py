@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.lab.conftest import Lab
-from tests.lab.harness import eventually, inside, inspect, run
+from tests.lab.harness import eventually, inside, inspect, long_drill, run
 
 pytestmark = pytest.mark.lab
 
@@ -35,18 +35,7 @@ def test_a_killed_program_is_restarted_and_shows_in_the_health(lab: Lab) -> None
     assert _programs(memcached)["memcached"][1] < before[1] + 5
 
 
-def test_a_program_that_stays_down_makes_its_container_unhealthy(lab: Lab) -> None:
-    memcached = lab.of_role("memcached")
-    inside(memcached, "supervisorctl", "stop", "memcached")
-    try:
-        eventually("unhealthy", lambda: _health(memcached) == "unhealthy", 60, 1)
-        said = inspect(memcached)["State"]["Health"]["Log"][-1]["Output"]
-        assert "memcached STOPPED" in said
-    finally:
-        inside(memcached, "supervisorctl", "start", "memcached")
-    eventually("healthy", lambda: _health(memcached) == "healthy", 60, 1)
-
-
+@long_drill
 def test_an_erlang_program_that_comes_first_leaves_the_port_mapper_to_supervisord(lab: Lab) -> None:
     broker = lab.of_role("rabbitmq")
     heard = _heard(broker)

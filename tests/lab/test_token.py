@@ -13,7 +13,7 @@ import pytest
 from tests.lab.conftest import Lab
 from tests.lab.harness import inside, inspect, run
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.shares]
 
 
 def environment(openrc: str) -> dict[str, str]:

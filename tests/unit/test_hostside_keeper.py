@@ -7,6 +7,7 @@ import queue
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ class World:
         self.unhealthy: set[str] = set()
         self.after_listing: Callable[[], None] = lambda: None
         self.attach_fails = 0
+        self.told = 0
+        self.subscribed = 0
+        self.done: Counter[str] = Counter()
         self.end: Callable[..., None] = lambda *_: None
 
     def add(self, name: str, status: str = "running", policy: str = "always", **labels: str) -> None:
@@ -49,6 +53,7 @@ class World:
         labels = self.containers[name]["labels"]
         if status is not None:
             self.containers[name]["status"] = status
+        self.told += 1
         self.feed.put({"Action": action, "Actor": {"Attributes": {"name": name, **labels}}})
 
     def listed(self, stack: str) -> list[dict[str, Any]]:
@@ -86,6 +91,7 @@ class World:
 
     def events(self, stack: str) -> Iterator[dict[str, Any]]:
         assert stack == "lab"
+        self.subscribed += 1
         yield {}
         while (event := self.feed.get()) is not None:
             yield event
@@ -144,6 +150,19 @@ class World:
         return broken
 
 
+def counted(world: World) -> Callable[..., None]:
+    """Return the keeper's own way to do a piece of work, which then counts as done."""
+    guarded = keeper.Keeper._guarded
+    lock = threading.Lock()
+
+    def guarded_and_counted(self: keeper.Keeper, what: str, work: Any, *arguments: Any) -> None:
+        guarded(self, what, work, *arguments)
+        with lock:
+            world.done[work.__name__] += 1
+
+    return guarded_and_counted
+
+
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     played = World()
@@ -160,6 +179,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(keeper, "run", played.command)
     monkeypatch.setattr(keeper, "STOP_NOTICE_SECONDS", 0.1)
     monkeypatch.setattr(keeper, "GATHER_SECONDS", 0.05)
+    monkeypatch.setattr(keeper.Keeper, "_guarded", counted(played))
     monkeypatch.setattr(signal, "signal", lambda _number, handler: setattr(played, "end", handler))
     return played
 
@@ -183,11 +203,11 @@ def running(world: World, directory: Path) -> Iterator[threading.Thread]:
 
 
 def settle(world: World) -> None:
-    """Give the keeper the time that an event takes."""
-    deadline = time.monotonic() + 5
-    while not world.feed.empty() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.25)
+    """Wait until the keeper has done what all that was told asks of it, its second thoughts included."""
+    assert eventually(lambda: world.done["_handle"] == world.told and 0 < world.subscribed <= world.done["sweep"])
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join(5)
 
 
 def names(directory: Path) -> set[str]:
