@@ -54,8 +54,10 @@ class profile::keystone (
     enable_proxy_headers_parsing => true,
     # What bcrypt takes; with more, Keystone warns at every login.
     max_password_length          => 72,
-    # The exec below does it, whenever the database turns out to need it.
+    # The exec below does all three in one go, whenever they turn out to be needed.
     sync_db                      => false,
+    enable_fernet_setup          => false,
+    enable_credential_setup      => false,
     default_transport_url        => os_transport_url({
       'transport' => 'rabbit',
       'hosts'     => $rabbit_hosts,
@@ -100,7 +102,12 @@ class profile::keystone (
     })),
     require   => Anchor['keystone::install::end'],
   }
-  # The title puts it after the making of the keys.
+  -> file { ['/etc/keystone/fernet-keys', '/etc/keystone/credential-keys']:
+    ensure => directory,
+    owner  => 'keystone',
+    group  => 'keystone',
+    mode   => '0600',
+  }
   -> exec { 'keystone bootstrap':
     command   => '/etc/dockstack/bin/keystone-bootstrap apply',
     unless    => '/etc/dockstack/bin/keystone-bootstrap check',
