@@ -42,6 +42,7 @@ def _secrets(_demands: Demands) -> SecretNames:
 ROLE = Role(
     name="nova",
     memory_mib=850,
+    # Scheduler and conductor end where Keystone knows no user nova yet.
     needs={"keystone": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "placement": Stage.ATTACHED},
     wants={"memcached": Stage.HEALTHY},
     frontends=(
