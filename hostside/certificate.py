@@ -9,11 +9,9 @@ from hostside.errors import StepError
 from hostside.process import CommandFailed
 
 STEP = "getting its certificate"
-ATTRIBUTES = "/etc/puppet/csr_attributes.yaml"
+REQUEST = "/etc/dockstack/bin/request-certificate"
 SSL = "/var/lib/puppet/ssl"
 """The agent's directory of keys and certificates, Debian's default. Asking Puppet itself would take seconds."""
-PP_ROLE = "1.3.6.1.4.1.34380.1.1.13"
-"""OID of the trusted certificate extension pp_role (Puppet's registered IDs)."""
 SERVER_SECONDS = 90.0
 """How long the Puppet server's name may take to resolve and to answer."""
 
@@ -21,10 +19,10 @@ SERVER_SECONDS = 90.0
 def issue(container: str, *, fqdn: str, server: str, role: str, secret: str) -> str:
     """Make the container ask for its certificate, unless it has one of this authority's; return what was done.
 
-    The secret travels over standard input, is in a file of mode 0600 while the request is made, and is gone then.
+    The secret travels over standard input, and is in no file.
 
     Raises:
-        StepError: with the agent's last lines.
+        StepError: with the last lines of what the authority, or the way to it, has said.
     """
     try:
         if _has_certificate(container, fqdn):
@@ -33,14 +31,7 @@ def issue(container: str, *, fqdn: str, server: str, role: str, secret: str) -> 
             # The server has lost its volume: whatever its former authority signed, the container included, is void.
             _forget(container, fqdn, authority=True)
         await_server(container, server, STEP)
-        attributes = f"custom_attributes:\n  1.2.840.113549.1.9.7: {secret}\nextension_requests:\n  {PP_ROLE}: {role}\n"
-        containers.execute(container, ["sh", "-c", f"umask 077 && cat > {ATTRIBUTES}"], stdin=attributes)
-        try:
-            # Without the keep-alive limit the agent waits 30 s on its first connection before it asks again.
-            patience = ["--http_keepalive_timeout", "0", "--waitforcert", "2", "--maxwaitforcert", "20"]
-            containers.execute(container, ["puppet", "ssl", "bootstrap", "--color", "false", *patience], timeout=180)
-        finally:
-            containers.execute(container, ["rm", "-f", ATTRIBUTES])
+        containers.execute(container, [REQUEST, server, fqdn, role], stdin=f"{secret}\n", timeout=180)
     except CommandFailed as error:
         raise StepError(container, STEP, "the Puppet server did not sign", str(error).splitlines()[-10:]) from error
     return "issued"

@@ -27,7 +27,7 @@ def resume(container: str) -> bool:
 
 
 def is_silent(found: Mapping[str, Any], now: datetime.datetime) -> bool:
-    """Say whether three probes in a row have not been made.
+    """Say whether two probes in a row have not been made.
 
     Args:
         found: what the engine knows of the container.
@@ -38,6 +38,6 @@ def is_silent(found: Mapping[str, Any], now: datetime.datetime) -> bool:
         return False
     interval, timeout = (int(check.get(key) or USUAL_NANOSECONDS) for key in ("Interval", "Timeout"))
     made = [state["StartedAt"], *(probe["End"] for probe in state["Health"].get("Log") or ())]
-    return (now - max(datetime.datetime.fromisoformat(moment) for moment in made)).total_seconds() > 3 * (
+    return (now - max(datetime.datetime.fromisoformat(moment) for moment in made)).total_seconds() > 2 * (
         interval + timeout
     ) / 1e9

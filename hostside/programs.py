@@ -17,11 +17,13 @@ ENDED = ("STOPPED", "EXITED", "FATAL")
 """States of a program that supervisord doesn't start again by itself."""
 SOCKET = "/proc/{pid}/root/run/supervisor.sock"
 TIMEOUT_SECONDS = 10
+STOP_SECONDS = 120
+"""How long supervisord may take to answer where it first ends programs."""
 
 
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
         self._path = path
 
     def connect(self) -> None:
@@ -31,12 +33,31 @@ class _Connection(http.client.HTTPConnection):
 
 
 class _Transport(xmlrpc.client.Transport):
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, timeout: float) -> None:
         super().__init__()
-        self._path = path
+        self._path, self._timeout = path, timeout
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        return _Connection(self._path)
+        return _Connection(self._path, self._timeout)
+
+
+def follow_files(container: str, path: str) -> None:
+    """Have supervisord follow its files: end what has gone, start what has come, and start anew what has changed.
+
+    Args:
+        container: the container, for what is said of it.
+        path: its supervisord's socket.
+
+    Raises:
+        StepError: when supervisord doesn't answer, or refuses, as it does with a file that it can't read.
+    """
+    with _asked(container, path, STOP_SECONDS) as supervisor:
+        ((added, changed, removed),) = supervisor.reloadConfig()
+        for name in (*removed, *changed):
+            supervisor.stopProcessGroup(name)
+            supervisor.removeProcessGroup(name)
+        for name in (*added, *changed):
+            supervisor.addProcessGroup(name)
 
 
 @dataclass(frozen=True)
@@ -100,10 +121,10 @@ def start_given_up(container: str, path: str) -> list[str]:
 
 
 @contextmanager
-def _asked(container: str, path: str) -> Iterator[Any]:
-    """Give the methods of a container's supervisord; what it says against them is an error of the container's."""
+def _asked(container: str, path: str, timeout: float = TIMEOUT_SECONDS) -> Iterator[Any]:
+    """Give supervisord's own methods, http://supervisord.org/api.html; what it says against them is the container's."""
     try:
-        with xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(path)) as server:
+        with xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(path, timeout)) as server:
             yield server.supervisor
     except (xmlrpc.client.Error, http.client.HTTPException) as error:
         raise StepError(container, STEP, str(error)) from error

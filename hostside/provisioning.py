@@ -14,9 +14,12 @@ from hostside.errors import StepError
 STEP = "its Puppet run"
 AGENT = [
     "puppet", "agent", "--onetime", "--no-daemonize", "--no-usecacheonfailure", "--detailed-exitcodes",
-    "--waitforlock", "300", "--color", "false", "--logdest", "console",
+    "--waitforlock", "300", "--color", "false", "--logdest", "console", "--environment", "production",
 ]  # fmt: skip
-"""The agent, once; a run that an interrupted ``up`` left behind is waited for."""
+"""The agent, once; a run that an interrupted ``up`` left behind is waited for.
+
+The environment is named, or the agent would ask the server for it first.
+"""
 CHANGED = 2
 PROGRESS_SECONDS = 10.0
 LIMIT_SECONDS = 1800.0

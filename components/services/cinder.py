@@ -70,7 +70,8 @@ ROLE = Role(
         "haproxy": Stage.HEALTHY,
         "galera": Stage.HEALTHY,
         "rabbitmq": Stage.HEALTHY,
-        "keystone": Stage.HEALTHY,
+        # Asked when Cinder is, so that it may come up at the same time.
+        "keystone": Stage.ATTACHED,
     },
     wants={"memcached": Stage.HEALTHY, "ceph": Stage.HEALTHY},
     # One volume service owns the volumes; a second would need a lock manager to share them.

@@ -28,7 +28,8 @@ ROLE = Role(
     aliases=("horizon", "openstack-dashboard"),
     memory_mib=150,
     most=None,
-    needs={"haproxy": Stage.HEALTHY, "keystone": Stage.HEALTHY, "memcached": Stage.HEALTHY},
+    # Keystone is asked when the service is, so that it may come up at the same time.
+    needs={"haproxy": Stage.HEALTHY, "keystone": Stage.ATTACHED, "memcached": Stage.HEALTHY},
     # Without a session it answers with a way to the login page, and that takes it next to nothing.
     frontends=(Frontend(name="dashboard", port=80, check_path="/horizon/", url="/horizon/"),),
     checks=(Check(port=80, path="/horizon/auth/login/"),),

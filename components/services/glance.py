@@ -29,7 +29,8 @@ ROLE = Role(
     name="glance",
     memory_mib=170,
     shares=(UWSGI_FILES,),
-    needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "keystone": Stage.HEALTHY},
+    # Keystone is asked when the service is, so that it may come up at the same time.
+    needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "keystone": Stage.ATTACHED},
     wants={"memcached": Stage.HEALTHY},
     data={"images": "/var/lib/glance"},
     frontends=(Frontend(name="glance", port=PORT, check_path="/healthcheck"),),

@@ -33,7 +33,8 @@ ROLE = Role(
     name="keystone",
     memory_mib=350,
     shares=(UWSGI_FILES,),
-    needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY},
+    # It would have something to say to RabbitMQ only if notifications were turned on.
+    needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.ATTACHED},
     wants={"memcached": Stage.HEALTHY},
     secret_aliases={"keystone_admin": ("keystone_admin_password",)},
     data={"fernet": "/etc/keystone/fernet-keys", "credential": "/etc/keystone/credential-keys"},

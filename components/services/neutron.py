@@ -45,7 +45,8 @@ ROLE = Role(
     sysctls=network.SYSCTLS,
     tenant_port=True,
     provider_port=True,
-    needs={"keystone": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "haproxy": Stage.HEALTHY},
+    # Keystone is asked when the service is, so that it may come up at the same time.
+    needs={"keystone": Stage.ATTACHED, "galera": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "haproxy": Stage.HEALTHY},
     wants={"memcached": Stage.HEALTHY},
     frontends=(Frontend(name="neutron", port=9696, check_path="/"),),
     databases=("neutron",),

@@ -43,6 +43,7 @@ ROLE = Role(
     name="nova",
     memory_mib=850,
     shares=(UWSGI_FILES,),
+    # Scheduler and conductor end where Keystone knows no user nova yet.
     needs={"keystone": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "placement": Stage.ATTACHED},
     wants={"memcached": Stage.HEALTHY},
     frontends=(

@@ -29,7 +29,8 @@ ROLE = Role(
     name="placement",
     memory_mib=120,
     shares=(UWSGI_FILES,),
-    needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "keystone": Stage.HEALTHY},
+    # Keystone is asked when the service is, so that it may come up at the same time.
+    needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "keystone": Stage.ATTACHED},
     wants={"memcached": Stage.HEALTHY},
     frontends=(Frontend(name="placement", port=PORT, check_path="/"),),
     identities=(

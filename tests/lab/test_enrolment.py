@@ -8,7 +8,7 @@ import pytest
 
 from components.secrets import enrolment_secret
 from tests.lab.conftest import Lab
-from tests.lab.harness import HOME, inspect, network_of, run
+from tests.lab.harness import HOME, inside, inspect, network_of, run
 from tests.lab.secrets_of_lab import master_secret
 
 pytestmark = [pytest.mark.lab, pytest.mark.shares]
@@ -98,3 +98,29 @@ def test_the_secret_of_one_container_is_of_no_use_under_the_name_of_another(lab:
         done = run("docker", "exec", "-i", "-u", "puppet", puppet, policy, victim, stdin=request, check=False)
         verdicts[what] = done.returncode == 0
     assert verdicts == {"right": True, "of another": False, "wrong role": False}
+
+
+def test_a_request_that_was_cut_off_before_its_answer_may_be_repeated(lab: Lab) -> None:
+    name = lab.of_role("memcached")
+    fqdn, server = f"{name}.dockstack.lab", f"{lab.of_role('puppet')}.dockstack.lab"
+    certificate = f"/var/lib/puppet/ssl/certs/{fqdn}.pem"
+    signed_before = inside(name, "cat", certificate)
+    inside(name, "mv", certificate, f"{certificate}.away")
+    secret = enrolment_secret(master_secret(lab.stack), fqdn)
+    try:
+        inside(name, "/etc/dockstack/bin/request-certificate", server, fqdn, "memcached", stdin=f"{secret}\n")
+        assert inside(name, "cat", certificate) == signed_before
+    finally:
+        inside(name, "mv", f"{certificate}.away", certificate)
+
+
+def test_a_request_that_is_refused_says_so_and_leaves_no_certificate(lab: Lab, intruder: str) -> None:
+    request = ("docker", "exec", "-i", intruder, "/etc/dockstack/bin/request-certificate")
+    name = "alien.dockstack.lab"
+    try:
+        done = run(*request, f"{lab.of_role('puppet')}.dockstack.lab", name, "memcached", stdin="wrong\n", check=False)
+        assert done.returncode == 1
+        assert f"no certificate for {name}" in done.stderr
+        assert run("docker", "exec", intruder, "ls", "/var/lib/puppet/ssl/certs").stdout.split() == ["ca.pem"]
+    finally:
+        run("docker", "exec", lab.of_role("puppet"), "/etc/dockstack/bin/clean-certificates", name)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 
 from tests.lab.conftest import Lab
-from tests.lab.harness import eventually, inside, inspect, long_drill, run
+from tests.lab.harness import eventually, inside, inspect, long_drill, puppet_runs, run
 
 pytestmark = pytest.mark.lab
+
+CHANGED = 2
+"""Puppet's exit code of a run that changed something."""
 
 
 def test_supervisord_is_process_1_of_every_container(lab: Lab) -> None:
@@ -33,6 +37,31 @@ def test_a_killed_program_is_restarted_and_shows_in_the_health(lab: Lab) -> None
     inside(memcached, "pkill", "-KILL", "--exact", "memcached")
     eventually("runs again", lambda: _programs(memcached).get("memcached", ("", 0))[0] == "RUNNING", 20)
     assert _programs(memcached)["memcached"][1] < before[1] + 5
+
+
+def test_a_puppet_run_starts_a_program_and_waits_for_it(lab: Lab) -> None:
+    memcached = lab.of_role("memcached")
+    inside(memcached, "supervisorctl", "stop", "memcached")
+    assert _agent(memcached).returncode == CHANGED
+    assert _programs(memcached)["memcached"][0] == "RUNNING"
+    assert _agent(memcached).returncode == 0
+
+
+@long_drill
+def test_a_puppet_run_fails_with_the_last_lines_of_a_program_that_ends_again_and_again(lab: Lab) -> None:
+    memcached = lab.of_role("memcached")
+    program, away = "/usr/bin/memcached", "/usr/bin/memcached.away"
+    inside(memcached, "mv", program, away)
+    inside(memcached, "sh", "-c", f"printf '#!/bin/sh\\necho no cache today\\n' > {program}; chmod 755 {program}")
+    try:
+        inside(memcached, "supervisorctl", "restart", "memcached", check=False)
+        done = _agent(memcached)
+        assert done.returncode not in (0, CHANGED)
+        assert "memcached is FATAL; its last lines:" in done.stdout + done.stderr
+        assert "no cache today" in done.stdout + done.stderr
+    finally:
+        inside(memcached, "mv", away, program)
+        inside(memcached, "supervisorctl", "start", "memcached")
 
 
 @long_drill
@@ -68,6 +97,10 @@ def test_no_container_is_privileged_and_only_the_keeper_sees_the_docker_socket(l
         assert found["HostConfig"]["Privileged"] is False
         sockets = [mount for mount in found["Mounts"] if "docker.sock" in mount["Source"]]
         assert bool(sockets) == name.endswith("-keeper"), name
+
+
+def _agent(container: str) -> subprocess.CompletedProcess[str]:
+    return puppet_runs([container], "--detailed-exitcodes")[container]
 
 
 def _health(container: str) -> str:

@@ -53,7 +53,8 @@ def test_what_depends_on_others_is_made_after_them_and_removed_before_them(
 ) -> None:
     everything = {"router": ROUTER, "network": NETWORK, "image": IMAGE}
     program.apply(order(everything, everything))
-    assert said == ["make image one", "make network", "make router"]
+    assert sorted(said) == ["make image one", "make network", "make router"]
+    assert said.index("make network") < said.index("make router")
     said.clear()
     program.apply(order({}, everything))
     assert said == ["remove router", "remove network", "remove image one"]
@@ -79,6 +80,22 @@ def test_openstacks_words_are_shown_and_no_traceback(
     assert program.apply(order({}, {"network": NETWORK})) == 1
     shown = capsys.readouterr().err
     assert shown == "removing network demo: There are one or more ports still in use on the network.\n"
+
+
+def test_what_one_service_refuses_is_told_and_the_others_have_theirs(
+    program: ModuleType, said: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def make(demo: Any, kind: str, wanted: dict[str, Any]) -> None:
+        demo.doing = f"making {kind} {wanted['name']}"
+        if kind == "network":
+            raise ConflictException(details="Quota exceeded for resources: ['network'].")
+        said.append(kind)
+
+    monkeypatch.setattr(program.Demo, "make", make)
+    key = {"name": "demo-key"}
+    assert program.apply(order({"image": IMAGE, "key": key, "network": NETWORK, "router": ROUTER})) == 1
+    assert capsys.readouterr().err == "making network demo: Quota exceeded for resources: ['network'].\n"
+    assert sorted(said) == ["image", "key"]
 
 
 @pytest.mark.parametrize("own", [True, False])

@@ -27,7 +27,7 @@ class Authority:
             assert arguments[0] == "cat"
             return self.own
         script = " ".join(arguments)
-        if arguments[0] == "puppet":
+        if arguments[0] == certificate.REQUEST:
             self.asked.append("issued")
             trusted = self._ssl / "certs/ca.pem"
             # Puppet's agent takes the authority's certificate once, and asks nobody else from then on.
@@ -36,7 +36,7 @@ class Authority:
             (self._ssl / f"certs/{FQDN}.pem").write_text(f"signed by the {self.own}")
             (self._ssl / f"private_keys/{FQDN}.pem").write_text("key")
             (self._ssl / "crl.pem").write_text(f"of the {self.own}")
-        elif "nc -z" not in script and certificate.ATTRIBUTES not in script:
+        elif "nc -z" not in script:
             return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
         return ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,18 @@ class _Supervisor(socketserver.ThreadingUnixStreamServer, SimpleXMLRPCDispatcher
         self.states = states
         self.register_function(self._all, "supervisor.getAllProcessInfo")
         self.register_function(self._start, "supervisor.startProcess")
+        self.changes: tuple[list[str], list[str], list[str]] = ([], [], [])
+        self.done: list[tuple[str, str]] = []
+        self.register_function(lambda: [self.changes], "supervisor.reloadConfig")
+        for method in ("stopProcessGroup", "removeProcessGroup", "addProcessGroup"):
+            self.register_function(self._noting(method), f"supervisor.{method}")
+
+    def _noting(self, method: str) -> Callable[[Any], bool]:
+        def note(name: Any) -> bool:
+            self.done.append((method, name))
+            return True
+
+        return note
 
     def _all(self) -> list[dict[str, str]]:
         return [{"name": name, "statename": state, "spawnerr": ""} for name, state in self.states.items()]
@@ -51,13 +63,40 @@ class _Supervisor(socketserver.ThreadingUnixStreamServer, SimpleXMLRPCDispatcher
 @contextmanager
 def supervisor(directory: Path, **states: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Play a supervisord with programs in these states."""
+    with played(directory, states) as (path, _):
+        yield path, states
+
+
+@contextmanager
+def played(directory: Path, states: dict[str, str]) -> Iterator[tuple[str, _Supervisor]]:
+    """Play a supervisord that notes what it is told."""
     path = str(directory / "supervisor.sock")
     with _Supervisor(path, states) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield path, states
+        yield path, server
         server.shutdown()
         thread.join()
+
+
+def test_its_files_are_followed_what_has_gone_first(tmp_path: Path) -> None:
+    with played(tmp_path, {}) as (path, server):
+        server.changes = (["new"], ["other"], ["old"])
+        programs.follow_files("nova1", path)
+    assert server.done == [
+        ("stopProcessGroup", "old"),
+        ("removeProcessGroup", "old"),
+        ("stopProcessGroup", "other"),
+        ("removeProcessGroup", "other"),
+        ("addProcessGroup", "new"),
+        ("addProcessGroup", "other"),
+    ]
+
+
+def test_where_no_file_has_changed_nothing_is_touched(tmp_path: Path) -> None:
+    with played(tmp_path, {"nova-api": "RUNNING"}) as (path, server):
+        programs.follow_files("nova1", path)
+    assert server.done == []
 
 
 def test_what_was_given_up_is_started_and_nothing_else(tmp_path: Path) -> None:

@@ -166,6 +166,8 @@ def test_a_long_puppet_run_tells_where_it_is(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(engine, "inspect", lambda _name: {"State": {"Running": True, "Pid": 4711}})
+    monkeypatch.setattr(programs, "follow_files", lambda *_arguments: None)
     monkeypatch.setattr(containers, "program_logs", lambda _container: ["mariadb FATAL", "-- its log"])
 
 
@@ -219,6 +221,25 @@ def test_a_container_whose_programs_run_and_whose_checks_succeed_is_healthy(
     ]
     health.await_healthy("keystone1", checks, 5)
     assert inside.lines() == ["/etc/dockstack/bin/own-check"]
+
+
+@pytest.mark.usefixtures("impatient", "inside", "listed")
+def test_programs_whose_files_have_changed_are_started_anew_before_the_checks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(programs, "follow_files", lambda *arguments: asked.append(arguments))
+    health.await_healthy("keystone1", [], 5)
+    assert asked == [("keystone1", "/proc/4711/root/run/supervisor.sock")]
+
+
+@pytest.mark.usefixtures("impatient", "inside", "listed")
+def test_a_supervisord_that_does_not_answer_is_left_to_the_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_arguments: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(programs, "follow_files", refuses)
+    health.await_healthy("keystone1", [], 5)
 
 
 @pytest.mark.usefixtures("impatient", "inside", "listed")
@@ -328,39 +349,29 @@ def test_a_container_that_has_its_certificate_asks_for_nothing(inside: Inside) -
     assert not any(line.startswith(("puppet", "rm")) or "cat >" in line for line in inside.lines())
 
 
-def test_a_certificate_is_asked_for_once_the_server_answers_and_the_secret_is_gone_afterwards(inside: Inside) -> None:
+def test_a_certificate_is_asked_for_once_the_server_answers(inside: Inside) -> None:
     inside.answers["private_keys"] = "no\n"
     assert issue() == "issued"
     order = [
         next(i for i, line in enumerate(inside.lines()) if part in line)
-        for part in ("private_keys", "8140", f"cat > {certificate.ATTRIBUTES}", "ssl bootstrap", "rm -f")
+        for part in ("private_keys", "8140", certificate.REQUEST)
     ]
     assert order == sorted(order)
-    assert inside.lines()[-1] == f"rm -f {certificate.ATTRIBUTES}"
-    assert any("puppet1.dockstack.lab" in line for line in inside.lines())
+    assert inside.lines()[-1] == f"{certificate.REQUEST} puppet1.dockstack.lab galera1.dockstack.lab galera"
 
 
 def test_the_secret_travels_over_standard_input_only(inside: Inside) -> None:
     inside.answers["private_keys"] = "no\n"
     issue()
     assert not any(SECRET in line for line in inside.lines())
-    given = [stdin for _, _, stdin in inside.calls if stdin is not None]
-    assert len(given) == 1
-    assert yaml.safe_load(given[0]) == {
-        "custom_attributes": {"1.2.840.113549.1.9.7": SECRET},
-        "extension_requests": {"1.3.6.1.4.1.34380.1.1.13": "galera"},
-    }
-    writing = next(line for line in inside.lines() if "cat >" in line)
-    assert "umask 077" in writing
+    assert [stdin for _, _, stdin in inside.calls if stdin is not None] == [f"{SECRET}\n"]
 
 
-@pytest.mark.parametrize("broken", ["ssl bootstrap", "rm -f"])
-def test_a_refused_certificate_is_told_and_the_secret_is_gone_all_the_same(inside: Inside, broken: str) -> None:
+def test_a_refused_certificate_is_told(inside: Inside) -> None:
     inside.answers["private_keys"] = "no\n"
-    inside.failures[broken] = "\n".join(f"line {n}" for n in range(30))
+    inside.failures[certificate.REQUEST] = "\n".join(f"line {n}" for n in range(30))
     with pytest.raises(StepError) as caught:
         issue()
-    assert inside.lines()[-1].startswith("rm -f")
     assert caught.value.container == "galera1"
     assert caught.value.log[-1] == "line 29"
     assert len(caught.value.log) <= 15

@@ -2,6 +2,10 @@
 stage { 'setup':
   before => Stage['main'],
 }
+# What waits for the rest of a catalog.
+stage { 'settled':
+  require => Stage['main'],
+}
 
 node default {
   $role = $trusted['extensions']['pp_role']
@@ -9,4 +13,7 @@ node default {
     fail("${trusted['certname']} has no role: its certificate carries no pp_role")
   }
   include "role::${role}"
+  class { 'dockstack::settled':
+    stage => 'settled',
+  }
 }

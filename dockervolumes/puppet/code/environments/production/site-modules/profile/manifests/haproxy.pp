@@ -128,7 +128,12 @@ class profile::haproxy (
     require => Class['haproxy'],
   }
   -> exec { 'reload HAProxy':
-    command     => '/usr/bin/supervisorctl signal USR2 haproxy',
+    # Before it counts as running, it may not handle the signal yet, and end.
+    command     => '/etc/dockstack/bin/health | grep --quiet "^haproxy RUNNING " && supervisorctl signal USR2 haproxy',
+    path        => ['/usr/bin', '/bin'],
+    provider    => shell,
+    tries       => 50,
+    try_sleep   => 0.2,
     refreshonly => true,
     subscribe   => Class['haproxy'],
   }

@@ -57,8 +57,10 @@ class profile::keystone (
     # bcrypt's usual 12 make each token cost 0.2 s of a processor. That slows down who guesses at stolen hashes, and
     # nobody guesses 192 random bits; what somebody chose instead still takes 13 ms a guess.
     password_hash_rounds         => 8,
-    # The exec below does it, whenever the database turns out to need it.
+    # The exec below does all three in one go, whenever they turn out to be needed.
     sync_db                      => false,
+    enable_fernet_setup          => false,
+    enable_credential_setup      => false,
     default_transport_url        => os_transport_url({
       'transport' => 'rabbit',
       'hosts'     => $rabbit_hosts,
@@ -97,7 +99,12 @@ class profile::keystone (
     })),
     require   => Anchor['keystone::install::end'],
   }
-  # The title puts it after the making of the keys.
+  -> file { ['/etc/keystone/fernet-keys', '/etc/keystone/credential-keys']:
+    ensure => directory,
+    owner  => 'keystone',
+    group  => 'keystone',
+    mode   => '0600',
+  }
   -> exec { 'keystone bootstrap':
     command   => '/etc/dockstack/bin/keystone-bootstrap apply',
     unless    => '/etc/dockstack/bin/keystone-bootstrap check',

@@ -48,33 +48,20 @@ class profile::rabbitmq (
     notify    => Class['rabbitmq::service'],
   }
 
-  # The providers of users and permissions wait in steps of 6 s. The command waits for a node that has made itself known;
-  # before that it fails at once.
-  exec { 'wait for RabbitMQ':
-    command   => 'rabbitmqctl --quiet await_startup --timeout 120',
-    unless    => 'rabbitmqctl --quiet await_startup --timeout 1',
-    path      => ['/usr/sbin', '/usr/bin', '/sbin', '/bin'],
-    tries     => 60,
-    try_sleep => 1,
+  file { '/etc/rabbitmq/users.json':
+    ensure    => file,
+    owner     => 'root',
+    group     => 'root',
+    mode      => '0600',
+    show_diff => false,
+    content   => Sensitive(stdlib::to_json($user_passwords.unwrap)),
+    require   => Class['rabbitmq::install'],
+  }
+  -> exec { 'users of RabbitMQ':
+    command   => '/etc/dockstack/bin/rabbitmq-settle apply',
+    unless    => '/etc/dockstack/bin/rabbitmq-settle check',
+    logoutput => on_failure,
+    timeout   => 240,
     require   => Class['rabbitmq'],
-  }
-
-  rabbitmq_user { 'guest':
-    ensure   => absent,
-    provider => 'rabbitmqctl_stdin',
-    require  => Exec['wait for RabbitMQ'],
-  }
-  $user_passwords.unwrap.each |$user, $password| {
-    rabbitmq_user { $user:
-      password => Sensitive($password),
-      provider => 'rabbitmqctl_stdin',
-      require  => Exec['wait for RabbitMQ'],
-    }
-    -> rabbitmq_user_permissions { "${user}@/":
-      configure_permission => '.*',
-      read_permission      => '.*',
-      write_permission     => '.*',
-      provider             => 'rabbitmqctl',
-    }
   }
 }

@@ -41,6 +41,9 @@ class profile::compute::volumes (
       unless      => "virsh --quiet secret-dumpxml ${secret_uuid}",
       path        => ['/usr/bin', '/bin'],
       environment => ['LIBVIRT_DEFAULT_URI=qemu:///system'],
+      # libvirt may have been started by this run.
+      tries       => 60,
+      try_sleep   => 0.5,
       logoutput   => on_failure,
       require     => [File[$definition], Service['libvirt']],
     }

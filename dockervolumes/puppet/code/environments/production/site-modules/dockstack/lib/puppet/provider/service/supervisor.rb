@@ -1,13 +1,16 @@
+require_relative '../../../puppet_x/dockstack/supervisor'
+
 # Service provider for containers whose PID 1 is supervisord, so that modules manage services unchanged.
 #
 # A service is a supervisord program of the same name. Its file is mounted, either under boot (starts with the container)
 # or under available (enabled by a symbolic link). Commands that a manifest gives for other service managers (start, stop,
 # restart, status) are not used.
+#
+# A program counts as running from its start; supervisor_programs waits for all of them at once, at the end of the run.
 Puppet::Type.type(:service).provide :supervisor, parent: :base do
   desc 'Programs of supervisord.'
 
   has_feature :enableable, :refreshable
-  commands supervisorctl: '/usr/bin/supervisorctl'
   confine true: Puppet::FileSystem.exist?('/proc/1/comm') && Puppet::FileSystem.read('/proc/1/comm').include?('supervisord')
   defaultfor 'os.family' => :debian
 
@@ -21,25 +24,22 @@ Puppet::Type.type(:service).provide :supervisor, parent: :base do
   end
 
   def status
-    settled_state == 'RUNNING' ? :running : :stopped
+    ['RUNNING', 'STARTING', 'BACKOFF'].include?(state) ? :running : :stopped
   end
 
   def start
-    known = state
     take_up
-    # supervisord has started by itself, with its own retries, what it has just learnt of.
-    ask('start', program) if settled_state == 'STOPPED' || (known && settled_state != 'RUNNING')
-    demand_running
+    supervisor.start(program)
   end
 
   def stop
-    ask('stop', program)
+    supervisor.stop(program)
   end
 
   def restart
     take_up
-    ask('restart', program)
-    demand_running
+    supervisor.stop(program)
+    supervisor.start(program)
   end
 
   def enabled?
@@ -58,13 +58,18 @@ Puppet::Type.type(:service).provide :supervisor, parent: :base do
     return unless File.symlink?(enabled_link)
 
     File.unlink(enabled_link)
-    update
+    supervisor.follow(program)
+  end
+
+  # Its name for supervisord.
+  def program
+    @resource[:name].delete_suffix('.service')
   end
 
   private
 
-  def program
-    @resource[:name].delete_suffix('.service')
+  def supervisor
+    PuppetX::Dockstack::Supervisor
   end
 
   def boot_file
@@ -79,58 +84,14 @@ Puppet::Type.type(:service).provide :supervisor, parent: :base do
     "/etc/supervisor/enabled/#{program}.conf"
   end
 
-  # supervisorctl's exit code also says "already started" or "not running": the states decide here.
-  def ask(*arguments)
-    Puppet::Util::Execution.execute([command(:supervisorctl), *arguments], failonfail: false, combine: true).to_s.strip
-  end
-
-  # The state, nil if supervisord doesn't know the program.
+  # nil if supervisord doesn't know the program.
   def state
-    answer = ask('status', program)
-    return nil if answer.include?('no such process') || answer.include?('no such group')
-
-    found = answer[/^#{Regexp.escape(program)}\s+([A-Z]+)\b/, 1]
-    raise Puppet::Error, "supervisord gives no state of #{program}: #{answer}" unless found
-
-    found
-  end
-
-  # Waits while supervisord starts the program, tries it again or stops it. The program's startsecs, startretries and
-  # stopwaitsecs bound that; five minutes are more than any of ours needs.
-  def settled_state
-    deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 300
-    loop do
-      current = state
-      return current unless ['STARTING', 'BACKOFF', 'STOPPING'].include?(current)
-      return current if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
-
-      sleep 0.5
-    end
+    supervisor.states[program]
   end
 
   # Makes the program known, with its present file.
   def take_up
     enable
-    update
-  end
-
-  def update
-    answer = ask('reread')
-    raise Puppet::Error, "supervisord cannot read its program files: #{answer}" if answer.include?('ERROR')
-
-    ask('update', program) unless answer == 'No config updates to processes'
-  end
-
-  def demand_running
-    reached = settled_state
-    return if reached == 'RUNNING'
-
-    raise Puppet::Error, "#{program} is #{reached || 'unknown to supervisord'}; its last lines:\n#{last_lines}"
-  end
-
-  def last_lines
-    ['stdout', 'stderr'].flat_map { |stream| ask('tail', '-8000', program, stream).lines }
-                        .reject { |line| line.include?('ERROR (no log file)') }
-                        .last(20).join
+    supervisor.follow(program)
   end
 end
