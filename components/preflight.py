@@ -24,7 +24,7 @@ from components.environment import Container, ContainerHost, Environment, RoleFa
 from components.faults import ConfigurationFaults, Fault, Note, plain, show
 from components.rules import USUAL_DISK_MIB, mounted_already
 from hostside import bridge as bridges
-from hostside import engine
+from hostside import process
 from hostside.access import MARK
 
 Runner = Callable[[str], str]
@@ -236,7 +236,7 @@ def gather(runner: Runner, stack: str, sources: Iterable[str] = ()) -> HostFacts
     It never raises: what could not be learnt is said in the facts.
     """
     script = _SCRIPT.replace("TOOLS", " ".join(TOOLS)).replace("LABEL", STACK_LABEL)
-    script = script.replace("SOCKET", str(engine.SOCKET))
+    script = script.replace("SOCKET", process.SOCKET)
     script = script.replace("DIRECTORY", shlex.quote(str(paths.stack_directory(stack))))
     script = script.replace("PATHS", " ".join(shlex.quote(path) for path in sorted(set(sources))))
     try:
@@ -429,9 +429,7 @@ def _ssh_line(ssh: Ssh) -> str:
 def _engines(key: str, host: ContainerHost, found: HostFacts) -> Iterator[Fault]:
     if found.other_engine is not None:
         by, address = (plain(word) for word in found.other_engine)
-        reason = (
-            f"names the Docker engine at {address}, and the lab of host {plain(host.name)} is at unix://{engine.SOCKET}"
-        )
+        reason = f"names the Docker engine at {address}, and the lab of host {plain(host.name)} is at unix://{process.SOCKET}"
         undo = "unset DOCKER_HOST" if by == "DOCKER_HOST" else "unset DOCKER_CONTEXT; docker context use default"
         yield Fault(by, reason, f"Run `{undo}` first; another machine's engine is one of `containerHosts`, with `ssh`.")
     if found.missing_tools:

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hostside import process
+
 STACK_LABEL = "dockstack.stack"
-SOCKET = Path("/var/run/docker.sock")
-"""The engine of a host: the same for the Docker provider, for our verbs and for the keeper."""
 
 
 class EngineError(OSError):
@@ -32,7 +32,7 @@ def _open(method: str, path: str, query: dict[str, str], timeout: float | None) 
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)
     try:
-        connection.connect(str(SOCKET))
+        connection.connect(str(process.SOCKET))
         # HTTP/1.0 makes the engine send the body as it is, unchunked, up to the end of the connection.
         connection.sendall(f"{method} {target} HTTP/1.0\r\nHost: docker\r\nContent-Length: 0\r\n\r\n".encode())
         stream = connection.makefile("rb")
