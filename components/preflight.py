@@ -38,11 +38,10 @@ TOOLS = ("docker", "ovs-vsctl", "ovs-docker", "ip", "nsenter", "ethtool", "pytho
 OLDEST_ENGINE = (20, 10)
 _RUNTIMES = frozenset({"runc", "crun", "io.containerd.runc.v2", "nvidia"})
 """What starts containers as processes of this kernel, whose network the host can get at."""
-_RESTART = "and restart Docker"
 _HINDERING = {
     "userns": (
         "gives containers users of their own, and the lab's work with the host's network and files",
-        f'Remove "userns-remap" from /etc/docker/daemon.json, {_RESTART}.',
+        'Remove "userns-remap" from /etc/docker/daemon.json, and restart Docker.',
     ),
     "rootless": (
         "runs without root's rights, and can't give them to the containers that make bridges and networks",
@@ -50,7 +49,7 @@ _HINDERING = {
     ),
     "no-new-privileges": (
         "keeps programs from gaining rights, and OpenStack's services do by sudo",
-        f'Remove "no-new-privileges" from /etc/docker/daemon.json, {_RESTART}.',
+        'Remove "no-new-privileges" from /etc/docker/daemon.json, and restart Docker.',
     ),
 }
 """Security options of an engine, by Docker's names, with what they mean for a lab."""
@@ -163,9 +162,9 @@ class HostFacts:
     name to that stack and whether it runs; None stands for nobody of ours. `pairs` are those of the `links` that are
     one end of a pair. `directory` says whether what is in the stack's directory is `ours` or `foreign`, and is empty
     where nothing is. `known` maps each name in the host's /etc/hosts to its address and the stack that wrote it there.
-    `kernel_lacks` names what volumes could need of the kernel and
-    it has not. `other_engine` is what names a Docker engine that is not the host's own, and where that is.
-    `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
+    `kernel_lacks` names what volumes could need of the kernel and it has not. `other_engine` is what names a Docker
+    engine that is not the host's own, and where that is. `unreachable`, `docker_error` and `ovs_error` say why there is
+    no answer.
     """
 
     routes: tuple[Route, ...] = ()
