@@ -20,7 +20,7 @@ import pulumi_docker as docker
 
 from components import accounts, environment, paths
 from components.promises import dumped
-from hostside import drift, engine
+from hostside import drift, process
 from hostside.cli import DRIFT
 
 COMMAND_VERSION = "1.2.1"
@@ -64,7 +64,7 @@ class ContainerHost(pulumi.ComponentResource):
         self._connection = _connection(host.ssh) if host.ssh else None
         self.provider = docker.Provider(
             f"{host.name}-docker",
-            host=f"ssh://{host.ssh.user}@{host.ssh.host}:{host.ssh.port}" if host.ssh else f"unix://{engine.SOCKET}",
+            host=f"ssh://{host.ssh.user}@{host.ssh.host}:{host.ssh.port}" if host.ssh else f"unix://{process.SOCKET}",
             ssh_opts=_ssh_options(host.ssh) if host.ssh else None,
             opts=pulumi.ResourceOptions(parent=self, version=DOCKER_VERSION),
         )

@@ -10,7 +10,7 @@ from components.container_host import ContainerHost
 from components.image import ForeignImage, Image
 from components.services import KEEPER
 from components.volumes import MOUNT_POINT, Files, digest
-from hostside import engine
+from hostside import process
 
 name = names.keeper
 
@@ -66,7 +66,7 @@ class Keeper:
             volumes=[
                 docker.ContainerVolumeArgs(host_path=directory, container_path=MOUNT_POINT, read_only=True),
                 docker.ContainerVolumeArgs(host_path=str(host.directory), container_path=str(host.directory)),
-                docker.ContainerVolumeArgs(host_path=str(engine.SOCKET), container_path=str(engine.SOCKET)),
+                docker.ContainerVolumeArgs(host_path=process.SOCKET, container_path=process.SOCKET),
                 docker.ContainerVolumeArgs(host_path="/var/run/openvswitch", container_path="/var/run/openvswitch"),
             ],
             opts=pulumi.ResourceOptions.merge(

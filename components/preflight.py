@@ -24,7 +24,7 @@ from components.environment import Container, ContainerHost, Environment, RoleFa
 from components.faults import ConfigurationFaults, Fault, Note, plain, show
 from components.rules import USUAL_DISK_MIB, mounted_already
 from hostside import bridge as bridges
-from hostside import engine
+from hostside import process
 from hostside.access import MARK
 
 Runner = Callable[[str], str]
@@ -39,11 +39,10 @@ TOOLS = ("docker", "ovs-vsctl", "ovs-docker", "ip", "nsenter", "ethtool", "pytho
 OLDEST_ENGINE = (20, 10)
 _RUNTIMES = frozenset({"runc", "crun", "io.containerd.runc.v2", "nvidia"})
 """What starts containers as processes of this kernel, whose network the host can get at."""
-_RESTART = "and restart Docker"
 _HINDERING = {
     "userns": (
         "gives containers users of their own, and the lab's work with the host's network and files",
-        f'Remove "userns-remap" from /etc/docker/daemon.json, {_RESTART}.',
+        'Remove "userns-remap" from /etc/docker/daemon.json, and restart Docker.',
     ),
     "rootless": (
         "runs without root's rights, and can't give them to the containers that make bridges and networks",
@@ -51,7 +50,7 @@ _HINDERING = {
     ),
     "no-new-privileges": (
         "keeps programs from gaining rights, and OpenStack's services do by sudo",
-        f'Remove "no-new-privileges" from /etc/docker/daemon.json, {_RESTART}.',
+        'Remove "no-new-privileges" from /etc/docker/daemon.json, and restart Docker.',
     ),
 }
 """Security options of an engine, by Docker's names, with what they mean for a lab."""
@@ -239,7 +238,7 @@ def gather(runner: Runner, stack: str, sources: Iterable[str] = ()) -> HostFacts
     It never raises: what could not be learnt is said in the facts.
     """
     script = _SCRIPT.replace("TOOLS", " ".join(TOOLS)).replace("LABEL", STACK_LABEL)
-    script = script.replace("SOCKET", str(engine.SOCKET))
+    script = script.replace("SOCKET", process.SOCKET)
     script = script.replace("DIRECTORY", shlex.quote(str(paths.stack_directory(stack))))
     script = script.replace("PATHS", " ".join(shlex.quote(path) for path in sorted(set(sources))))
     try:
@@ -441,9 +440,7 @@ def _ssh_line(ssh: Ssh) -> str:
 def _engines(key: str, host: ContainerHost, found: HostFacts) -> Iterator[Fault]:
     if found.other_engine is not None:
         by, address = (plain(word) for word in found.other_engine)
-        reason = (
-            f"names the Docker engine at {address}, and the lab of host {plain(host.name)} is at unix://{engine.SOCKET}"
-        )
+        reason = f"names the Docker engine at {address}, and the lab of host {plain(host.name)} is at unix://{process.SOCKET}"
         undo = "unset DOCKER_HOST" if by == "DOCKER_HOST" else "unset DOCKER_CONTEXT; docker context use default"
         yield Fault(by, reason, f"Run `{undo}` first; another machine's engine is one of `containerHosts`, with `ssh`.")
     if found.missing_tools:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from hostside import process
+
 STACK_LABEL = "dockstack.stack"
 STDERR = 2
 """Number of standard error in the engine's stream of a command's output."""
-SOCKET = Path("/var/run/docker.sock")
-"""The engine of a host: the same for the Docker provider, for our verbs and for the keeper."""
 
 
 class EngineError(OSError):
@@ -56,7 +56,7 @@ def _open(
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)
     try:
-        connection.connect(str(SOCKET))
+        connection.connect(process.SOCKET)
         connection.sendall(head.encode() + body)
         stream = connection.makefile("rb")
         status = stream.readline().split()

@@ -6,11 +6,12 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from hostside.engine import SOCKET
-
 ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where the programs are that configure a host: ip, iptables, ethtool."""
+SOCKET = "/var/run/docker.sock"
+"""The Docker engine of a host: the same for the Docker provider, for our verbs and for the keeper."""
 _OF_DOCKER = ("CONTEXT", "TLS", "TLS_VERIFY", "CERT_PATH", "API_VERSION", "DEFAULT_PLATFORM")
+"""What else of Docker's in an environment would have its client work elsewhere, or otherwise, than it does here."""
 
 
 class CommandFailed(Exception):

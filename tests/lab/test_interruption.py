@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -43,11 +45,24 @@ def cut_off(made: Stack, containers: int, kill: Kill = kill_engine) -> None:
     made.pulumi("cancel", "--yes")
 
 
+def left_of_runs(stack: str) -> list[int]:
+    """Return the processes of a stack's runs, by the numbers that these have noted."""
+    numbers = [path.name.encode() for path in (HOME / "stacks" / stack / "runs").iterdir()]
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            environment = (process / "environ").read_bytes().split(b"\0")
+            if any(b"DOCKSTACK_RUN=" + number in environment for number in numbers):
+                found.append(int(process.name))
+    return found
+
+
 @pytest.mark.parametrize("containers", [4, *(pytest.param(count, marks=long_drill) for count in (1, 9))])
 def test_an_up_killed_on_the_way_is_finished_by_the_next(stack: Make, containers: int) -> None:
     made = stack("t9", plain(9, COUNT))
     cut_off(made, containers)
     made.up()
+    eventually("no plugin is left of any run", lambda: not left_of_runs("t9"), 10)
     for number in range(1, COUNT + 1):
         assert interface(f"t9-p{number}") == (f"10.86.9.{9 + number}/24", "10.86.9.1", 1500)
     made.preview("--expect-no-changes")

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from hostside import engine
+from hostside import engine, process
 
 ATTACHED = {"Detach": False, "Tty": False}
 
@@ -71,7 +71,7 @@ class Engine:
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    monkeypatch.setattr(engine, "SOCKET", tmp_path / "docker.sock")
+    monkeypatch.setattr(process, "SOCKET", tmp_path / "docker.sock")
     server = Engine(tmp_path / "docker.sock")
     yield server
     server.close()
@@ -225,7 +225,7 @@ CALLS: list[Callable[[], object]] = [
 def test_an_engine_that_is_not_there_is_an_error_that_says_so(
     call: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "SOCKET", tmp_path / "nobody.sock")
+    monkeypatch.setattr(process, "SOCKET", tmp_path / "nobody.sock")
     with pytest.raises(engine.EngineGone, match="is gone"):
         call()
 
@@ -233,7 +233,7 @@ def test_an_engine_that_is_not_there_is_an_error_that_says_so(
 def test_the_socket_of_an_engine_that_ended_is_told_from_a_slow_engines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "SOCKET", tmp_path / "docker.sock")
+    monkeypatch.setattr(process, "SOCKET", tmp_path / "docker.sock")
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(f"{tmp_path}/docker.sock")
         with pytest.raises(engine.EngineGone, match="is gone"):
