@@ -6,7 +6,7 @@ export STACK
 
 # Each recipe line gets what a user gets by `. ./activate`.
 activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
-shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine hostside Dockerfiles dockervolumes) prepare/lib.sh
+shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine hostside Dockerfiles dockervolumes) prepare/lib.sh prepare/runs.sh
 
 .DEFAULT_GOAL := help
 .PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token test tempest lint bench chart
