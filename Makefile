@@ -14,7 +14,7 @@ $(foreach name,STACK FILE JSON PROJECT SECRETS TESTS,\
 activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
 # Which tests run beside which: tests/conftest.py.
 pytest := python3 -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
-shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine hostside Dockerfiles dockervolumes) prepare/lib.sh
+shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine hostside Dockerfiles dockervolumes) prepare/lib.sh prepare/accounts.sh
 
 .DEFAULT_GOAL := help
 .PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest lint bench chart
