@@ -17,10 +17,10 @@ from hostside.errors import StepError
 from hostside.process import CommandFailed, own_environment, run, succeeds
 
 STEP = "building the image"
-PROGRESS_SECONDS = 10.0
+PROGRESS_SECONDS = 20.0
 PULL_SECONDS = 60.0
-CPU_SHARES = "128"
-"""An eighth of what a container that runs has by default: services that start don't wait for images of later ones."""
+CPU_SHARES = "256"
+"""A quarter of what a container that runs has by default: services that start don't wait for images of later ones."""
 
 
 def build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]], packages: Sequence[str]) -> dict[str, object]:
@@ -51,6 +51,7 @@ def _build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]]) -> Non
     name = tag.split(":")[0]
     lines: list[str] = []
     started = last = time.monotonic()
+    print(f"{name}: building", file=sys.stderr, flush=True)
     # The classic builder is in every engine; BuildKit is a plugin that Debian's doesn't bring.
     command = ["docker", "build", "--force-rm", "--cpu-shares", CPU_SHARES, "--tag", tag]
     command += ["--build-arg", f"PARENT={parent}"]
