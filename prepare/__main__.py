@@ -82,9 +82,8 @@ def _found_out(answer: str) -> Iterable[Job]:
 def _image(image: Mapping[str, Any], needs: tuple[str, ...]) -> Job:
     name = f"image {image['directory']}"
     given = {key: value for key, value in image.items() if key != "directory"}
-    command = [sys.executable, "-SEB", "-m", "hostside.run", "image-build", image["directory"]]
-    # What the verb answers is for `pulumi up`, which asks again.
-    return Job(name, command, needs, SECONDS.get(name, SHORT), json.dumps(given), answer=lambda _: ())
+    command = [sys.executable, "-SEB", "-m", "hostside.image"]
+    return Job(name, command, needs, SECONDS.get(name, SHORT), json.dumps(given))
 
 
 def main(arguments: list[str]) -> int:
