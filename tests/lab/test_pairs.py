@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from hostside import ports
-from tests.lab.harness import ALL_DRILLS, HOME, Make, eventually, interface, inventory, listing, run
+from tests.lab.harness import HOME, Make, eventually, interface, inventory, listing, run
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 STACK = "t170"
-PAIRS = int(os.environ.get("PAIRS", "40" if ALL_DRILLS else "2"))
+PAIRS = int(os.environ.get("PAIRS", "40"))
+USUAL = PAIRS if "PAIRS" in os.environ else 2
+"""How many run without DRILLS=all."""
 SEED = int(os.environ.get("SEED", "1"))
 SUBNETS = ("10.86.170.0/25", "10.86.170.0/24", "10.86.170.128/25", "10.86.171.0/24", "10.86.170.0/23")
 """Some lie in others."""
@@ -113,7 +115,9 @@ def traces() -> dict[str, list[str]]:
     return {kind: items for kind, items in found.items() if items and kind != "processes"}
 
 
-@pytest.mark.parametrize("number", range(PAIRS))
+@pytest.mark.parametrize(
+    "number", [n if n < USUAL else pytest.param(n, marks=pytest.mark.long_drill) for n in range(PAIRS)]
+)
 def test_a_changed_lab_is_what_a_fresh_one_would_be(number: int, stack: Make) -> None:
     chance = random.Random(SEED + number)
     assert traces() == {}

@@ -61,6 +61,9 @@ class profile::galera (
         'innodb_buffer_pool_size'        => '128M',
         'innodb_log_file_size'           => '48M',
         'innodb_flush_log_at_trx_commit' => $flush_log,
+        # On, as by default since 11.6, it refuses to change a row that somebody else has changed since the transaction
+        # began, with an error that OpenStack's services don't try again after: https://bugs.launchpad.net/nova/+bug/2116186
+        'innodb_snapshot_isolation'      => 'OFF',
         'wsrep_on'                       => 'ON',
         'wsrep_provider'                 => '/usr/lib/galera/libgalera_smm.so',
         'wsrep_provider_options'         => "\"gcache.size=32M;gmcast.listen_addr=tcp://${address}:4567;ist.recv_addr=${address}\"",
