@@ -26,6 +26,16 @@ def take(what: str, *, alone: bool) -> TextIO:
     return held
 
 
+def is_first(what: str) -> bool:
+    """Say whether nobody of this run of the tests has asked for this before; to be asked by one process at a time."""
+    LOCKS.mkdir(parents=True, exist_ok=True)
+    mark, run = LOCKS / what, os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    if mark.exists() and mark.read_text() == run:
+        return False
+    mark.write_text(run)
+    return True
+
+
 def take_name(stack: str, *, wait: bool) -> TextIO | None:
     """Take the name of a throwaway stack, so that nobody else uses or removes it.
 

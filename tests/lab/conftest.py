@@ -19,7 +19,7 @@ import yaml
 from tests.lab import cloud as clouds
 from tests.lab.acknowledged import Acknowledged
 from tests.lab.harness import PROJECT, STACK, Make, Stack, eventually, run, take_away_throwaway_stacks, words_of_lab
-from tests.turns import take
+from tests.turns import is_first, take
 
 pytestmark = pytest.mark.lab
 
@@ -117,8 +117,10 @@ def answers(url: str) -> bool:
 def lab() -> Lab:
     """Bring the stack $STACK (`lab`) up with `make lab`, which is quick where it is up already."""
     with take("make-lab", alone=True):
-        run("make", "lab", f"STACK={STACK}", timeout=FRESH_SECONDS)
-        take_away_throwaway_stacks()
+        # Once a run of the tests: it would put back what a test in the other process has changed meanwhile.
+        if is_first("made-lab"):
+            run("make", "lab", f"STACK={STACK}", timeout=FRESH_SECONDS)
+            take_away_throwaway_stacks()
     told = json.loads(run("pulumi", "stack", "output", "--json", "--stack", STACK).stdout)
     return Lab(STACK, told["addresses"], told["endpoints"], told["openrc"], told["services"])
 

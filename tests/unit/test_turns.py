@@ -68,3 +68,9 @@ def test_the_name_of_a_stack_is_one_users_at_a_time() -> None:
     again = turns.take_name("t1", wait=True)
     assert again
     again.close()
+
+
+def test_what_is_done_once_a_run_is_the_first_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for run in ("one", "another"):
+        monkeypatch.setenv("PYTEST_XDIST_TESTRUNUID", run)
+        assert [turns.is_first("made") for _ in range(3)] == [True, False, False]
