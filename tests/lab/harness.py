@@ -400,8 +400,10 @@ def _daemons(containers: Collection[str]) -> list[str]:
 
 
 def _files(roots: Iterable[Path], home: Path) -> Iterable[str]:
-    # The engine, the backend's history and caches stay; Docker's and containerd's run directories are theirs.
-    kept = {home / name for name in ("engine", "venv", "backend", "pulumi", "cache", "log", f"stacks/{STACK}")}
+    # What was prepared, the backend's history and caches stay; Docker's and containerd's run directories are theirs.
+    kept = {
+        home / name for name in ("checkouts", "engine", "venv", "backend", "pulumi", "cache", "log", f"stacks/{STACK}")
+    }
     # Namespaces are listed by themselves.
     kept.add(Path("/run/netns"))
     kept |= {Path(name) for name in ("/run/docker", "/run/containerd", "/root/.cache", "/root/.pulumi")}
