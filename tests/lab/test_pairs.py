@@ -98,7 +98,7 @@ def portrait(names: list[str]) -> dict[str, Any]:
 
 
 def settled(names: list[str]) -> dict[str, Any]:
-    """Return the portrait once it stays as it is: the keeper publishes and clears some moments after an `up` has ended."""
+    """Return the portrait once it stays as it is: the keeper publishes and clears some moments after an `up`."""
     seen: dict[str, Any] = {}
 
     def stays() -> bool:
