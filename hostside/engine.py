@@ -56,7 +56,7 @@ def _open(
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)
     try:
-        connection.connect(process.SOCKET)
+        connection.connect(str(process.SOCKET))
         connection.sendall(head.encode() + body)
         stream = connection.makefile("rb")
         status = stream.readline().split()

@@ -17,6 +17,13 @@ SU = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 """The PATH of a user of Debian, which `su` leaves to root."""
 
 
+@pytest.fixture(autouse=True)
+def no_make_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what a make that runs the tests says to one that it would start itself."""
+    for name in ("MAKEFLAGS", "MAKELEVEL"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Return a DOCKSTACK_HOME in which this checkout has been prepared, with an engine that prints its environment."""
