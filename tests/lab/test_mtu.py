@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 
 import pytest
 
 from components import status
-from tests.lab.harness import Make, inspect, network_of, plain, run
+from tests.lab.harness import Make, Stack, eventually, inspect, network_of, plain, run
 
 pytestmark = pytest.mark.lab
 
@@ -42,6 +41,11 @@ def received(container: str) -> int:
     return count
 
 
+def await_rest(made: Stack) -> None:
+    """Wait until nothing is broken: supervisord takes a keeper for started some seconds after its start."""
+    eventually("nothing is broken", lambda: status.find(made.name, made.outputs()) == [], 30, 1)
+
+
 def test_large_packets_pass_and_a_port_that_they_do_not_pass_is_broken(stack: Make) -> None:
     config = plain(NUMBER, 2)
     config["containers"][LARGE]["mtu"] = 9000
@@ -51,7 +55,7 @@ def test_large_packets_pass_and_a_port_that_they_do_not_pass_is_broken(stack: Ma
     assert not pings(USUAL, GATEWAY, 1501)
     assert pings(USUAL, GATEWAY, 1500)
     assert received(LARGE) == received(USUAL) == BYTES
-    assert status.find(made.name, made.outputs()) == []
+    await_rest(made)
 
     # Behind everybody's back: the host's end takes less again.
     held = run("ovs-vsctl", "--bare", "--columns=name", "find", "interface", f"external_ids:container_id={LARGE}")
@@ -68,7 +72,7 @@ def test_large_packets_pass_and_a_port_that_they_do_not_pass_is_broken(stack: Ma
 def test_a_port_that_passes_nothing_is_broken_although_all_looks_right(stack: Make) -> None:
     made = stack(f"t{NUMBER}", plain(NUMBER, 1))
     made.up()
-    assert not json.loads(run("docker", "inspect", LARGE).stdout)[0]["State"]["Paused"]
+    await_rest(made)
     bridge, address = f"br-t{NUMBER}", inspect(LARGE)["Config"]["Labels"]["dockstack.address"].partition("/")[0]
     run("ovs-ofctl", "add-flow", bridge, "priority=100,actions=drop")
     run("ip", "neighbour", "flush", "dev", bridge)
