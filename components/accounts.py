@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from components import paths
+from hostside import files
 
 ACCOUNT, LOST = "DOCKSTACK_ACCOUNT", "DOCKSTACK_LOST"
 """Variables by which prepare/bin/pulumi tells the engine's process and this run's file, and a lost run's number."""
@@ -23,10 +24,10 @@ def begin(stack: str) -> None:
     if lost := os.environ.get(LOST):
         directory = Path(paths.stack_directory(stack))
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _put(directory / "again", lost)
+        files.put(directory / "again", lost, 0o600)
     if run := os.environ.get(ACCOUNT):
         process, _, name = run.partition(" ")
-        _put(Path(name), f"open {process} {_state_file(Path(name))}\n")
+        files.put(Path(name), f"open {process} {_state_file(Path(name))}\n", 0o600)
 
 
 def again(stack: str) -> int:
@@ -46,12 +47,6 @@ def _state_file(run: Path) -> str:
     except FileNotFoundError:
         return "none"
     return f"{found.st_ino} {found.st_mtime_ns // 10**9}.{found.st_mtime_ns % 10**9:09}"
-
-
-def _put(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text)
-    fresh.replace(path)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hostside import ovs, ports
-from hostside.errors import StepError
+from hostside.errors import StepError, raise_as_one
 from hostside.ports import Port
 from hostside.process import CommandFailed, run
 
@@ -71,8 +71,7 @@ def attach_all(containers: Collection[str], locks: Path) -> None:
             failed.append(StepError(name, ports.STEP, "the container does not run"))
         elif isinstance(done, StepError):
             failed.append(done)
-    if failed:
-        raise StepError(failed[0].container, ports.STEP, failed[0].reason, [str(error) for error in failed[1:]])
+    raise_as_one(failed)
 
 
 def detach(containers: Collection[str], stack: str, locks: Path) -> None:

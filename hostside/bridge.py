@@ -6,12 +6,8 @@ another leaves its former behind, and a bridge has no other address and route th
 
 from __future__ import annotations
 
-import fcntl
 import ipaddress
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +18,8 @@ from hostside.process import CommandFailed, run, succeeds
 BLACKHOLE_METRIC = 4096
 ROUTE_PROTOCOL = "87"
 """What the kernel keeps with a route as its maker. https://man7.org/linux/man-pages/man8/ip-route.8.html"""
+LOCK = ".bridges"
+"""What is locked while a stack's bridges are changed: two may be about to exchange subnets. Of no container's name."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +53,6 @@ class Bridge:
             address=identifiers["dockstack-address"],
             mtu=int(identifiers["dockstack-mtu"]),
         )
-
-
-@contextmanager
-def alone(locks: Path) -> Iterator[None]:
-    """Keep others of the same stack from changing bridges: two may be about to exchange their subnets.
-
-    Args:
-        locks: directory of the stack's lock files.
-    """
-    locks.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # No container can be called so.
-    descriptor = os.open(locks / ".bridges", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def up(bridge: Bridge) -> str:

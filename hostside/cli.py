@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hostside import notes, runs
-from hostside.errors import StepError
+from hostside.errors import StepError, raise_as_one
 from hostside.process import CommandFailed, complete_path
 
 # Each verb imports what it needs itself: a hundred ports are a hundred starts of this program.
@@ -49,9 +49,7 @@ def _prove(stack: str, containers: Container[str]) -> None:
     from hostside import engine, passage, ports
 
     listed = [each for each in engine.containers(stack) if engine.name(each) in containers]
-    found = [StepError(name, ports.STEP, reason) for name, reason in passage.blocked(listed).items()]
-    if found:
-        raise StepError(found[0].container, ports.STEP, found[0].reason, [str(error) for error in found[1:]])
+    raise_as_one([StepError(name, ports.STEP, reason) for name, reason in passage.blocked(listed).items()])
 
 
 def _detach(directory: Path, given: Parameters) -> object:
@@ -62,16 +60,16 @@ def _detach(directory: Path, given: Parameters) -> object:
 
 
 def _bridge_up(directory: Path, given: Parameters) -> object:
-    from hostside import bridge
+    from hostside import bridge, ports
 
-    with bridge.alone(directory / "locks"):
+    with ports.locked([bridge.LOCK], directory / "locks"):
         return {"datapath": bridge.up(bridge.Bridge(**given))}
 
 
 def _bridge_down(directory: Path, given: Parameters) -> object:
-    from hostside import bridge
+    from hostside import bridge, ports
 
-    with bridge.alone(directory / "locks"):
+    with ports.locked([bridge.LOCK], directory / "locks"):
         bridge.down(bridge.Bridge(**given))
     return None
 

@@ -24,3 +24,14 @@ class StepError(Exception):
         lines = [f"{self.container}: {self.step} failed: {self.reason}"]
         lines += [f"    {line.rstrip()}" for line in self.log]
         return "\n".join(lines)
+
+
+def raise_as_one(failed: Sequence[StepError]) -> None:
+    """Raise the same step's errors in several containers as one, which names the first container and tells all.
+
+    Raises:
+        StepError: unless there is none.
+    """
+    if failed:
+        first, *others = failed
+        raise StepError(first.container, first.step, first.reason, [str(error) for error in others])

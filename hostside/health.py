@@ -48,11 +48,11 @@ def await_healthy(container: str, checks: Sequence[Mapping[str, Any]], seconds: 
 
 def _take_in_changes(container: str) -> None:
     """Have supervisord restart the programs whose files say something else than when they were started."""
-    found = engine.inspect(container)
+    pid = engine.pid(container)
     # What is wrong with it, the checks will say.
-    if found is not None and found["State"]["Running"]:
+    if pid is not None:
         with contextlib.suppress(StepError, OSError):
-            programs.follow_files(container, programs.SOCKET.format(pid=found["State"]["Pid"]))
+            programs.follow_files(container, programs.SOCKET.format(pid=pid))
 
 
 def first_failure(container: str, checks: Sequence[Mapping[str, Any]]) -> str | None:

@@ -180,10 +180,10 @@ class Keeper:
 
     def _start_given_up(self, name: str) -> None:
         """Start what supervisord gave up in a container: the reason, such as a full disk, may have gone since."""
-        found = engine.inspect(name)
-        if found is None or not found["State"]["Running"]:
+        pid = engine.pid(name)
+        if pid is None:
             return
-        for program in programs.start_given_up(name, programs.SOCKET.format(pid=found["State"]["Pid"])):
+        for program in programs.start_given_up(name, programs.SOCKET.format(pid=pid)):
             log(f"{name}: its program {program} had been given up, starting it again")
 
     def _restart_if_killed(self, name: str) -> None:

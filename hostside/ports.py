@@ -252,7 +252,7 @@ def inside(pid: int, *arguments: str) -> list[str]:
 
 @contextlib.contextmanager
 def locked(containers: Collection[str], locks: Path) -> Iterator[None]:
-    """Keep other processes from the ports of some containers meanwhile.
+    """Keep other processes from the ports of some containers, or what else has a lock of its name, meanwhile.
 
     The locks are taken in alphabetical order, so that no two who want several wait for each other.
     """

@@ -175,7 +175,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def listed(monkeypatch: pytest.MonkeyPatch) -> list[Program]:
     """Play the container's supervisord; return the list of its programs, for a test to change."""
     there = [Program("mariadb", "RUNNING", "")]
-    monkeypatch.setattr(engine, "pid", lambda _container: 1)
+    monkeypatch.setattr(engine, "pid", lambda _container: 4711)
     monkeypatch.setattr(programs, "listed", lambda _container, _path: there)
     return there
 
