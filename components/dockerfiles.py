@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from components import paths
 
@@ -54,6 +56,21 @@ def parent_tag(directory: str) -> str:
     """Return the exact name of the image that this one is made from."""
     name = parent(directory)
     return tag(name.removeprefix(f"{REPOSITORY}/")) if name.startswith(f"{REPOSITORY}/") else name
+
+
+def build_input(directory: str, packages: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what :func:`hostside.image.build` takes to build an image.
+
+    Args:
+        directory: directory below Dockerfiles/.
+        packages: Debian packages whose versions are to be told.
+    """
+    return {
+        "tag": tag(directory),
+        "parent": parent_tag(directory),
+        "files": context(directory),
+        "packages": list(packages),
+    }
 
 
 def is_directory(name: str) -> bool:

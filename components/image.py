@@ -9,7 +9,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.container_host import ContainerHost
-from components.dockerfiles import context, parent_tag, tag
+from components.dockerfiles import build_input, tag
 
 
 class Image:
@@ -30,12 +30,7 @@ class Image:
         self.resource = host.verb(
             f"{host.host.name}-image-{directory}",
             "image-build",
-            {
-                "tag": self.tag,
-                "parent": parent_tag(directory),
-                "files": context(directory),
-                "packages": list(packages),
-            },
+            build_input(directory, packages),
             subject=directory,
             show=True,
             opts=opts,

@@ -51,10 +51,7 @@ def jobs(stack: str, *, images: bool) -> list[Job]:
     ]
     if images:
         # What every image is made from needs no reading of the configuration, and every other image waits for it.
-        base = _image({
-            "directory": "base", "tag": dockerfiles.tag("base"), "parent": dockerfiles.parent_tag("base"),
-            "files": dockerfiles.context("base"), "packages": [],
-        }, ("docker",))  # fmt: skip
+        base = _image({"directory": "base", **dockerfiles.build_input("base")}, ("docker",))
         listing = Job(
             "images",
             [str(HERE / "images"), stack],
