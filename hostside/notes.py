@@ -74,9 +74,9 @@ def undone(directory: Path) -> dict[tuple[str, str], int]:
 
 
 def everything(directory: Path) -> list[Note]:
-    """Return all notes of a stack."""
+    """Return all notes of a stack, but for those of verbs that only another version of this program knows."""
     found = [_read(path) for path in sorted((directory / DIRECTORY).glob("*.json"))]
-    return [note for note in found if note]
+    return [note for note in found if note and note.verb in _KEPT]
 
 
 def _forget(paths: Iterable[Path]) -> None:

@@ -320,6 +320,13 @@ def test_what_a_power_cut_left_of_a_note_is_as_good_as_none(host: Host, director
     assert notes.count(directory, "bridge-up", "br-lab") == 0
 
 
+def test_a_note_of_a_verb_that_only_another_version_knows_is_passed_over(host: Host, directory: Path) -> None:
+    found = look(directory)
+    notes_directory = directory / notes.DIRECTORY
+    (notes_directory / "fly x.json").write_text(json.dumps({"verb": "fly", "subject": "x", "count": 0, "done": {}}))
+    assert look(directory) == found
+
+
 def test_what_is_undone_is_forgotten(directory: Path) -> None:
     for verb, subject in (
         ("bridge-down", "br-lab"),
