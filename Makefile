@@ -17,7 +17,7 @@ pytest := python3 -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reo
 shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine hostside Dockerfiles dockervolumes) prepare/lib.sh prepare/accounts.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest lint bench chart
+.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest lint docs bench chart
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
@@ -36,6 +36,7 @@ help:
 	@echo 'make test      lint, then every test; brings the lab up and down'
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
 	@echo 'make lint      ruff, mypy, shellcheck, gofmt'
+	@echo 'make docs      the reference of the configuration and the JSON schema, from what reads it'
 	@echo 'make bench     measure'
 	@echo 'make chart     update the lab, and draw what took how long'
 	@echo 'make prepare   install, start and build what the lab needs, without bringing it up'
@@ -116,6 +117,9 @@ lint:
 	@$(activated) shellcheck --external-sources --source-path=SCRIPTDIR $(shell_scripts)
 	@if ! go version >/dev/null 2>&1; then echo 'lint: no Go here, its files are not checked'; else \
 		unformatted=$$(gofmt -l engine tests); [[ -z $$unformatted ]] || { echo "gofmt: $$unformatted"; exit 1; }; fi
+
+docs:
+	@$(activated) python3 -m components.reference
 
 bench:
 	@prepare/compose
