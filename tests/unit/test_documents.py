@@ -16,7 +16,7 @@ import yaml
 
 from components import environment, paths, services
 from tests.documents import DOCUMENTS, blocks, commands
-from tests.unit.test_reference import configuration
+from tests.unit.test_reference import configuration, errors
 
 FENCES = {"sh", "console", "yaml", "mermaid", "python", "diff", "dockerfile", "ini", "puppet", "text"}
 PLACEHOLDERS = re.compile(r"[<>*…]|ROLE|STACK|NAME|OUTDIR")
@@ -280,6 +280,13 @@ def test_the_capabilities_are_those_of_the_roles() -> None:
             if set(role.capabilities) != roles[role.name]:
                 roles[f"{role.name} on `{backend}`"] = set(role.capabilities)
     assert told == {name: granted for name, granted in roles.items() if granted}
+
+
+def test_a_configuration_in_a_document_has_the_form_of_one() -> None:
+    shown = [yaml.safe_load(block.text) for path in DOCUMENTS for block in blocks(path) if block.language == "yaml"]
+    assert len(shown) >= 2
+    for stack in shown:
+        assert errors({key.removeprefix("dockstack:"): value for key, value in stack["config"].items()}) == []
 
 
 def test_the_readme_is_short() -> None:
