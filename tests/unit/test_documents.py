@@ -139,7 +139,7 @@ PROOFS: dict[str, tuple[Proof, ...]] = {
     "openstack server add floating ip guest1 $address": (GUEST,),
     "openstack server create --image guest --flavor tiny --network demo --security-group demo --key-name demo-key "
     "--wait guest1": (GUEST, Run("tests/unit/test_closing.py", "--key-name demo-key --wait guest1")),
-    "pre-commit install --hook-type pre-commit --hook-type pre-push": (ByHand("changes the clone's Git hooks"),),
+    "pre-commit install": (ByHand("changes the clone's Git hooks"),),
     "pulumi config set --secret --path 'dockstack:common.passwords.keystone_admin'": (
         Run("tests/lab/test_documents.py::test_an_example_is_reviewed_and_its_secret_is_kept", '"--secret", "--path"'),
     ),
