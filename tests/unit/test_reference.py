@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from components import environment, paths, reference, schema, services
 from tests.unit.environment_cases import DATA, changes_in, lab
@@ -44,7 +45,8 @@ def test_what_is_generated_is_up_to_date(path: Path) -> None:
 
 
 def test_every_key_says_what_it_means() -> None:
-    for model in {*reference.MODELS.values(), schema.StackInput}:
+    models: list[type[BaseModel]] = [*reference.MODELS.values(), schema.StackInput]
+    for model in models:
         for name, field in model.model_fields.items():
             assert field.description, f"{model.__name__}.{name} has no text below it"
 
