@@ -11,6 +11,8 @@ from components.image import ForeignImage, Image
 from components.services import KEEPER
 from components.volumes import MOUNT_POINT, Files, digest
 from hostside import process
+from hostside.operations.files_write import FilesWrite
+from hostside.operations.keeper_start import KeeperStart
 
 name = names.keeper
 
@@ -31,12 +33,11 @@ class Keeper:
         """
         container = name(host.stack)
         directory = f"{host.directory}/volumes/{container}"
-        rendered = host.verb(
+        rendered = host.declare(
             f"{host.host.name}-keeper-files",
-            "files-write",
-            {"root": directory, "files": files},
+            FilesWrite,
+            FilesWrite(directory, files),
             subject=container,
-            delete="files-remove",
             opts=pulumi.ResourceOptions(parent=opts.parent),
         )
         labels = {
@@ -80,11 +81,11 @@ class Keeper:
             ),
         )
         # Of a container that a person has stopped, the engine hears only when it refreshes its state. Nobody waits for
-        # this: who starts meanwhile gets its port from its own verb.
-        host.verb(
+        # this: who starts meanwhile gets its port from its own operation.
+        host.declare(
             f"{host.host.name}-keeper-running",
-            "keeper-start",
-            {"container": container, "id": self.resource.id},
+            KeeperStart,
+            self.resource.id.apply(lambda identifier: KeeperStart(container, identifier)),
             subject=container,
             opts=pulumi.ResourceOptions(parent=opts.parent),
         )

@@ -10,6 +10,8 @@ import pulumi_docker as docker
 from components.container_host import ContainerHost
 from components.environment import Container, Environment
 from components.services.role import Role
+from hostside.operations.port_attach import PortAttach
+from hostside.operations.ports_attach import PortsAttach
 from hostside.ports import PROVIDER_INTERFACE, TENANT_INTERFACE
 
 
@@ -59,13 +61,13 @@ class SharedPorts:
             running: their resources by name; a new container among them has the ports looked at again.
             opts: options of the resource.
         """
-        self.resource = host.verb(
+        identifiers = pulumi.Output.all(**{name: container.id for name, container in running.items()})
+        # They go all together, before the containers: one by one, the switch would look at all its ports for each.
+        self.resource = host.declare(
             f"{host.host.name}-ports",
-            "ports-attach",
-            {"containers": {name: container.id for name, container in running.items()}},
+            PortsAttach,
+            identifiers.apply(lambda known: PortsAttach(dict(known))),
             subject=f"{len(running)} containers",
-            # All together, before the containers: one by one, the switch would look at all its ports for each.
-            delete="ports-detach",
             opts=opts,
         )
 
@@ -90,12 +92,11 @@ class NetworkPort:
             running: its resource; a new container is attached again.
             opts: options of the resource.
         """
-        self.resource = host.verb(
+        self.resource = host.declare(
             f"{container.name}-port",
-            "port-attach",
-            {"container": container.name, "id": running.id, "bridges": bridges},
+            PortAttach,
+            running.id.apply(lambda identifier: PortAttach(container.name, identifier, list(bridges))),
             subject=container.name,
-            delete="port-detach",
             # The port's end inside goes with the container, and the keeper removes the bridge's end.
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(deleted_with=running)),
         )

@@ -20,6 +20,7 @@ from components.container_host import ContainerHost
 from components.environment import Container
 from components.services.role import Role
 from components.services.view import LabView
+from hostside.operations.files_write import FilesWrite
 
 MOUNT_POINT = "/etc/dockstack"
 TEMPLATE_SUFFIX = ".j2"
@@ -105,14 +106,8 @@ class Volumes:
             opts: options of the resources.
         """
         self.directory = f"{host.directory}/volumes/{container.name}"
-        self.resource = host.verb(
-            f"{container.name}-files",
-            "files-write",
-            {"root": self.directory, "files": files},
-            subject=container.name,
-            delete="files-remove",
-            opts=opts,
-        )
+        rendered = FilesWrite(self.directory, files)
+        self.resource = host.declare(f"{container.name}-files", FilesWrite, rendered, subject=container.name, opts=opts)
         self.data = {
             path: docker.Volume(
                 names.volume(container.name, suffix),

@@ -13,7 +13,7 @@ from hostside import engine
 from hostside.process import CommandFailed, own_environment, run, succeeds, tail
 
 if TYPE_CHECKING:
-    # Most verbs that run commands ask no supervisord, and start without what that takes.
+    # Most operations that run commands ask no supervisord, and start without what that takes.
     from hostside.programs import Program
 
 KEPT = "/etc/dockstack/bin/kept"

@@ -164,6 +164,12 @@ def unpause(container: str) -> None:
     call("POST", f"/containers/{urllib.parse.quote(container)}/unpause")
 
 
+def resume(container: str) -> None:
+    """Start a container, whether it was stopped or paused; one that runs is no error."""
+    unpause(container)
+    start(container)
+
+
 def stop(container: str, seconds: int) -> None:
     """Stop a container, by force after some seconds; one that is stopped or gone is left as it is."""
     path = f"/containers/{urllib.parse.quote(container)}/stop"
