@@ -9,8 +9,10 @@ from components import names
 from components.container_host import ContainerHost
 from components.image import ForeignImage, Image
 from components.services import KEEPER
-from components.volumes import MOUNT_POINT, Files, digest
+from components.volumes import Files, digest
+from hostside import labels as label
 from hostside import process
+from hostside.containers import MOUNT_POINT
 from hostside.operations.files_write import FilesWrite
 from hostside.operations.keeper_start import KeeperStart
 
@@ -41,11 +43,11 @@ class Keeper:
             opts=pulumi.ResourceOptions(parent=opts.parent),
         )
         labels = {
-            "dockstack.stack": host.stack,
-            "dockstack.role": KEEPER.name,
+            label.STACK: host.stack,
+            label.ROLE: KEEPER.name,
             # The tool and its files are mounted: a change of them needs a new process.
-            "dockstack.tool": host.tool_digest,
-            "dockstack.files": digest(files),
+            label.TOOL: host.tool_digest,
+            label.FILES: digest(files),
         }
         self.resource = docker.Container(
             f"{host.host.name}-keeper",

@@ -14,6 +14,7 @@ from components.environment import Container
 from components.network_port import SharedPorts
 from components.services.role import Role
 from components.services.view import LabView
+from hostside.containers import MOUNT_POINT
 from hostside.operations.files_write import FilesWrite
 
 
@@ -34,7 +35,7 @@ class PlainContainers:
         """Declare a container."""
         files, directory = self._files(role, host)
         mounts = [
-            docker.ContainerVolumeArgs(host_path=directory, container_path=volumes.MOUNT_POINT, read_only=True),
+            docker.ContainerVolumeArgs(host_path=directory, container_path=MOUNT_POINT, read_only=True),
             *volumes.own_mounts(container),
         ]
         gates = pulumi.ResourceOptions(depends_on=[*self._base[container.host], files])

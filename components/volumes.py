@@ -20,9 +20,10 @@ from components.container_host import ContainerHost
 from components.environment import Container
 from components.services.role import Role
 from components.services.view import LabView
+from hostside import labels
+from hostside.containers import MOUNT_POINT
 from hostside.operations.files_write import FilesWrite
 
-MOUNT_POINT = "/etc/dockstack"
 TEMPLATE_SUFFIX = ".j2"
 COMMON_DATA = "code/environments/production/data/common.yaml"
 Files = Mapping[str, Mapping[str, str]]
@@ -112,7 +113,7 @@ class Volumes:
             path: docker.Volume(
                 names.volume(container.name, suffix),
                 name=names.volume(container.name, suffix),
-                labels=[docker.VolumeLabelArgs(label="dockstack.stack", value=host.stack)],
+                labels=[docker.VolumeLabelArgs(label=labels.STACK, value=host.stack)],
                 opts=pulumi.ResourceOptions.merge(
                     opts,
                     pulumi.ResourceOptions(

@@ -62,7 +62,7 @@ class Reality:
 
     def valid_certificates(self, server: str) -> set[str] | None:
         """Return the names whose certificates a server's authority holds for valid; None when it can't be asked."""
-        return self._ask(server, "/etc/dockstack/bin/valid-certificates")
+        return self._ask(server, f"{containers.MOUNT_POINT}/bin/valid-certificates")
 
     def databases(self, server: str) -> set[str] | None:
         """Return the databases that a server has; None when it can't be asked."""

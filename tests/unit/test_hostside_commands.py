@@ -456,6 +456,13 @@ def test_further_ports_are_read_from_the_labels_and_have_no_address() -> None:
     assert [(p.address, p.gateway) for p in found[1:]] == [("", ""), ("", "")]
 
 
+@pytest.mark.parametrize("more", ["", "eth1|br-ext|02:43:0a:57:00:1e eth2|br-lab|02:44:0a:57:00:1e"])
+def test_ports_are_written_as_the_labels_that_they_are_read_from(more: str) -> None:
+    written = {**LABELS, **({"dockstack.ports": more} if more else {})}
+    first, *further = ports.Port.of("galera1", written)
+    assert ports.labelled(first, further) == written
+
+
 def test_a_container_without_a_bridge_has_no_port() -> None:
     assert ports.Port.of("lab-keeper", {"dockstack.stack": "lab"}) == []
 
