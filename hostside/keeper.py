@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from hostside import batch, engine, leaving, ovs, ports, probes, programs, records
 from hostside import bridge as bridges
+from hostside import labels as names
 from hostside.errors import StepError
 from hostside.gatherer import Gatherer
 from hostside.process import CommandFailed, run
@@ -132,7 +133,7 @@ class Keeper:
                 # Started again before this was read: its new start takes care of the port.
                 return
             self._records.remove(name)
-            if "dockstack.bridge" in labels:
+            if names.BRIDGE in labels:
                 self._ends.add(name, labels)
             # Not in a worker: a hundred ends at once must not keep a start waiting.
             timer = threading.Timer(STOP_NOTICE_SECONDS, self._guarded, (name, self._restart_if_killed, name))
@@ -168,8 +169,8 @@ class Keeper:
                 self._publish(name, group[name])
 
     def _publish(self, name: str, labels: Mapping[str, str]) -> None:
-        if "dockstack.fqdn" in labels and labels.get("dockstack.address"):
-            self._records.add(name, labels["dockstack.address"].split("/")[0], labels["dockstack.fqdn"])
+        if names.FQDN in labels and labels.get(names.ADDRESS):
+            self._records.add(name, labels[names.ADDRESS].split("/")[0], labels[names.FQDN])
 
     def _ended(self, group: Mapping[str, Mapping[str, str]]) -> None:
         batch.detach(group, self._stack, self._locks)

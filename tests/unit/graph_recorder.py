@@ -98,13 +98,13 @@ class Registration:
         value = self.inputs.get(key)
         return value.value if isinstance(value, Secret) else value
 
-    def verb(self) -> str:
-        """Return the verb that a command resource calls, or nothing."""
+    def operation(self) -> str:
+        """Return the name of the operation that a command resource carries out, or nothing."""
         words = str(self.inputs.get("create", "")).split()
         return words[3] if len(words) > 3 and words[2].endswith("/tool") else ""
 
     def parameters(self) -> dict[str, Any]:
-        """Return what a verb gets on its standard input."""
+        """Return the inputs of an operation, as it gets them on its standard input."""
         return dict(json.loads(self.shown("stdin")))
 
 
@@ -175,15 +175,15 @@ class Graph:
         """Return all command resources, local and remote."""
         return [r for r in self if r.type in (LOCAL_COMMAND, REMOTE_COMMAND)]
 
-    def verbs(self, verb: str, **parameters: Any) -> list[Registration]:
-        """Return the command resources that call a verb with these parameters."""
-        found = [r for r in self.commands() if r.verb() == verb]
+    def operations(self, name: str, **parameters: Any) -> list[Registration]:
+        """Return the command resources that carry out an operation with these inputs."""
+        found = [r for r in self.commands() if r.operation() == name]
         return [r for r in found if parameters.items() <= (r.parameters() if parameters else {}).items()]
 
-    def the(self, verb: str, **parameters: Any) -> Registration:
-        """Return the one command resource that calls a verb with these parameters."""
-        found = self.verbs(verb, **parameters)
-        assert len(found) == 1, f"{verb} {parameters}: {[r.name for r in found]}"
+    def the(self, name: str, **parameters: Any) -> Registration:
+        """Return the one command resource that carries out an operation with these inputs."""
+        found = self.operations(name, **parameters)
+        assert len(found) == 1, f"{name} {parameters}: {[r.name for r in found]}"
         return found[0]
 
     def direct(self, registration: Registration) -> set[str]:

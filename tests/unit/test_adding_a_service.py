@@ -29,7 +29,7 @@ import json
 from tests.unit.graph_recorder import config, record_lab
 
 graph = record_lab(config())
-made = {r.name: {"type": r.type, "inputs": r.parameters() if r.verb() else {}} for r in graph if r.custom}
+made = {r.name: {"type": r.type, "inputs": r.parameters() if r.operation() else {}} for r in graph if r.custom}
 generated = sorted(r.name for r in graph.commands() if r.name.startswith("secret-"))
 print(json.dumps({"made": made, "generated": generated, "outputs": graph.outputs}, default=lambda secret: secret.value))
 """

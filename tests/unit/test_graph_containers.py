@@ -151,9 +151,9 @@ def test_a_container_depends_on_its_bridge_keeper_image_and_files_and_on_no_othe
     lab: Graph, name: str
 ) -> None:
     found = lab.container(name)
-    verbs = {r.verb() or r.type for r in lab if r.urn in lab.before(found) and r.custom}
-    assert {"bridge-up", "image-build", "files-write"} <= verbs
-    assert not {"port-attach", "register", "certificate-issue", "provision", "health-await"} & verbs
+    operations = {r.operation() or r.type for r in lab if r.urn in lab.before(found) and r.custom}
+    assert {"bridge-up", "image-build", "files-write"} <= operations
+    assert not {"port-attach", "register", "certificate-issue", "provision", "health-await"} & operations
     others = {r.inputs["name"] for r in lab.of_type(CONTAINER) if r.urn in lab.before(found)}
     assert others == {"lab-keeper"}
 
@@ -168,13 +168,13 @@ def test_the_volumes_of_the_configuration_are_mounted_as_they_are_written() -> N
 def test_a_lab_of_plain_containers_has_one_resource_a_container_and_one_for_all_their_ports() -> None:
     one, three = record_lab(plain_config(1)), record_lab(plain_config(3))
     assert len(three.registrations) - len(one.registrations) == 2
-    assert {(r.type, r.verb()) for r in three if r.name.startswith("c2")} == {(CONTAINER, "")}
+    assert {(r.type, r.operation()) for r in three if r.name.startswith("c2")} == {(CONTAINER, "")}
     assert set(three.the("ports-attach").parameters()["containers"]) == {"c0", "c1", "c2"}
 
 
 def test_a_lab_of_plain_containers_needs_no_puppet_and_generates_no_service_secret() -> None:
     graph = record_lab(plain_config(2))
-    assert not {"register", "provision", "certificate-issue", "access-publish"} & {r.verb() for r in graph}
+    assert not {"register", "provision", "certificate-issue", "access-publish"} & {r.operation() for r in graph}
     assert graph.outputs["openrc"] is None
     assert [r.name for r in graph if r.name.startswith("secret-")] in ([], ["secret-enrolment"])
 
