@@ -27,6 +27,7 @@ from hostside.drift import Finding
 _SDKS = (pulumi_command.local.Command, pulumi_command.remote.Command, pulumi_docker.Container)
 
 CONTAINER = "docker:index/container:Container"
+REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
 LOCAL_COMMAND = "command:local:Command"
 REMOTE_COMMAND = "command:remote:Command"
 UNKNOWN = rpc.UNKNOWN
@@ -118,6 +119,8 @@ class _Answers(mocks.Mocks):
             return "", state
         if args.typ in (LOCAL_COMMAND, REMOTE_COMMAND):
             state["stdout"] = _stdout(args)
+        if args.typ == REMOTE_IMAGE:
+            state["imageId"] = f"sha256:{args.inputs['name']}"
         return f"{args.name}-id", state
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -23,6 +24,7 @@ from hostside.errors import StepError
 from hostside.operations import NAMES, UNDONE_BY, named
 from hostside.operations.keeper_start import KeeperStart
 from hostside.process import CommandFailed
+from tests.unit.graph_recorder import Graph, texts
 
 Script = Callable[[str, str], None]
 
@@ -182,6 +184,13 @@ def test_an_expected_error_is_shown_in_its_own_words_and_the_status_is_one(
     assert call(["keeper-start"], KEEPER, tmp_path, monkeypatch) == 1
     told = capsys.readouterr()
     assert (told.out, told.err) == ("", f"{error}\n")
+
+
+def test_the_commands_that_are_called_are_those_that_there_are(lab: Graph) -> None:
+    # To make a thing, to undo it, and in the program file of the keeper's container.
+    said = [text for registration in lab for text in texts(registration.inputs, secrets=True)]
+    called = {name for text in said for name in re.findall(r"/tool ([a-z-]+)", text)}
+    assert called == {*NAMES, *UNDONE_BY, *cli.SERVICES}
 
 
 @pytest.fixture(scope="module")

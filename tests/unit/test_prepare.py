@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def read(given: dict[str, Any]) -> Environment:
 
 def test_each_step_is_a_script() -> None:
     for job in prepare.jobs("lab", images=False):
-        assert Path(job.command[0]).is_file()
+        assert os.access(job.command[0], os.X_OK) and Path(job.command[0]).is_file()
         assert job.name in SCRIPTS
 
 

@@ -97,6 +97,7 @@ class profile::galera (
 
   # The statement that the server prints for the wanted account, compared with and made into the one that sets it.
   $root_hash = mysql::password($root_password)
+  $shown = 'mariadb --batch --raw --skip-column-names --execute "SHOW CREATE USER root@localhost"'
   file { '/etc/mysql/root-account.sql':
     ensure    => file,
     owner     => 'root',
@@ -110,7 +111,7 @@ class profile::galera (
   }
   -> exec { 'root account of MariaDB':
     command  => 'sed "s/^CREATE/ALTER/" /etc/mysql/root-account.sql | mariadb',
-    unless   => 'mariadb --batch --raw --skip-column-names --execute "SHOW CREATE USER root@localhost" | cmp --silent - /etc/mysql/root-account.sql',
+    unless   => "${shown} | cmp --silent - /etc/mysql/root-account.sql",
     path     => ['/usr/bin', '/bin'],
     provider => shell,
     require  => Class['mysql::server'],
