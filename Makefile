@@ -26,8 +26,8 @@ puppet_options := --color false --confdir "$$DOCKSTACK_HOME/cache/puppet" --vard
 linters := python types shell puppet ruby go
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest lint bench chart \
-	$(addprefix lint-,$(linters))
+.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest lint docs bench \
+	chart $(addprefix lint-,$(linters))
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
@@ -46,6 +46,7 @@ help:
 	@echo 'make test      lint, then every test; brings the lab up and down'
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
 	@echo 'make lint      ruff, mypy, shellcheck, Puppet, rubocop, go vet; installs those of them that it lacks'
+	@echo 'make docs      the reference of the configuration and the JSON schema, from what reads it'
 	@echo 'make bench     measure'
 	@echo 'make chart     update the lab, and draw what took how long'
 	@echo 'make prepare   install, start and build what the lab needs, without bringing it up'
@@ -152,6 +153,9 @@ lint-go:
 	@if ! go version >/dev/null 2>&1; then echo 'lint: no Go here, its files are not checked'; else \
 		unformatted=$$(gofmt -l engine tests); [[ -z $$unformatted ]] || { echo "gofmt: $$unformatted"; exit 1; }; fi
 	@prepare/go vet
+
+docs:
+	@$(activated) python3 -m components.reference
 
 bench:
 	@prepare/compose

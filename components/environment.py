@@ -29,8 +29,10 @@ from components.schema import (
     HooksInput,
     HostInput,
     ProviderInput,
+    StackInput,
     is_host_name,
     is_key,
+    key_names,
     kind,
     odd_key,
     parse_flag,
@@ -54,9 +56,7 @@ __all__ = [
     "survey",
 ]
 
-CONFIGURATION_KEYS = frozenset(
-    {"common", "containerHosts", "containerDefaults", "containers", "demo", "environment", "provider"}
-)
+CONFIGURATION_KEYS = key_names(StackInput)
 DEFAULT_REGION = "RegionOne"
 DEFAULT_MTU = 1500
 LOCAL_HOST = "local"

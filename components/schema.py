@@ -2,6 +2,8 @@
 
 Every field is optional here; what has to be given, and what goes together, is for `rules`.
 A key that can't be read is reported and left out, so that the rest is still checked.
+
+The text below a field says what the key means. `reference` makes the documentation and the JSON schema of it.
 """
 
 from __future__ import annotations
@@ -12,7 +14,15 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -172,6 +182,14 @@ def _volume_backend(value: object) -> str:
     return text
 
 
+def _tenant_networks(value: object) -> str:
+    fix = f"Write {' or '.join(TENANT_NETWORKS)}."
+    text = _text("a kind of network", fix)(value)
+    if text not in TENANT_NETWORKS:
+        raise _bad(f"{show(value)} is no kind of tenant network", fix)
+    return text
+
+
 def _path(what: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
         fix = "Give an absolute path without `..`, colon or comma, e.g. /srv/lab/data."
@@ -219,133 +237,280 @@ def parse_flag(value: object) -> bool:
     return _boolean({"true": True, "false": False}.get(value, value) if isinstance(value, str) else value)
 
 
-Address = Annotated[IPv4Address, PlainValidator(parse_address)]
-Network = Annotated[IPv4Network, PlainValidator(_network)]
-Mask = Annotated[int, PlainValidator(parse_mask)]
-Mtu = Annotated[int, PlainValidator(_whole("an MTU", 576, 9216))]
-Port = Annotated[int, PlainValidator(_whole("a port", 1, 65535))]
-Domain = Annotated[str, PlainValidator(_domain)]
-Bridge = Annotated[str, PlainValidator(_bridge)]
-Boolean = Annotated[bool, PlainValidator(_boolean)]
-Region = Annotated[
-    str, PlainValidator(_pattern(_REGION, "a region", "Use letters, digits, dots and hyphens, e.g. RegionOne."))
+def _like(pattern: re.Pattern[str]) -> str:
+    """A pattern for the whole text, as JSON Schema has it."""
+    return f"^{pattern.pattern}$"
+
+
+_DOMAIN_SCHEMA = f"^{_DOMAIN_LABEL.pattern}(\\.{_DOMAIN_LABEL.pattern})*$"
+_MTUS = (576, 9216)
+_PORTS = (1, 65535)
+_VOLUME_SCHEMA = "^/[^:,]*:/[^:,]*(:r[ow])?$"
+_FLAG_SCHEMA = {"title": "true or false", "enum": [True, False, "true", "false"]}
+
+Address = Annotated[
+    IPv4Address,
+    PlainValidator(parse_address),
+    WithJsonSchema({"title": "IPv4 address", "type": "string", "format": "ipv4"}),
 ]
-VolumeBackend = Annotated[str, PlainValidator(_volume_backend)]
-Name = Annotated[str, PlainValidator(_text("a name", "Write a name as text."))]
-Source = Annotated[str, PlainValidator(_path("a path on the host"))]
-Target = Annotated[str, PlainValidator(_path("a path in the container"))]
-Command = Annotated[str, PlainValidator(_text("a command", "Write each hook as one line for the shell."))]
-Commands = Annotated[list[Command], BeforeValidator(_list_if_alone)]
-User = Annotated[str, PlainValidator(_pattern(_USER, "a user name", "Use the user's login name, e.g. root."))]
+Network = Annotated[
+    IPv4Network,
+    PlainValidator(_network),
+    WithJsonSchema({"title": "subnet", "type": "string", "pattern": "^[0-9.]+/[0-9]{1,2}$"}),
+]
+Mask = Annotated[
+    int,
+    PlainValidator(parse_mask),
+    WithJsonSchema(
+        {
+            "title": "prefix length or netmask",
+            "anyOf": [
+                {"type": "integer", "minimum": _WIDEST, "maximum": _NARROWEST},
+                {"type": "string", "pattern": "^(/?[0-9]{1,2}|[0-9.]{7,15})$"},
+            ],
+        }
+    ),
+]
+Mtu = Annotated[
+    int,
+    PlainValidator(_whole("an MTU", *_MTUS)),
+    WithJsonSchema({"title": "bytes", "type": "integer", "minimum": _MTUS[0], "maximum": _MTUS[1]}),
+]
+Port = Annotated[
+    int,
+    PlainValidator(_whole("a port", *_PORTS)),
+    WithJsonSchema({"title": "port", "type": "integer", "minimum": _PORTS[0], "maximum": _PORTS[1]}),
+]
+Domain = Annotated[
+    str, PlainValidator(_domain), WithJsonSchema({"title": "domain", "type": "string", "pattern": _DOMAIN_SCHEMA})
+]
+Bridge = Annotated[
+    str,
+    PlainValidator(_bridge),
+    WithJsonSchema(
+        {"title": "bridge", "type": "string", "pattern": _like(_BRIDGE), "maxLength": LONGEST_INTERFACE_NAME}
+    ),
+]
+Boolean = Annotated[bool, PlainValidator(_boolean), WithJsonSchema({"title": "true or false", "type": "boolean"})]
+Region = Annotated[
+    str,
+    PlainValidator(_pattern(_REGION, "a region", "Use letters, digits, dots and hyphens, e.g. RegionOne.")),
+    WithJsonSchema({"title": "region", "type": "string", "pattern": _like(_REGION)}),
+]
+VolumeBackend = Annotated[str, PlainValidator(_volume_backend), WithJsonSchema({"enum": list(VOLUME_BACKENDS)})]
+TenantNetworks = Annotated[str, PlainValidator(_tenant_networks), WithJsonSchema({"enum": list(TENANT_NETWORKS)})]
+Name = Annotated[
+    str,
+    PlainValidator(_text("a name", "Write a name as text.")),
+    WithJsonSchema({"title": "name", "type": "string", "minLength": 1}),
+]
+Source = Annotated[
+    str,
+    PlainValidator(_path("a path on the host")),
+    WithJsonSchema({"title": "path on the host", "type": "string", "pattern": _like(_PATH)}),
+]
+Target = Annotated[
+    str,
+    PlainValidator(_path("a path in the container")),
+    WithJsonSchema({"title": "path in the container", "type": "string", "pattern": _like(_PATH)}),
+]
+Command = Annotated[
+    str,
+    PlainValidator(_text("a command", "Write each hook as one line for the shell.")),
+    WithJsonSchema({"title": "command", "type": "string", "minLength": 1}),
+]
+Commands = Annotated[list[Command], BeforeValidator(_list_if_alone, json_schema_input_type=list[Command] | Command)]
+Addresses = Annotated[list[Address], BeforeValidator(_list_if_alone, json_schema_input_type=list[Address] | Address)]
+Names = Annotated[list[Name], BeforeValidator(_list_if_alone, json_schema_input_type=list[Name] | Name)]
+User = Annotated[
+    str,
+    PlainValidator(_pattern(_USER, "a user name", "Use the user's login name, e.g. root.")),
+    WithJsonSchema({"title": "user", "type": "string", "pattern": _like(_USER)}),
+]
 SshHost = Annotated[
-    str, PlainValidator(_pattern(_SSH_HOST, "a host name or address", "Give the host's name or IPv4 address."))
+    str,
+    PlainValidator(_pattern(_SSH_HOST, "a host name or address", "Give the host's name or IPv4 address.")),
+    WithJsonSchema({"title": "host name or address", "type": "string", "pattern": _like(_SSH_HOST)}),
 ]
 HostKey = Annotated[
     str,
     PlainValidator(
         _pattern(_HOST_KEY, "a host key", "Copy it from `ssh-keyscan HOST`, e.g. ssh-ed25519 AAAA…, and compare it.")
     ),
+    WithJsonSchema({"title": "host key", "type": "string", "pattern": _like(_HOST_KEY)}),
 ]
+Flag = Annotated[bool, PlainValidator(parse_flag), WithJsonSchema(_FLAG_SCHEMA)]
 
 
 class _Input(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, alias_generator=to_camel, arbitrary_types_allowed=True
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        alias_generator=to_camel,
+        arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,
     )
 
 
 class DhcpInput(_Input):
-    """First and last address of the pool."""
+    """The pool of addresses that dnsmasq leases to whoever asks."""
 
     start: Address | None = None
+    """First address of the pool. Required."""
     end: Address | None = None
-
-
-def _tenant_networks(value: object) -> str:
-    fix = f"Write {' or '.join(TENANT_NETWORKS)}."
-    text = _text("a kind of network", fix)(value)
-    if text not in TENANT_NETWORKS:
-        raise _bad(f"{show(value)} is no kind of tenant network", fix)
-    return text
+    """Last address of the pool. Required."""
 
 
 class CommonInput(_Input):
-    """`dockstack:common`: what belongs to the lab as a whole."""
+    """What belongs to the lab as a whole."""
 
     domain: Domain | None = None
+    """Domain of all names of the lab. Required."""
     vip: Address | None = None
+    """Virtual address of the lab, behind which haproxy serves every API. Required."""
     region: Region | None = None
+    """Region of the catalogue's endpoints."""
     dhcp: DhcpInput | None = None
-    tenant_networks: Annotated[str, PlainValidator(_tenant_networks)] | None = None
+    """Pool of leases. Without it, dnsmasq gives containers their fixed leases only."""
+    tenant_networks: TenantNetworks | None = None
+    """What carries the tenants' networks between containers."""
     volume_backend: VolumeBackend | None = None
+    """Where Cinder keeps volumes."""
     passwords: Any = None
+    """Secrets by name. Those that are not given are generated, and kept encrypted in the state."""
 
 
 class ProviderInput(_Input):
-    """`dockstack:provider`: the bridge, subnet and host's address of the provider network."""
+    """The provider network of the lab's Neutron, where floating addresses are."""
 
     bridge: Bridge | None = None
+    """Bridge of its own. Required."""
     network: Network | None = None
+    """Subnet. Required."""
     gateway: Address | None = None
+    """The host's address in it: the host is the gateway. Required."""
 
 
 class SshInput(_Input):
     """How to reach a container host by ssh."""
 
     host: SshHost | None = None
+    """Name or address. Required."""
     user: User | None = None
+    """Login name."""
     port: Port | None = None
+    """Port of the ssh server."""
     private_key: Source | None = None
+    """File with the private key; without it, those of the user and of the agent are tried."""
     host_key: HostKey | None = None
+    """The host's public key; without it, the user's `known_hosts` decides."""
 
 
 class HostInput(_Input):
-    """One of `dockstack:containerHosts`; without `ssh` it is the machine that Pulumi runs on."""
+    """A machine with a Docker engine and Open vSwitch."""
 
     ssh: SshInput | None = None
+    """How to reach it; without it, the host is the one that Pulumi runs on."""
 
 
 class VolumeInput(_Input):
-    """A directory or file of the host, mounted into a container."""
+    """A directory or file of the host, mounted into a container; in one line `SOURCE:TARGET` or `SOURCE:TARGET:ro`."""
 
     source: Source | None = None
+    """Path on the host. Required."""
     target: Target | None = None
+    """Path in the container. Required."""
     read_only: Boolean | None = None
+    """Whether the container is kept from writing to it."""
 
 
-Volumes = list[Annotated[VolumeInput, BeforeValidator(_volume)]]
+Volumes = list[
+    Annotated[
+        VolumeInput,
+        BeforeValidator(
+            _volume,
+            json_schema_input_type=Annotated[
+                str, WithJsonSchema({"title": "SOURCE:TARGET[:ro]", "type": "string", "pattern": _VOLUME_SCHEMA})
+            ]
+            | VolumeInput,
+        ),
+    ]
+]
 
 
 class HooksInput(_Input):
     """Commands that run on the container's host at turns of its life, in order."""
 
     pre_creation: Commands | None = None
+    """Before the container is made."""
     post_creation: Commands | None = None
+    """When it is healthy; again for a container that was made anew."""
     pre_destroy: Commands | None = None
+    """Before it is removed."""
     post_destroy: Commands | None = None
+    """After it was removed."""
 
 
 class DefaultsInput(_Input):
-    """`dockstack:containerDefaults`: what a container takes that does not say otherwise."""
+    """What a container takes that does not say otherwise."""
 
     mask: Mask | None = None
+    """Size of the subnet. Required in the defaults, where it is the lab's."""
     gateway: Address | None = None
-    dns: Annotated[list[Address], BeforeValidator(_list_if_alone)] | None = None
+    """The bridge's address on the host. Required in the defaults, where it names the lab's subnet."""
+    dns: Addresses | None = None
+    """Name servers. Without it, the containers of role `dnsmasq`."""
     domain: Domain | None = None
+    """Domain of the container's full name. Without it, `common.domain`."""
     bridge: Bridge | None = None
+    """Bridge that the container has its port on. Required in the defaults."""
     mtu: Mtu | None = None
+    """MTU of the port."""
     host: Name | None = None
+    """One of `containerHosts`. Required where there are several."""
     volumes: Volumes | None = None
+    """What is mounted from the host."""
 
 
 class ContainerInput(DefaultsInput):
-    """One of `dockstack:containers`."""
+    """A container. Its name is its host name; any of the defaults may be given here, too."""
 
     role: Name | None = None
+    """What the container is. Required."""
     address: Address | None = None
+    """Its fixed address. Required."""
     image: Name | None = None
-    needs: Annotated[list[Name], BeforeValidator(_list_if_alone)] | None = None
+    """Another image than the role's own: a directory below `Dockerfiles/`, or a full image reference."""
+    needs: Names | None = None
+    """Containers that have to be healthy before its Puppet run, besides those that its role needs."""
     hooks: HooksInput | None = None
+    """Commands that run on its host."""
+
+
+class StackInput(_Input):
+    """The configuration of a stack, as the keys `dockstack:…` of its file."""
+
+    common: CommonInput | None = None
+    """What belongs to the lab as a whole."""
+    container_hosts: dict[str, HostInput] | None = Field(
+        None, json_schema_extra={"propertyNames": {"pattern": _like(_HOST_NAME)}}
+    )
+    """Machines by name. Left out, it is `{local: {}}`: the one that Pulumi runs on."""
+    container_defaults: DefaultsInput | None = None
+    """What a container takes that does not say otherwise."""
+    containers: dict[str, ContainerInput] | None = Field(
+        None, json_schema_extra={"propertyNames": {"pattern": _like(_LABEL)}}
+    )
+    """Containers by name."""
+    provider: ProviderInput | None = None
+    """The provider network of the lab's Neutron."""
+    demo: Flag | None = None
+    """Whether the lab comes with something to boot: a guest image made on the spot, flavors, a tenant network, a
+    router, the provider network, a security group and a key, as far as its services allow."""
+    environment: Name | None = None
+    """Path of a 2015-style file, from the project's directory on. What such a file has no words for, or does not say,
+    is given by the other keys beside it; what both say is a fault."""
 
 
 M = TypeVar("M", bound=_Input)

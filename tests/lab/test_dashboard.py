@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.documents import commands
 from tests.lab.browser import Browser
 from tests.lab.conftest import Lab
-from tests.lab.harness import eventually, run
+from tests.lab.harness import PROJECT, eventually, run
 from tests.lab.test_token import environment
 
 pytestmark = [pytest.mark.lab, pytest.mark.shares]
@@ -45,16 +46,22 @@ def browser(lab: Lab, fresh_browser: Browser, env: dict[str, str]) -> Browser:
 
 @pytest.fixture(scope="module")
 def guest(lab: Lab, env: dict[str, str]) -> Iterator[str]:
-    """A running guest, made through the API."""
+    """A running guest with a floating address, made by the README's commands."""
     if not {"nova", "compute", "neutron", "glance"} <= {service["role"] for service in lab.services.values()}:
         pytest.skip("the stack has no guests")
     delete_servers(env)
-    run(
-        "openstack", "server", "create", "--image", "guest", "--flavor", "tiny", "--network", "demo", "--wait", GUEST,
-        env=env,
-    )  # fmt: skip
+    script = [*documented_commands(), 'echo "$address"']
+    said = run("bash", "-euc", "\n".join(script), env={**env, "PULUMI_STACK": lab.stack}).stdout
     yield GUEST
     delete_servers(env)
+    run("openstack", "floating", "ip", "delete", said.split()[-1], env=env)
+
+
+def documented_commands() -> list[str]:
+    """Return the commands by which the README logs in and boots a guest, which gets the name of these tests."""
+    wanted = [line for line in commands(PROJECT / "README.md") if line.startswith((". $(", "openstack ", "address="))]
+    assert len(wanted) == 4
+    return [line.replace("guest1", GUEST) for line in wanted]
 
 
 @pytest.fixture(scope="module")
