@@ -34,7 +34,7 @@ from components.schema import (
     kind,
     odd_key,
     parse_flag,
-    password_fault,
+    password_faults,
     read,
     unknown_key,
 )
@@ -393,14 +393,15 @@ class _Reader:
 
     def _passwords(self, given: object) -> dict[str, str]:
         known = frozenset(name for role in self.roles.values() for name in role.secrets)
+        readers = {name: found for role in self.roles.values() for name, found in role.readers.items()}
         result = {}
         for name, value in self._map(given, "common", "passwords").items():
             key = self.keys.of("common", "passwords", name)
             if name not in known:
                 fix = f"{suggest(name, known)}Names: {one_of(known)}."
                 self.faults.append(Fault(key, "no role has a secret of this name", fix))
-            elif fault := password_fault(value, key):
-                self.faults.append(fault)
+            elif faults := password_faults(value, key, readers.get(name, ())):
+                self.faults += faults
             else:
                 result[name] = str(value)
         return result
