@@ -6,12 +6,11 @@ The address records in DNS are the keeper's, because they follow what runs (see 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import pulumi
 import pulumi_docker as docker
-import yaml
 
+from components import quoting
 from components.container_host import ContainerHost
 from components.environment import Container
 from components.secrets import LabSecrets
@@ -53,7 +52,7 @@ class Registration:
         """
         self.data = dict(role.hiera(view, container))
         private = secrets.hiera(role.secrets(view.demands))
-        self.fingerprint = secrets.fingerprint(private.apply(_yaml))
+        self.fingerprint = secrets.fingerprint(private.apply(quoting.hiera_data))
         grant = secrets.enrolment(container.fqdn).apply(
             lambda secret: f"{hashlib.sha256(secret.encode()).hexdigest()}\n{role.name}\n"
         )
@@ -66,8 +65,8 @@ class Registration:
                 "server": server.name,
                 "directory": f"{server_host.directory}/volumes/{server.name}",
                 "group": PUPPET_GROUP,
-                "data": _yaml(self.data),
-                "secrets": private.apply(_yaml),
+                "data": quoting.hiera_data(self.data),
+                "secrets": private.apply(quoting.hiera_data),
                 "grant": grant,
                 "own": container == server,
             },
@@ -75,7 +74,3 @@ class Registration:
             delete="withdraw",
             opts=opts,
         )
-
-
-def _yaml(data: Any) -> str:
-    return str(yaml.safe_dump(dict(data), sort_keys=True, default_flow_style=False))
