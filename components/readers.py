@@ -36,7 +36,9 @@ KEYSTONE = Reader("Keystone", longest=4096)
 """``identity.max_password_length``, beyond which it leaves out the rest."""
 PYMYSQL = Reader("PyMySQL", _BEYOND_ASCII, "a character beyond ASCII")
 """The database's client in all services. It sends Latin-1 where the server has the hash of UTF-8."""
-MYSQL_HASH = Reader("Puppet's module", re.compile(r"\*[0-9A-F]{40}\Z"), "a `*` and 40 hexadecimal digits at its end")
+MYSQL_HASH = Reader(
+    "Puppet's MySQL module", re.compile(r"\*[0-9A-F]{40}\Z"), "a `*` and 40 hexadecimal digits at its end"
+)
 """The function ``mysql::password``: it takes that for the hash of a password."""
 OSLO_MESSAGING = Reader("oslo.messaging", re.compile("/"), "a `/`", longest=4096)
 """The broker's client in all services: it hands a `/` on bare, where it ends the host of a URL. A broker reads no

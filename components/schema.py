@@ -196,7 +196,7 @@ def password_faults(value: object, key: str, readers: Iterable[Reader] = ()) -> 
     if odd := sorted({f"U+{ord(c):04X}" for c in value if not c.isprintable()}):
         shown = ", ".join(odd[:_ODD_SHOWN]) + (" and others" if len(odd) > _ODD_SHOWN else "")
         return [Fault(key, f"has what can't be printed: {shown}", fix)]
-    fix = "Choose one without that, or leave it out to have one generated."
+    fix = "Choose another one, or leave it out to have one generated."
     return [Fault(key, complaint, fix) for reader in readers for complaint in reader.complaints(value)]
 
 

@@ -36,7 +36,7 @@ def faults(**passwords: str) -> tuple[Fault, ...]:
         (
             "galera_root",
             "*" + "0A" * 20,
-            "has a `*` and 40 hexadecimal digits at its end, which Puppet's module can't read",
+            "has a `*` and 40 hexadecimal digits at its end, which Puppet's MySQL module can't read",
         ),
         ("rabbitmq_openstack", "a/b", "has a `/`, which oslo.messaging can't read"),
         ("rabbitmq_cookie", "é", "has a character beyond ASCII, which Erlang can't read"),
