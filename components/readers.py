@@ -40,9 +40,9 @@ MYSQL_HASH = Reader(
     "Puppet's MySQL module", re.compile(r"\*[0-9A-F]{40}\Z"), "a `*` and 40 hexadecimal digits at its end"
 )
 """The function ``mysql::password``: it takes that for the hash of a password."""
-OSLO_MESSAGING = Reader("oslo.messaging", re.compile("/"), "a `/`", longest=4096)
-"""The broker's client in all services: it hands a `/` on bare, where it ends the host of a URL. A broker reads no
-longer frame from whom it doesn't know yet."""
+OSLO_MESSAGING = Reader("oslo.messaging", re.compile("/"), "a `/`", longest=2048)
+"""The broker's client in all services: it hands a `/` on bare, where it ends the host of a URL. Of whom it doesn't know
+yet, a broker reads 4096 bytes, in which a client also tells who it is."""
 ERLANG = Reader("Erlang", _BEYOND_ASCII, "a character beyond ASCII", longest=255)
 """The nodes of RabbitMQ: a cookie is an atom."""
 KEEPALIVED = Reader("keepalived", re.compile(r'"|\\\Z'), 'a `"`, or a `\\` at its end', longest=8)

@@ -39,6 +39,7 @@ def faults(**passwords: str) -> tuple[Fault, ...]:
             "has a `*` and 40 hexadecimal digits at its end, which Puppet's MySQL module can't read",
         ),
         ("rabbitmq_openstack", "a/b", "has a `/`, which oslo.messaging can't read"),
+        ("rabbitmq_openstack", "x" * 2049, "has 2049 bytes, of which oslo.messaging reads 2048"),
         ("rabbitmq_cookie", "é", "has a character beyond ASCII, which Erlang can't read"),
         ("rabbitmq_cookie", "x" * 256, "has 256 bytes, of which Erlang reads 255"),
         ("vrrp", "x" * 9, "has 9 bytes, of which keepalived reads 8"),
