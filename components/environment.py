@@ -393,14 +393,15 @@ class _Reader:
 
     def _passwords(self, given: object) -> dict[str, str]:
         known = frozenset(name for role in self.roles.values() for name in role.secrets)
-        readers = {name: found for role in self.roles.values() for name, found in role.readers.items()}
         result = {}
         for name, value in self._map(given, "common", "passwords").items():
             key = self.keys.of("common", "passwords", name)
             if name not in known:
                 fix = f"{suggest(name, known)}Names: {one_of(known)}."
                 self.faults.append(Fault(key, "no role has a secret of this name", fix))
-            elif faults := password_faults(value, key, readers.get(name, ())):
+                continue
+            readers = [reader for role in self.roles.values() for reader in role.readers.get(name, ())]
+            if faults := password_faults(value, key, readers):
                 self.faults += faults
             else:
                 result[name] = str(value)
