@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pulumi
 
-from components import login
+from components import login, quoting
 from components.container_host import ContainerHost
 from components.secrets import LabSecrets
 from components.services.view import LabView
@@ -67,22 +65,14 @@ def openrc(view: LabView, password: str) -> str:
 def clouds(view: LabView, password: str) -> str:
     """Return the text of clouds.yaml with one cloud, called like the stack.
 
-    Format: https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html. A string in JSON means the
-    same in every version of YAML, whatever it looks like.
+    Format: https://docs.openstack.org/openstacksdk/latest/user/config/configuration.html.
     """
     cloud: dict[str, str] = {}
     auth: dict[str, str] = {}
     for name, value in administrator(view, password).items():
         key = name.removeprefix("OS_").lower()
         (cloud if key in _BESIDE_AUTH else auth)[key] = value
-    lines = ["clouds:", f"  {_quoted(view.environment.stack)}:", "    auth:"]
-    lines += [f"      {key}: {_quoted(value)}" for key, value in auth.items()]
-    lines += [f"    {key}: {_quoted(value)}" for key, value in cloud.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return quoting.yaml_document({"clouds": {view.environment.stack: {"auth": auth, **cloud}}})
 
 
 def bypass(view: LabView) -> str:

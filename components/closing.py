@@ -55,7 +55,7 @@ def dashboard(outputs: Mapping[str, Any]) -> list[str]:
     url = outputs["endpoints"].get("dashboard")
     if not url:
         return []
-    return ["", f"Horizon: {url}, user admin; its password:", f"  grep OS_PASSWORD {outputs['openrc']}"]
+    return ["", f"Horizon: {url}, user admin; its password:", f"  (. {outputs['openrc']} && printenv OS_PASSWORD)"]
 
 
 def clouds(stack: str, outputs: Mapping[str, Any]) -> list[str]:

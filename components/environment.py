@@ -36,7 +36,7 @@ from components.schema import (
     kind,
     odd_key,
     parse_flag,
-    password_fault,
+    password_faults,
     read,
     unknown_key,
 )
@@ -399,8 +399,10 @@ class _Reader:
             if name not in known:
                 fix = f"{suggest(name, known)}Names: {one_of(known)}."
                 self.faults.append(Fault(key, "no role has a secret of this name", fix))
-            elif fault := password_fault(value, key):
-                self.faults.append(fault)
+                continue
+            readers = [reader for role in self.roles.values() for reader in role.readers.get(name, ())]
+            if faults := password_faults(value, key, readers):
+                self.faults += faults
             else:
                 result[name] = str(value)
         return result

@@ -6,12 +6,11 @@ The address records in DNS are the keeper's, because they follow what runs (see 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import pulumi
 import pulumi_docker as docker
-import yaml
 
+from components import quoting
 from components.container_host import ContainerHost
 from components.environment import Container
 from components.secrets import LabSecrets
@@ -54,18 +53,18 @@ class Registration:
         """
         self.data = dict(role.hiera(view, container))
         private = secrets.hiera(role.secrets(view.demands))
-        self.fingerprint = secrets.fingerprint(private.apply(_yaml))
+        self.fingerprint = secrets.fingerprint(private.apply(quoting.hiera_data))
         grant = secrets.enrolment(container.fqdn).apply(
             lambda secret: f"{hashlib.sha256(secret.encode()).hexdigest()}\n{role.name}\n"
         )
-        entry = pulumi.Output.all(running.id, private.apply(_yaml), grant).apply(
+        entry = pulumi.Output.all(running.id, private.apply(quoting.hiera_data), grant).apply(
             lambda known: Register(
                 fqdn=container.fqdn,
                 container_id=known[0],
                 server=server.name,
                 directory=f"{server_host.directory}/volumes/{server.name}",
                 group=PUPPET_GROUP,
-                data=_yaml(self.data),
+                data=quoting.hiera_data(self.data),
                 secrets=known[1],
                 grant=known[2],
                 own=container == server,
@@ -74,7 +73,3 @@ class Registration:
         self.resource = server_host.declare(
             f"{container.name}-registration", Register, entry, subject=container.name, opts=opts
         )
-
-
-def _yaml(data: Any) -> str:
-    return str(yaml.safe_dump(dict(data), sort_keys=True, default_flow_style=False))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from components import derived
 from components.faults import Fault, Keys, closest, one_of, plain, show, suggest
+from components.readers import Reader
 from components.schema import is_container_name
 from hostside.containers import MOUNT_POINT
 
@@ -62,10 +63,10 @@ class RoleFacts:
     `memory_mib`: resident memory of one container.  `disk_mib`: its disk beside the image.  `needs`: roles that must
     be there and come first.  `wants`: roles that come first where a lab has them.  `images`: directories under
     Dockerfiles/ that can run it, the default first.  `aliases`: what the 2015 system called it.  `mounts`: paths that
-    the role mounts itself.  `secrets`: names that `passwords` may give, with their names in 2015.  `at_most`: how many
-    containers of it a lab can have today.  `provisioned`: whether Puppet provisions it.  `provider_port`,
-    `tenant_port`: whether it has a port on the provider bridge, and one for tenants' networks.  `volumes`: short names
-    of its Docker volumes.
+    the role mounts itself.  `secrets`: names that `passwords` may give, with their names in 2015.  `readers`: what
+    reads these and can't be given all printable text.  `at_most`: how many containers of it a lab can have today.
+    `provisioned`: whether Puppet provisions it.  `provider_port`, `tenant_port`: whether it has a port on the provider
+    bridge, and one for tenants' networks.  `volumes`: short names of its Docker volumes.
     """
 
     name: str
@@ -76,6 +77,7 @@ class RoleFacts:
     wants: tuple[str, ...] = ()
     mounts: frozenset[str] = frozenset()
     secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    readers: Mapping[str, tuple[Reader, ...]] = field(default_factory=dict)
     at_most: int | None = None
     serves_dns: bool = False
     provisioned: bool = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, TypeVar
 
@@ -27,6 +27,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from components.faults import Fault, Keys, one_of, plain, show, suggest
+from components.readers import Reader
 
 _LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _DOMAIN_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -42,6 +43,8 @@ _NO_INTERFACE_NAMES = frozenset({"all", "default", "lo", "ovs-netdev", "ovs-syst
 TENANT_NETWORKS = ("vxlan", "vlan")
 """What can carry the networks of tenants; the first unless a lab says otherwise."""
 _WIDEST, _NARROWEST = 8, 30
+_ODD_SHOWN = 3
+"""How many of the characters that a password can't have a fault names."""
 VOLUME_BACKENDS = ("rbd", "lvm", "nfs")
 """Where Cinder can keep volumes, the default first."""
 
@@ -201,14 +204,18 @@ def _path(what: str) -> Callable[[object], str]:
     return parse
 
 
-def password_fault(value: object, key: str) -> Fault | None:
-    """Why `value` can't be a password; it is never quoted, as it would end up in a terminal and in logs."""
+def password_faults(value: object, key: str, readers: Iterable[Reader] = ()) -> list[Fault]:
+    """Why `value` can't be a password that `readers` read; it is never quoted, as that would show in a terminal."""
     fix = "Give it as printable text, in quotes, or leave it out to have one generated."
     if not isinstance(value, str):
-        return Fault(key, f"is {kind(value)} where a password belongs", fix)
-    if not value.strip() or not value.isprintable():
-        return Fault(key, "is an empty or unprintable password", fix)
-    return None
+        return [Fault(key, f"is {kind(value)} where a password belongs", fix)]
+    if not value.strip(" "):
+        return [Fault(key, "is a password of nothing but blanks" if value else "is an empty password", fix)]
+    if odd := sorted({f"U+{ord(c):04X}" for c in value if not c.isprintable()}):
+        shown = ", ".join(odd[:_ODD_SHOWN]) + (" and others" if len(odd) > _ODD_SHOWN else "")
+        return [Fault(key, f"has what can't be printed: {shown}", fix)]
+    fix = "Choose another one, or leave it out to have one generated."
+    return [Fault(key, complaint, fix) for reader in readers for complaint in reader.complaints(value)]
 
 
 def _volume(value: object) -> object:

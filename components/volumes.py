@@ -13,9 +13,8 @@ from typing import Any
 import jinja2
 import pulumi
 import pulumi_docker as docker
-import yaml
 
-from components import names, paths
+from components import names, paths, quoting
 from components.container_host import ContainerHost
 from components.environment import Container
 from components.services.role import Role
@@ -41,7 +40,7 @@ def render(view: LabView, container: Container, role: Role) -> Files:
     own = {"name": container.name, "fqdn": container.fqdn, "address": str(container.address), "role": role.name}
     files = _render(role, {"container": own, "lab": _lab(view)}, skip="")
     if role.name == "puppet":
-        common = yaml.safe_dump(view.common_data(), sort_keys=True)
+        common = quoting.hiera_data(view.common_data())
         files[COMMON_DATA] = {"content": common, "mode": "644"}
     return files
 

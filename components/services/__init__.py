@@ -91,6 +91,7 @@ def facts() -> dict[str, RoleFacts]:
             wants=tuple(role.wants),
             mounts=role.mount_points,
             secrets={name: role.secret_aliases.get(name, ()) for name in sorted(role.secret_names(demands))},
+            readers=role.secret_readers(demands),
             at_most=role.most,
             serves_dns=role.name == dnsmasq.ROLE.name,
             provisioned=role.provisioned,

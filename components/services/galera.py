@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
+from components.readers import MYSQL_HASH, PYMYSQL
 from components.services.role import Check, Demands, Frontend, Hiera, Role, SecretNames
 from components.services.view import LabView
 
@@ -37,5 +38,9 @@ ROLE = Role(
     packages=("mariadb-server", "galera-4"),
     hiera=_hiera,
     secrets=_secrets,
+    readers={
+        "profile::galera::root_password": (MYSQL_HASH,),
+        "profile::galera::database_passwords": (PYMYSQL, MYSQL_HASH),
+    },
     secret_aliases={"galera_root": ("galera_password",)},
 )

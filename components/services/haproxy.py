@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
+from components.readers import KEEPALIVED
 from components.services.role import Check, Demands, Hiera, Role, SecretNames
 from components.services.view import LabView
 
@@ -44,5 +45,6 @@ ROLE = Role(
     packages=("haproxy", "keepalived"),
     hiera=_hiera,
     secrets=_secrets,
+    readers={"profile::haproxy::vrrp_password": (KEEPALIVED,)},
     checks=(Check(command=("grep", "--quiet", "--extended-regexp", "MASTER|BACKUP", "/run/vrrp-state")),),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
+from components.readers import KEYSTONE
 from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Role, SecretNames, Stage
 from components.services.view import LabView
 
@@ -44,4 +45,8 @@ ROLE = Role(
     packages=("keystone",),
     hiera=_hiera,
     secrets=_secrets,
+    readers={
+        "profile::keystone::admin_password": (KEYSTONE,),
+        "profile::keystone::identity_passwords": (KEYSTONE,),
+    },
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.environment import Container
+from components.readers import ERLANG, OSLO_MESSAGING
 from components.services.role import Check, Demands, Hiera, Membership, Role, SecretNames
 from components.services.view import LabView
 
@@ -40,4 +41,8 @@ ROLE = Role(
     packages=("rabbitmq-server",),
     hiera=_hiera,
     secrets=_secrets,
+    readers={
+        "profile::rabbitmq::erlang_cookie": (ERLANG,),
+        "profile::rabbitmq::user_passwords": (OSLO_MESSAGING,),
+    },
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from components.readers import Reader
 from components.rules import USUAL_DISK_MIB
 
 if TYPE_CHECKING:
@@ -200,7 +201,8 @@ class Role:
     """The parameters of its profile, per container."""
     secrets: Callable[[Demands], SecretNames] = no_secrets
     """The secret parameters of its profile, given the demands of the lab."""
-
+    readers: Mapping[str, tuple[Reader, ...]] = field(default_factory=dict)
+    """What reads these parameters, where it can't be given all printable text."""
     variant: Callable[[Environment], Mapping[str, Any]] = no_variant
     """What the lab's configuration changes of the role: field to value."""
     secret_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -218,7 +220,16 @@ class Role:
 
     def secret_names(self, demands: Demands) -> set[str]:
         """Return the names of the secrets that its profile takes."""
-        names: set[str] = set()
-        for name in self.secrets(demands).values():
-            names.update([name] if isinstance(name, str) else name.values())
-        return names
+        return {name for names in self._secret_names(demands).values() for name in names}
+
+    def secret_readers(self, demands: Demands) -> dict[str, tuple[Reader, ...]]:
+        """Return what limits a secret, by the secret's name."""
+        parameters = self._secret_names(demands)
+        return {name: found for key, found in self.readers.items() for name in parameters.get(key, ())}
+
+    def _secret_names(self, demands: Demands) -> dict[str, list[str]]:
+        """Return the names of the secrets in each parameter."""
+        return {
+            key: [names] if isinstance(names, str) else list(names.values())
+            for key, names in self.secrets(demands).items()
+        }

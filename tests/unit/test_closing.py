@@ -32,7 +32,7 @@ def test_the_dashboards_address_user_and_password_are_told() -> None:
     assert told == [
         "",
         "Horizon: http://vip.lab/horizon/, user admin; its password:",
-        "  grep OS_PASSWORD /somewhere/openrc",
+        "  (. /somewhere/openrc && printenv OS_PASSWORD)",
     ]
 
 

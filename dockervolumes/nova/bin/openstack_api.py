@@ -16,11 +16,18 @@ SUPERVISOR = "/run/supervisord.pid"
 """Written when the container starts."""
 
 
-def settings(section: str, file: str = NOVA) -> configparser.SectionProxy:
-    """Returns a section of a service's configuration file."""
+def settings(section: str, file: str = NOVA) -> dict[str, str]:
+    """Returns a section of a service's configuration file, as oslo.config reads it."""
     configuration = configparser.RawConfigParser(strict=False)
-    configuration.read(file)
-    return configuration[section]
+    configuration.read(file, encoding="utf-8")
+    return {name: unquoted(value) for name, value in configuration[section].items()}
+
+
+def unquoted(value: str) -> str:
+    """Returns what oslo.config makes of a value without references to other settings."""
+    if value and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1]
+    return value.replace(r"\$", "$$").replace("$$", "$")
 
 
 class Refused(Exception):

@@ -16,6 +16,6 @@ define dockstack::database (
     group     => $group,
     mode      => '0640',
     show_diff => false,
-    content   => Sensitive("[client]\npassword = \"${password.unwrap}\"\n"),
+    content   => Sensitive("[client]\npassword = ${dockstack::quote::pymysql($password)}\n"),
   }
 }

@@ -64,7 +64,7 @@ class profile::cinder (
     lock_path             => '/var/lib/cinder/lock',
   }
   class { 'cinder::keystone::authtoken':
-    password                     => $identity_password.unwrap,
+    password                     => dockstack::quote::oslo_config($identity_password),
     auth_url                     => $identity_url,
     www_authenticate_uri         => $identity_url,
     region_name                  => $region,
@@ -75,13 +75,13 @@ class profile::cinder (
     service_type                 => 'block-storage',
   }
   class { 'cinder::keystone::service_user':
-    password                => $identity_password.unwrap,
+    password                => dockstack::quote::oslo_config($identity_password),
     auth_url                => $identity_url,
     region_name             => $region,
     send_service_user_token => true,
   }
   class { 'cinder::nova':
-    password    => $nova_password.unwrap,
+    password    => dockstack::quote::oslo_config($nova_password),
     auth_url    => $identity_url,
     region_name => $region,
   }

@@ -34,7 +34,7 @@ class profile::glance (
     database_connection_recycle_time => 600,
   }
   class { 'glance::api::authtoken':
-    password             => $identity_password.unwrap,
+    password             => dockstack::quote::oslo_config($identity_password),
     auth_url             => $keystone_url,
     www_authenticate_uri => $keystone_url,
     region_name          => $region,

@@ -152,7 +152,7 @@ class profile::haproxy (
       'prefix'        => $prefix,
       'router_id'     => $router_id,
       'priority'      => $priority,
-      'vrrp_password' => $vrrp_password.unwrap[0, 8],
+      'vrrp_password' => dockstack::quote::keepalived(Sensitive($vrrp_password.unwrap[0, 8])),
       'peers'         => $peers,
     })),
   }

@@ -43,7 +43,7 @@ class profile::neutron (
   class { 'neutron::keystone::authtoken':
     auth_url                     => $keystone,
     www_authenticate_uri         => $keystone,
-    password                     => $identity_password.unwrap,
+    password                     => dockstack::quote::oslo_config($identity_password),
     memcached_servers            => $memcached_servers,
     region_name                  => $region,
     service_token_roles_required => true,
@@ -62,7 +62,7 @@ class profile::neutron (
   if $nova_password {
     class { 'neutron::server::notifications::nova':
       auth_url    => $keystone,
-      password    => $nova_password.unwrap,
+      password    => dockstack::quote::oslo_config($nova_password),
       region_name => $region,
     }
   } else {
@@ -106,7 +106,7 @@ class profile::neutron (
     value => true,
   }
   class { 'neutron::agents::metadata':
-    shared_secret    => $metadata_secret.unwrap,
+    shared_secret    => dockstack::quote::oslo_config($metadata_secret),
     metadata_host    => $vip_name,
     metadata_workers => 0,
   }

@@ -31,7 +31,7 @@ class profile::nova (
     api_database_connection_recycle_time => 600,
   }
   class { 'nova::metadata':
-    neutron_metadata_proxy_shared_secret => $metadata_secret.unwrap,
+    neutron_metadata_proxy_shared_secret => dockstack::quote::oslo_config($metadata_secret),
   }
   class { 'nova::api':
     # The exec below does both, whenever a database turns out to need it.

@@ -32,7 +32,7 @@ class profile::placement (
     database_connection_recycle_time => 600,
   }
   class { 'placement::keystone::authtoken':
-    password             => $identity_password.unwrap,
+    password             => dockstack::quote::oslo_config($identity_password),
     auth_url             => $keystone_url,
     www_authenticate_uri => $keystone_url,
     region_name          => $region,

@@ -19,7 +19,7 @@ class profile::nova::common (
   Sensitive[String[1]] $rabbit_password,
 ) {
   $auth_url = "http://${vip_name}:5000"
-  $password = $identity_password.unwrap
+  $password = dockstack::quote::oslo_config($identity_password)
 
   class { 'nova::logging':
     log_dir    => $facts['os_service_default'],
