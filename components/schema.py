@@ -278,6 +278,7 @@ class CommonInput(_Input):
     dhcp: DhcpInput | None = None
     tenant_networks: Annotated[str, PlainValidator(_tenant_networks)] | None = None
     volume_backend: VolumeBackend | None = None
+    tls: Boolean | None = None
     passwords: Any = None
 
 

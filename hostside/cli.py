@@ -111,6 +111,47 @@ def _issue(_directory: Path, given: Parameters) -> object:
     return None
 
 
+def _grant(_directory: Path, given: Parameters) -> object:
+    from hostside.grant import Grant
+
+    Grant(**given).write()
+    return None
+
+
+def _withdraw_grant(_directory: Path, given: Parameters) -> object:
+    from hostside.grant import Grant
+
+    Grant(**given).withdraw()
+    return None
+
+
+def _issue_for_vip(_directory: Path, given: Parameters) -> object:
+    from hostside import vip_certificate
+
+    vip_certificate.issue(
+        given["container"], fqdn=given["fqdn"], server=given["server"], secret=given["secret"], names=given["names"]
+    )
+    return None
+
+
+def _withdraw_for_vip(_directory: Path, given: Parameters) -> object:
+    from hostside import vip_certificate
+
+    vip_certificate.withdraw(given["container"], fqdn=given["fqdn"])
+    return None
+
+
+def _publish_authority(_directory: Path, given: Parameters) -> object:
+    from hostside import authority
+
+    return {"certificate": authority.publish(Path(given["path"]), given["server"], given["certificate"])}
+
+
+def _withdraw_authority(_directory: Path, given: Parameters) -> object:
+    Path(given["path"]).unlink(missing_ok=True)
+    return None
+
+
 def _provision(directory: Path, given: Parameters) -> object:
     from hostside import provisioning
 
@@ -218,18 +259,23 @@ MENDS: Mapping[str, Callable[[Parameters], None]] = {
     "health-await": _mend_programs,
     "port-attach": _mend_container,
     "ports-attach": _mend_container,
+    "tls-issue": _mend_certificate,
 }
 """What comes before a verb when a look at the host has found its effect gone, and repeating it alone would not do."""
 
 VERBS: Mapping[str, Callable[[Path, Parameters], object]] = {
     "access-publish": _publish,
     "access-withdraw": _unpublish,
+    "authority-publish": _publish_authority,
+    "authority-withdraw": _withdraw_authority,
     "bridge-down": _bridge_down,
     "bridge-up": _bridge_up,
     "certificate-issue": _issue,
     "demo": _demo,
     "files-remove": _remove,
     "files-write": _write,
+    "grant-withdraw": _withdraw_grant,
+    "grant-write": _grant,
     "health-await": _await_healthy,
     "image-build": _build,
     "keeper": _keep,
@@ -243,6 +289,8 @@ VERBS: Mapping[str, Callable[[Path, Parameters], object]] = {
     "provision": _provision,
     "register": _register,
     "sweep": _sweep,
+    "tls-issue": _issue_for_vip,
+    "tls-withdraw": _withdraw_for_vip,
     "withdraw": _withdraw,
 }
 

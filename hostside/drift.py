@@ -69,7 +69,7 @@ class Reality:
         return self.states.get(done["container"]) == (done["id"], "running")
 
     def valid_certificates(self, server: str) -> set[str] | None:
-        """Return the names whose certificates a server's authority holds for valid; None when it can't be asked."""
+        """Return the names whose certificates will be valid for weeks, by a server's authority; None when unasked."""
         return self._ask(server, "/etc/dockstack/bin/valid-certificates")
 
     def databases(self, server: str) -> set[str] | None:
@@ -191,7 +191,7 @@ def _certificate(reality: Reality, done: Parameters) -> str:
     # The server's name begins with that of its container.
     valid = reality.valid_certificates(done["server"].split(".")[0])
     held = valid is None or done["fqdn"] in valid
-    return "" if held else f"the certificate of {done['fqdn']} was revoked, or is gone from the authority"
+    return "" if held else f"the certificate of {done['fqdn']} ends soon, was revoked, or is gone from the authority"
 
 
 def _health(reality: Reality, done: Parameters) -> str:
@@ -241,6 +241,8 @@ _DIFFERS: Mapping[str, Callable[[Reality, Parameters], str]] = {
     "bridge-up": _bridge,
     "files-write": _files,
     "register": _files,
+    "authority-publish": _files,
+    "grant-write": _files,
     "image-build": _image,
     "keeper-start": _running,
     "port-attach": _ports,
@@ -248,6 +250,7 @@ _DIFFERS: Mapping[str, Callable[[Reality, Parameters], str]] = {
     "health-await": _health,
     "member-join": _member,
     "certificate-issue": _certificate,
+    "tls-issue": _certificate,
     "provision": _databases,
 }
 """How to tell what is different, in the order in which the notes are looked into: what is quick first, and what many

@@ -137,6 +137,17 @@ def _access(given: Parameters) -> Parameters:
     return {"files": {str(path): digest(text.encode()) for path, text in texts.items()}, "line": line}
 
 
+def _authority(given: Parameters) -> Parameters:
+    return {"files": {given["path"]: digest(Path(given["path"]).read_bytes())}}
+
+
+def _grant(given: Parameters) -> Parameters:
+    # Imported here, as above.
+    from hostside.grant import Grant
+
+    return {"files": {str(Grant(**given).path): digest(given["text"].encode())}}
+
+
 def _port(given: Parameters) -> Parameters:
     return {"containers": {given["container"]: given["id"]}}
 
@@ -163,9 +174,11 @@ def _entry(given: Parameters) -> Parameters:
 
 _KEPT: Mapping[str, Callable[[Parameters], Parameters]] = {
     "access-publish": _access,
+    "authority-publish": _authority,
     "bridge-up": _all,
     "certificate-issue": _certificate,
     "files-write": _files,
+    "grant-write": _grant,
     "health-await": _health,
     "image-build": _image,
     "keeper-start": _port,
@@ -174,16 +187,20 @@ _KEPT: Mapping[str, Callable[[Parameters], Parameters]] = {
     "ports-attach": _all,
     "provision": _databases,
     "register": _entry,
+    "tls-issue": _certificate,
 }
 _OF_ALL = ("ports-attach",)
 """Verbs that are about all that there is, however many these are: the last note is the only one that holds."""
 _UNDOES = {
     "access-withdraw": ("access-publish",),
+    "authority-withdraw": ("authority-publish",),
     "bridge-down": ("bridge-up",),
     # The last that happens to a container that is removed: nothing that was done to it is there any more.
     "files-remove": ("files-write", "certificate-issue", "health-await", "port-attach", "provision"),
+    "grant-withdraw": ("grant-write",),
     "member-leave": ("member-join",),
     "port-detach": ("port-attach",),
     "ports-detach": ("ports-attach",),
+    "tls-withdraw": ("tls-issue",),
     "withdraw": ("register",),
 }

@@ -32,6 +32,7 @@ REMOTE_COMMAND = "command:remote:Command"
 UNKNOWN = rpc.UNKNOWN
 GIVEN = "given-in-the-configuration"
 GENERATED = "made-by-"
+AUTHORITY = "the authority's certificate"
 
 CONFIG: dict[str, Any] = {
     "common": {"domain": "dockstack.lab", "vip": "10.87.0.250", "passwords": {"keystone_admin": GIVEN}},
@@ -127,6 +128,8 @@ class _Answers(mocks.Mocks):
 def _stdout(args: mocks.MockResourceArgs) -> str:
     if args.name.startswith("secret-"):
         return f"{GENERATED}{args.name}"
+    if "/tool authority-publish" in args.inputs.get("create", ""):
+        return json.dumps({"certificate": AUTHORITY})
     if " image-build " in args.inputs.get("create", ""):
         given = json.loads(args.inputs["stdin"])
         return json.dumps({"id": f"sha256:{given['tag']}", "versions": dict.fromkeys(given["packages"], "1.0")})

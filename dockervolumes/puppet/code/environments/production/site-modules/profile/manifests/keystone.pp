@@ -33,7 +33,9 @@ class profile::keystone (
   Integer[1] $processes = 2,
   Integer[1] $threads = 4,
 ) {
-  $url = "http://${vip_name}:5000"
+  include dockstack::tls
+
+  $url = "${dockstack::tls::scheme}://${vip_name}:5000"
 
   class { 'keystone::logging':
     log_dir    => $facts['os_service_default'],
@@ -157,6 +159,10 @@ class profile::keystone (
     require => Exec['wait for Keystone'],
   }
 
+  $cacert = $dockstack::tls::enabled ? {
+    true    => "export OS_CACERT=${dockstack::tls::file}\n",
+    default => '',
+  }
   $quoted_password = regsubst($admin_password.unwrap, "'", "'\\\\''", 'G')
   file { '/root/openrc':
     ensure    => file,
@@ -173,6 +179,6 @@ class profile::keystone (
       export OS_USER_DOMAIN_NAME=Default
       export OS_PROJECT_DOMAIN_NAME=Default
       export OS_REGION_NAME=${region}
-      | OPENRC
+      ${cacert}| OPENRC
   }
 }
