@@ -10,6 +10,7 @@ import pulumi
 import pulumi_command as command
 
 from components.container_host import ContainerHost
+from components.provisioning import digest
 from components.services.role import Stage
 from components.services.view import LabView
 
@@ -24,6 +25,7 @@ class Authority:
 
     Attributes:
         resources: the resource of the file, by host.
+        digest: what tells one authority from another.
     """
 
     def __init__(
@@ -38,7 +40,8 @@ class Authority:
             opts: options of the resources.
         """
         first = self._publish(server.host, view, server, "", opts)
-        certificate = first.stdout.apply(lambda told: json.loads(told)["certificate"])
+        certificate: pulumi.Output[str] = first.stdout.apply(lambda told: json.loads(told)["certificate"])
+        self.digest = certificate.apply(digest)
         self.resources: Mapping[str, pulumi.Resource] = {
             server.host.host.name: first,
             **{

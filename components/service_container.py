@@ -153,7 +153,7 @@ class ServiceContainer(pulumi.ComponentResource):
             "secrets": registration.fingerprint,
             "files": self._own_files(),
             # Each container has a copy of the authority's certificate.
-            **({"authority": server.running.id} if authority else {}),
+            **({"authority": authority.digest} if authority else {}),
         }
         run = Provisioning(self.host, self.container, self.running, reads, self._databases(), self._after(gates))
         self.stages[Stage.PROVISIONED] = run.resource

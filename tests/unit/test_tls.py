@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from components import environment, paths, services
+from components.provisioning import digest
 from components.services.view import LabView
 from tests.unit.graph_recorder import AUTHORITY, CONFIG, GENERATED, Graph, Secret, config, data_of, record_lab
 
@@ -154,12 +155,12 @@ def test_services_keep_their_ports_behind_the_vip(tls: Graph) -> None:
     assert (found["galera"]["mode"], found["galera"]["port"]) == ("tcp", 3306)
 
 
-def test_all_puppet_runs_know_of_it_and_of_the_server_whose_authority_it_is(tls: Graph) -> None:
+def test_all_puppet_runs_know_of_it_and_which_authority_it_is(tls: Graph) -> None:
     common = tls.the("files-write", root=f"{paths.stack_directory('lab')}/volumes/puppet1").parameters()
     data = yaml.safe_load(common["files"]["code/environments/production/data/common.yaml"]["content"])
     assert data["dockstack::tls::enabled"] is True
     reads = [r.parameters()["reads"] for r in tls.verbs("provision")]
-    assert reads and all(read["authority"] == "puppet1-id" for read in reads)
+    assert reads and {read["authority"] for read in reads} == {digest(AUTHORITY)}
 
 
 def test_without_haproxy_nothing_is_served() -> None:
