@@ -25,7 +25,7 @@ def issue(container: str, *, fqdn: str, server: str, role: str, secret: str) -> 
         StepError: with the last lines of what the authority, or the way to it, has said.
     """
     try:
-        if has_certificate(container, fqdn):
+        if _has_certificate(container, fqdn):
             if not _is_of_another_authority(container, server):
                 return "present"
             # The server has lost its volume: whatever its former authority signed, the container included, is void.
@@ -61,7 +61,7 @@ def _is_of_another_authority(container: str, server: str) -> bool:
     return bool(ours and trusted) and trusted != ours
 
 
-def has_certificate(container: str, fqdn: str) -> bool:
+def _has_certificate(container: str, fqdn: str) -> bool:
     """Say whether the container has both the certificate and the key of it."""
     script = 'if [ -s "$0/certs/$1.pem" ] && [ -s "$0/private_keys/$1.pem" ]; then echo yes; fi'
     return containers.execute(container, ["sh", "-c", script, SSL, fqdn]).strip() == "yes"

@@ -33,9 +33,11 @@ def issue(container: str, *, fqdn: str, server: str, secret: str, names: Sequenc
     """
     mark = hashlib.sha256("\n".join([secret, *names]).encode()).hexdigest()
     try:
-        if containers.execute(container, [PROGRAM, "state", fqdn, mark]).strip() == "current":
+        state = containers.execute(container, [PROGRAM, "state", fqdn, mark]).strip()
+        if state == "current":
             return "present"
-        if certificate.has_certificate(container, fqdn):
+        if state == "other":
+            # The authority keeps what it has refused as well, and would not look at the next request of that name.
             certificate.drop(container, fqdn=fqdn, server=server)
         certificate.await_server(container, server, STEP)
         words = [certificate.REQUEST, server, fqdn, ROLE, *names]

@@ -143,10 +143,12 @@ def test_one_that_was_dropped_is_asked_for_again(haproxy: Container) -> None:
     assert (issue(), issue()) == ("issued", "present")
 
 
-def test_what_a_run_that_was_cut_off_got_is_asked_for_again(haproxy: Container) -> None:
+@pytest.mark.parametrize("lacking", ["haproxy/vip.pem.mark", "haproxy/vip.pem", f"ssl/certs/{NAME}.pem"])
+def test_what_a_run_that_was_cut_off_got_is_asked_for_again(haproxy: Container, lacking: str) -> None:
     issue()
-    Path(f"{haproxy.served}.mark").unlink()
+    (haproxy.root / lacking).unlink()
     assert (issue(), issue()) == ("issued", "present")
+    assert f"cleaned {NAME}" in haproxy.asked
 
 
 def test_a_refusal_says_why(haproxy: Container) -> None:
