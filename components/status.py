@@ -96,7 +96,8 @@ def find(stack: str, outputs: Mapping[str, Any]) -> list[Fault]:
         faults += [Fault(name, reason, _again(stack)) for name, reason in blocked.items()]
         file = Path(paths.authority(stack))
         authority = str(file) if file.exists() else ""
-        for found in pool.map(lambda item: list(_endpoint(stack, *item, authority)), outputs["endpoints"].items()):
+        endpoints = outputs["endpoints"].items()
+        for found in pool.map(lambda item: list(_endpoint(stack, item[0], item[1], authority)), endpoints):
             faults += found
     # Without its API nobody knows what a service's agents do, and the fault is told already.
     return faults or list(_agents(stack, outputs)) or _checks(stack)
