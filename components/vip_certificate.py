@@ -9,6 +9,7 @@ import pulumi_docker as docker
 
 from components.container_host import ContainerHost
 from components.environment import Container
+from components.provisioning import digest
 from components.registration import PUPPET_GROUP
 from components.secrets import VIP_CERTIFICATE, LabSecrets
 from components.services.view import LabView
@@ -56,7 +57,7 @@ class VipCertificate:
             "grant-write",
             {
                 "certname": name,
-                "owner": pulumi.Output.format("{0} {1}", running.id, secrets.fingerprint(text)),
+                "owner": pulumi.Output.format("{0} {1}", running.id, text.apply(digest)),
                 "server": server.name,
                 "directory": f"{server_host.directory}/volumes/{server.name}",
                 "group": PUPPET_GROUP,

@@ -130,6 +130,8 @@ def test_the_authority_signs_for_who_has_the_secret_and_for_no_other_names(tls: 
     secret = tls.the("tls-issue").parameters()["secret"]
     assert given["certname"] == CERTNAME and given["directory"].endswith("volumes/puppet1")
     assert given["text"].splitlines() == [hashlib.sha256(secret.encode()).hexdigest(), "vip", " ".join(NAMES)]
+    # Another secret of the containers' makes it nobody else's.
+    assert given["owner"] == f"haproxy1-id {digest(given['text'])}"
     assert tls.comes_before(tls.the("grant-write"), tls.the("tls-issue"))
 
 
