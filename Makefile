@@ -14,10 +14,20 @@ $(foreach name,STACK FILE JSON PROJECT SECRETS TESTS,\
 activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
 # Which tests run beside which: tests/conftest.py.
 pytest := python3 -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
-shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine hostside Dockerfiles dockervolumes) prepare/lib.sh prepare/accounts.sh
+# $(call beginning,REGEX): the files whose first line is a # and then what matches. Programs have no suffix that would tell
+# their language.
+beginning = $$(git grep --untracked -InE '^\#($(1))' | sed -nE 's/^([^:]*):1:.*/\1/p')
+ending = $$(git grep --untracked -Il '' -- '*.$(1)')
+python_scripts := $(call beginning,!.*/python3)
+ruby_scripts := $(call beginning,!.*/ruby)
+shell_scripts := $(call beginning,!.*/(env )?(ba)?sh| shellcheck shell=)
+# Without the settings and the state of a Puppet that this machine may have.
+puppet_options := --color false --confdir "$$DOCKSTACK_HOME/cache/puppet" --vardir "$$DOCKSTACK_HOME/cache/puppet"
+linters := python types shell puppet ruby go
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest lint bench chart
+.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest lint bench chart \
+	$(addprefix lint-,$(linters))
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
@@ -35,7 +45,7 @@ help:
 	@echo 'make check     lint and unit tests, without a lab; two minutes at most'
 	@echo 'make test      lint, then every test; brings the lab up and down'
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
-	@echo 'make lint      ruff, mypy, shellcheck, gofmt'
+	@echo 'make lint      ruff, mypy, shellcheck, Puppet, rubocop, go vet; installs those of them that it lacks'
 	@echo 'make bench     measure'
 	@echo 'make chart     update the lab, and draw what took how long'
 	@echo 'make prepare   install, start and build what the lab needs, without bringing it up'
@@ -97,9 +107,11 @@ openrc:
 	@$(activated) python3 -m components.openrc "$$STACK" --project="$${PROJECT:-}" $(user) $${FILE:+--file="$$FILE"}
 
 check: lint
+	@prepare/go test
 	@$(activated) $(pytest) tests/unit
 
 test: lint
+	@prepare/go test
 	@prepare/browser
 	@$(activated) $(pytest) --durations=25
 
@@ -109,13 +121,37 @@ tempest:
 	[[ -n $$container ]] || { echo "stack $$STACK has no container of role tempest: add one to its configuration" >&2; exit 1; }; \
 	docker exec --env TEMPEST_WORKERS "$$container" /etc/dockstack/bin/tempest-smoke $(TESTS)
 
+# All that is wrong is told at once, and each linter's words stay together.
 lint:
-	@$(activated) ruff check .
-	@$(activated) ruff format --check .
+	@prepare/linters
+	@$(MAKE) --no-print-directory --keep-going --jobs --output-sync=target $(addprefix lint-,$(linters))
+
+lint-python:
+	@$(activated) ruff check . $(python_scripts)
+	@$(activated) ruff format --check . $(python_scripts)
+
+# Programs that run in containers are modules of their own, with the libraries of their images.
+lint-types:
 	@$(activated) mypy
+	@$(activated) mypy --scripts-are-modules $(python_scripts)
+
+lint-shell:
 	@$(activated) shellcheck --external-sources --source-path=SCRIPTDIR $(shell_scripts)
+
+lint-puppet:
+	@$(activated) puppet-lint --fail-on-warnings $(call ending,pp)
+	@$(activated) puppet parser validate $(puppet_options) $(call ending,pp)
+	@$(activated) puppet epp validate $(puppet_options) $(call ending,epp)
+	@for template in $(call ending,erb); do \
+		erb -P -x -T - "$$template" | ruby -c >/dev/null || { echo "erb: $$template"; exit 1; }; done
+
+lint-ruby:
+	@$(activated) rubocop --cache-root "$$DOCKSTACK_HOME/cache/rubocop" $(call ending,rb) $(ruby_scripts)
+
+lint-go:
 	@if ! go version >/dev/null 2>&1; then echo 'lint: no Go here, its files are not checked'; else \
 		unformatted=$$(gofmt -l engine tests); [[ -z $$unformatted ]] || { echo "gofmt: $$unformatted"; exit 1; }; fi
+	@prepare/go vet
 
 bench:
 	@prepare/compose

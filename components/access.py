@@ -11,6 +11,7 @@ from components.container_host import ContainerHost
 from components.secrets import LabSecrets
 from components.services.view import LabView
 from hostside.access import CLOUDS
+from hostside.operations.access_publish import AccessPublish
 
 ADMIN_SECRET = "keystone_admin"
 _BESIDE_AUTH = ("identity_api_version", "region_name", "cacert")
@@ -31,20 +32,17 @@ class Access:
         """
         self.openrc = f"{host.directory}/openrc"
         self.clouds = f"{host.directory}/{CLOUDS}"
-        self.resource = host.verb(
-            "access",
-            "access-publish",
-            {
-                "stack": host.stack,
-                "openrc": self.openrc,
-                "text": secrets.value(ADMIN_SECRET).apply(lambda password: openrc(view, password)),
-                "clouds": secrets.value(ADMIN_SECRET).apply(lambda password: clouds(view, password)),
-                "address": str(view.environment.vip),
-                "name": view.vip_name,
-            },
-            delete="access-withdraw",
-            opts=opts,
+        login = secrets.value(ADMIN_SECRET).apply(
+            lambda password: AccessPublish(
+                stack=host.stack,
+                openrc=self.openrc,
+                text=openrc(view, password),
+                clouds=clouds(view, password),
+                address=str(view.environment.vip),
+                name=view.vip_name,
+            )
         )
+        self.resource = host.declare("access", AccessPublish, login, opts=opts)
 
 
 def administrator(view: LabView, password: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from components.container_host import ContainerHost
 from components.provisioning import digest
 from components.services.role import Stage
 from components.services.view import LabView
+from hostside.operations.authority_publish import AuthorityPublish
 
 if TYPE_CHECKING:
     from components.service_container import ServiceContainer
@@ -59,16 +60,15 @@ class Authority:
         certificate: pulumi.Input[str],
         opts: pulumi.ResourceOptions,
     ) -> Command:
-        return host.verb(
+        published = pulumi.Output.all(server.running.id, certificate).apply(
+            lambda known: AuthorityPublish(
+                path=view.authority, server=server.container.name, id=known[0], certificate=known[1]
+            )
+        )
+        gates = pulumi.ResourceOptions(depends_on=[server.stages[Stage.HEALTHY]])
+        return host.declare(
             f"{host.host.name}-authority",
-            "authority-publish",
-            {
-                "path": view.authority,
-                "server": server.container.name,
-                # A new server may have another authority.
-                "id": server.running.id,
-                "certificate": certificate,
-            },
-            delete="authority-withdraw",
-            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[server.stages[Stage.HEALTHY]])),
+            AuthorityPublish,
+            published,
+            opts=pulumi.ResourceOptions.merge(opts, gates),
         )

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 import pulumi
 
 from components.container_host import ContainerHost
+from hostside.operations.bridge_up import BridgeUp
 
 
 class Bridge:
@@ -35,17 +36,5 @@ class Bridge:
             opts: options of the resource.
         """
         self.name = name
-        self.resource = host.verb(
-            f"{host.host.name}-{name}",
-            "bridge-up",
-            {
-                "name": name,
-                "stack": host.stack,
-                "network": str(network),
-                "address": f"{gateway}/{network.prefixlen}",
-                "mtu": mtu,
-            },
-            subject=name,
-            delete="bridge-down",
-            opts=opts,
-        )
+        up = BridgeUp(name, host.stack, str(network), f"{gateway}/{network.prefixlen}", mtu)
+        self.resource = host.declare(f"{host.host.name}-{name}", BridgeUp, up, subject=name, opts=opts)

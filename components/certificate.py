@@ -8,6 +8,7 @@ import pulumi_docker as docker
 from components.container_host import ContainerHost
 from components.environment import Container
 from components.secrets import LabSecrets
+from hostside.operations.certificate_issue import CertificateIssue
 
 
 class Certificate:
@@ -34,18 +35,17 @@ class Certificate:
             authority: ID of the Puppet server's container; a new one may have lost its authority with its volume.
             opts: options of the resource.
         """
-        self.resource = host.verb(
-            f"{container.name}-certificate",
-            "certificate-issue",
-            {
-                "container": container.name,
-                "fqdn": container.fqdn,
-                "id": running.id,
-                "server": server_fqdn,
-                "role": container.role,
-                "authority": authority,
-                "secret": secrets.enrolment(container.fqdn),
-            },
-            subject=container.name,
-            opts=opts,
+        request = pulumi.Output.all(running.id, authority, secrets.enrolment(container.fqdn)).apply(
+            lambda known: CertificateIssue(
+                container=container.name,
+                fqdn=container.fqdn,
+                id=known[0],
+                server=server_fqdn,
+                role=container.role,
+                authority=known[1],
+                secret=known[2],
+            )
+        )
+        self.resource = host.declare(
+            f"{container.name}-certificate", CertificateIssue, request, subject=container.name, opts=opts
         )

@@ -1,4 +1,4 @@
-"""A container host: a Docker engine, and the way to run our verbs beside it."""
+"""A container host: a Docker engine, and the way to carry out operations beside it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 import pulumi_command as command
 import pulumi_docker as docker
 
 from components import accounts, environment, paths
-from components.promises import dumped
 from hostside import drift, process
 from hostside.cli import DRIFT
+from hostside.operations.base import Operation
+
+O = TypeVar("O", bound=Operation)  # noqa: E741
 
 COMMAND_VERSION = "1.2.1"
 DOCKER_VERSION = "5.1.0"
@@ -94,35 +96,33 @@ class ContainerHost(pulumi.ComponentResource):
         """Say whether the host has a file or a device; a host behind ssh is taken to lack it, as it isn't asked."""
         return self.host.ssh is None and Path(path).exists()
 
-    def verb(
+    def declare(
         self,
         name: str,
-        create: str,
-        parameters: Mapping[str, Any],
+        kind: type[O],
+        operation: pulumi.Input[O],
         *,
         subject: str = "",
-        delete: str | None = None,
         show: bool = False,
         opts: pulumi.ResourceOptions,
     ) -> command.local.Command | command.remote.Command:
-        """Declare a command resource that runs one of our verbs on this host.
+        """Declare a command resource that carries out an operation on this host.
 
         Args:
             name: name of the resource.
-            create: the verb (see :mod:`hostside.cli`) that brings the thing about. It is repeatable: a change of the
-                parameters runs it again, as an update in place, and so does what a look at the host finds changed
-                (see :mod:`hostside.drift`).
-            parameters: the verb's parameters; plain values and outputs. They go through standard input.
-            subject: what the verb is about, for the reader of a preview or of ``ps``.
-            delete: the verb that undoes it, with the same parameters.
-            show: whether the verb's output is shown while it runs.
+            kind: which operation (see :mod:`hostside.operations`). It is repeatable: a change of its inputs runs it
+                again, as an update in place, and so does drift (see :mod:`hostside.drift`). The removal of the resource
+                undoes it, if it can be undone.
+            operation: the operation with its inputs, which go through standard input.
+            subject: what it is about, for the reader of a preview or of ``ps``.
+            show: whether its output is shown while it runs.
             opts: options of the resource.
         """
         dependencies = [self.tool, *_as_list(opts.depends_on)]
-        stdin = dumped(dict(parameters))
-        found = self._found.get((create, subject))
+        stdin = pulumi.Output.from_input(operation).apply(lambda made: made.dumped())
+        found = self._found.get((kind.NAME, subject))
         # What can't be undone, a run that was lost has not undone.
-        least = self._again if delete else 0
+        least = self._again if kind.UNDO else 0
         if found:
             finding = self._finding(found)
             stdin = pulumi.Output.all(stdin, finding).apply(lambda both: _numbered(both[0], max(both[1].count, least)))
@@ -130,8 +130,8 @@ class ContainerHost(pulumi.ComponentResource):
             stdin = stdin.apply(lambda text: _numbered(text, least))
         return self._command(
             name,
-            create=self._line(create, subject),
-            delete=self._line(delete, subject) if delete else None,
+            create=self._line(kind.NAME, subject),
+            delete=self._line(kind.UNDO, subject) if kind.UNDO else None,
             stdin=stdin,
             logging=command.local.Logging.STDERR if show else command.local.Logging.NONE,
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=dependencies)),
@@ -140,7 +140,7 @@ class ContainerHost(pulumi.ComponentResource):
     async def _finding(self, found: Future[drift.Finding]) -> drift.Finding:
         """Wait for what the look finds, and tell a person what is different."""
         finding = await asyncio.wrap_future(found)
-        # Several verbs may have to be repeated for the same reason.
+        # Several operations may have to be repeated for the same reason.
         if finding.reason and finding.reason not in self._told:
             self._told.add(finding.reason)
             pulumi.log.warn(f"{finding.reason}; `{finding.remedy}` mends it")
@@ -165,8 +165,8 @@ class ContainerHost(pulumi.ComponentResource):
             opts=opts,
         )
 
-    def _line(self, verb: str, subject: str) -> str:
-        return f"{PYTHON} {self.directory}/tool {verb} {subject}".rstrip()
+    def _line(self, operation: str, subject: str) -> str:
+        return f"{PYTHON} {self.directory}/tool {operation} {subject}".rstrip()
 
     def _command(
         self,
@@ -204,11 +204,11 @@ class ContainerHost(pulumi.ComponentResource):
         )
 
 
-def _numbered(parameters: str, count: int) -> str:
-    """Return a verb's parameters with the number that has the engine plan it again, where there is one."""
+def _numbered(inputs: str, count: int) -> str:
+    """Return an operation's inputs with the counter that has the engine plan it again, where there is one."""
     if not count:
-        return parameters
-    return json.dumps({**json.loads(parameters), DRIFT: count}, sort_keys=True)
+        return inputs
+    return json.dumps({**json.loads(inputs), DRIFT: count}, sort_keys=True)
 
 
 def packed(tool: str) -> str:
@@ -225,7 +225,8 @@ def install_tool(stack: str) -> None:
 
 def _tool() -> str:
     """Return the package :mod:`hostside` as a JSON object of path to text."""
-    files = {f"hostside/{path.name}": path.read_text() for path in sorted(paths.HOSTSIDE.glob("*.py"))}
+    found = sorted(paths.HOSTSIDE.rglob("*.py"))
+    files = {f"hostside/{path.relative_to(paths.HOSTSIDE)}": path.read_text() for path in found}
     files["__main__.py"] = files.pop("hostside/run.py")
     files |= {f"hostside/bin/{path.name}": path.read_text() for path in sorted((paths.HOSTSIDE / "bin").iterdir())}
     return json.dumps(files, sort_keys=True)

@@ -15,6 +15,7 @@ from components.rules import DEMO_ROLES
 from components.secrets import LabSecrets
 from components.services.view import LabView
 from hostside.demo import RECORD
+from hostside.operations import demo as operations
 
 PHYSICAL_NETWORK = "provider"
 """Neutron's name for what is behind the provider bridge."""
@@ -52,28 +53,25 @@ class Demo:
             opts: options of the resource; it depends on the services of :data:`~components.rules.DEMO_ROLES`.
         """
         self.key = f"{host.directory}/{KEY}"
-        self.resource = host.verb(
-            "demo",
-            "demo",
-            {
-                "container": view.members("keystone")[0].name,
-                "image": image.id if image else "",
-                "key": self.key,
-                "wanted": wanted(view, image.tag) if image else {},
-                "login": {
+        made = pulumi.Output.all(image.id if image else "", secrets.value(ADMIN_SECRET)).apply(
+            lambda known: operations.Demo(
+                container=view.members("keystone")[0].name,
+                image=known[0],
+                key=self.key,
+                wanted=wanted(view, image.tag) if image else {},
+                login={
                     "auth_url": f"{view.identity_url}/v3",
                     "username": "admin",
-                    "password": secrets.value(ADMIN_SECRET),
+                    "password": known[1],
                     "project_name": "admin",
                     "user_domain_name": "Default",
                     "project_domain_name": "Default",
                     "region_name": view.environment.region,
                     **({"cacert": view.authority} if view.tls else {}),
                 },
-            },
-            show=True,
-            opts=opts,
+            )
         )
+        self.resource = host.declare("demo", operations.Demo, made, show=True, opts=opts)
 
 
 def files(directory: PurePosixPath) -> list[PurePosixPath]:

@@ -13,11 +13,12 @@ from components import network_port
 from components.container_host import ContainerHost
 from components.environment import Container, Environment
 from components.services.role import Role
+from hostside.containers import MOUNT_POINT
 
 GRACE_SECONDS = 60
 """How long a container with data may take to end: supervisord ends its programs, a database among them, first."""
 HEALTH = docker.ContainerHealthcheckArgs(
-    tests=["CMD", "/etc/dockstack/bin/health"], interval="20s", timeout="5s", start_period="1m0s", retries=2
+    tests=["CMD", f"{MOUNT_POINT}/bin/health"], interval="20s", timeout="5s", start_period="1m0s", retries=2
 )
 """Closer than the image's own, as services are few; not closer, as each look takes a tenth of a processor second."""
 NO_HEALTH = docker.ContainerHealthcheckArgs(

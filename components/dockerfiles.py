@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from components import paths
+from hostside.operations.image_build import ImageBuild
 
 REPOSITORY = "dockstack"
 GUEST = "guest"
@@ -58,19 +58,14 @@ def parent_tag(directory: str) -> str:
     return tag(name.removeprefix(f"{REPOSITORY}/")) if name.startswith(f"{REPOSITORY}/") else name
 
 
-def build_input(directory: str, packages: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what :func:`hostside.image.build` takes to build an image.
+def build(directory: str, packages: Sequence[str] = ()) -> ImageBuild:
+    """Return the operation that builds an image.
 
     Args:
         directory: directory below Dockerfiles/.
         packages: Debian packages whose versions are to be told.
     """
-    return {
-        "tag": tag(directory),
-        "parent": parent_tag(directory),
-        "files": context(directory),
-        "packages": list(packages),
-    }
+    return ImageBuild(tag(directory), parent_tag(directory), context(directory), list(packages))
 
 
 def is_directory(name: str) -> bool:

@@ -9,7 +9,8 @@ import pulumi
 import pulumi_docker as docker
 
 from components.container_host import ContainerHost
-from components.dockerfiles import build_input, tag
+from components.dockerfiles import build, tag
+from hostside.operations.image_build import ImageBuild
 
 
 class Image:
@@ -27,10 +28,10 @@ class Image:
             opts: options of the resource; it depends on the image it is made from.
         """
         self.tag = tag(directory)
-        self.resource = host.verb(
+        self.resource = host.declare(
             f"{host.host.name}-image-{directory}",
-            "image-build",
-            build_input(directory, packages),
+            ImageBuild,
+            build(directory, packages),
             subject=directory,
             show=True,
             opts=opts,

@@ -9,8 +9,12 @@ from components import names
 from components.container_host import ContainerHost
 from components.image import ForeignImage, Image
 from components.services import KEEPER
-from components.volumes import MOUNT_POINT, Files, digest
+from components.volumes import Files, digest
+from hostside import labels as label
 from hostside import process
+from hostside.containers import MOUNT_POINT
+from hostside.operations.files_write import FilesWrite
+from hostside.operations.keeper_start import KeeperStart
 
 name = names.keeper
 
@@ -31,20 +35,19 @@ class Keeper:
         """
         container = name(host.stack)
         directory = f"{host.directory}/volumes/{container}"
-        rendered = host.verb(
+        rendered = host.declare(
             f"{host.host.name}-keeper-files",
-            "files-write",
-            {"root": directory, "files": files},
+            FilesWrite,
+            FilesWrite(directory, files),
             subject=container,
-            delete="files-remove",
             opts=pulumi.ResourceOptions(parent=opts.parent),
         )
         labels = {
-            "dockstack.stack": host.stack,
-            "dockstack.role": KEEPER.name,
+            label.STACK: host.stack,
+            label.ROLE: KEEPER.name,
             # The tool and its files are mounted: a change of them needs a new process.
-            "dockstack.tool": host.tool_digest,
-            "dockstack.files": digest(files),
+            label.TOOL: host.tool_digest,
+            label.FILES: digest(files),
         }
         self.resource = docker.Container(
             f"{host.host.name}-keeper",
@@ -80,11 +83,11 @@ class Keeper:
             ),
         )
         # Of a container that a person has stopped, the engine hears only when it refreshes its state. Nobody waits for
-        # this: who starts meanwhile gets its port from its own verb.
-        host.verb(
+        # this: who starts meanwhile gets its port from its own operation.
+        host.declare(
             f"{host.host.name}-keeper-running",
-            "keeper-start",
-            {"container": container, "id": self.resource.id},
+            KeeperStart,
+            self.resource.id.apply(lambda identifier: KeeperStart(container, identifier)),
             subject=container,
             opts=pulumi.ResourceOptions(parent=opts.parent),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pulumi
 import pulumi_docker as docker
@@ -10,23 +11,26 @@ import pulumi_docker as docker
 from components.container_host import ContainerHost
 from components.environment import Container, Environment
 from components.services.role import Role
-from hostside.ports import PROVIDER_INTERFACE, TENANT_INTERFACE
+from hostside import labels as label
+from hostside.operations.port_attach import PortAttach
+from hostside.operations.ports_attach import PortsAttach
+from hostside.ports import INTERFACE, PROVIDER_INTERFACE, TENANT_INTERFACE, Port, labelled
 
 
 def labels(container: Container, role: Role, lab: Environment) -> dict[str, str]:
     """Return the labels from which the ports can be made again at any time, by the keeper or by ``up``."""
-    found = {
-        "dockstack.stack": lab.stack,
-        "dockstack.role": container.role,
-        "dockstack.fqdn": container.fqdn,
-        "dockstack.bridge": container.bridge,
-        "dockstack.address": f"{container.address}/{container.prefix}",
-        "dockstack.gateway": str(container.gateway),
-        "dockstack.mac": container.mac(),
-        "dockstack.mtu": str(container.mtu),
-    }
-    further = [f"{interface}|{bridge}|{mac}" for interface, bridge, mac in _further(container, role, lab)]
-    return {**found, "dockstack.ports": " ".join(further)} if further else found
+    first = Port(
+        container=container.name,
+        stack=lab.stack,
+        interface=INTERFACE,
+        bridge=container.bridge,
+        address=f"{container.address}/{container.prefix}",
+        gateway=str(container.gateway),
+        mac=container.mac(),
+        mtu=container.mtu,
+    )
+    further = [replace(first, interface=i, bridge=bridge, mac=mac) for i, bridge, mac in _further(container, role, lab)]
+    return {label.ROLE: container.role, label.FQDN: container.fqdn, **labelled(first, further)}
 
 
 def bridges(container: Container, role: Role, lab: Environment) -> list[str]:
@@ -59,13 +63,13 @@ class SharedPorts:
             running: their resources by name; a new container among them has the ports looked at again.
             opts: options of the resource.
         """
-        self.resource = host.verb(
+        identifiers = pulumi.Output.all(**{name: container.id for name, container in running.items()})
+        # They go all together, before the containers: one by one, the switch would look at all its ports for each.
+        self.resource = host.declare(
             f"{host.host.name}-ports",
-            "ports-attach",
-            {"containers": {name: container.id for name, container in running.items()}},
+            PortsAttach,
+            identifiers.apply(lambda known: PortsAttach(dict(known))),
             subject=f"{len(running)} containers",
-            # All together, before the containers: one by one, the switch would look at all its ports for each.
-            delete="ports-detach",
             opts=opts,
         )
 
@@ -90,12 +94,11 @@ class NetworkPort:
             running: its resource; a new container is attached again.
             opts: options of the resource.
         """
-        self.resource = host.verb(
+        self.resource = host.declare(
             f"{container.name}-port",
-            "port-attach",
-            {"container": container.name, "id": running.id, "bridges": bridges},
+            PortAttach,
+            running.id.apply(lambda identifier: PortAttach(container.name, identifier, list(bridges))),
             subject=container.name,
-            delete="port-detach",
             # The port's end inside goes with the container, and the keeper removes the bridge's end.
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(deleted_with=running)),
         )

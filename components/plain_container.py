@@ -14,6 +14,8 @@ from components.environment import Container
 from components.network_port import SharedPorts
 from components.services.role import Role
 from components.services.view import LabView
+from hostside.containers import MOUNT_POINT
+from hostside.operations.files_write import FilesWrite
 
 
 class PlainContainers:
@@ -33,7 +35,7 @@ class PlainContainers:
         """Declare a container."""
         files, directory = self._files(role, host)
         mounts = [
-            docker.ContainerVolumeArgs(host_path=directory, container_path=volumes.MOUNT_POINT, read_only=True),
+            docker.ContainerVolumeArgs(host_path=directory, container_path=MOUNT_POINT, read_only=True),
             *volumes.own_mounts(container),
         ]
         gates = pulumi.ResourceOptions(depends_on=[*self._base[container.host], files])
@@ -52,13 +54,9 @@ class PlainContainers:
         key = (host.host.name, role.name)
         if key not in self._mounts:
             directory = f"{host.directory}/volumes/{role.name}"
-            written = host.verb(
-                f"{host.host.name}-{role.name}-files",
-                "files-write",
-                {"root": directory, "files": volumes.render_shared(self._view, role)},
-                subject=role.name,
-                delete="files-remove",
-                opts=self._opts,
+            rendered = FilesWrite(directory, volumes.render_shared(self._view, role))
+            written = host.declare(
+                f"{host.host.name}-{role.name}-files", FilesWrite, rendered, subject=role.name, opts=self._opts
             )
             self._mounts[key] = (written, directory)
         return self._mounts[key]

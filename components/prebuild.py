@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from components import environment, paths, preflight, services
-from components.dockerfiles import GUEST, build_input, images_for, is_directory, tag
+from components.dockerfiles import GUEST, build, images_for, is_directory, tag
 from components.environment import Environment
 from components.faults import ConfigurationFaults
 from hostside.process import CommandFailed, run
@@ -65,9 +65,9 @@ def _opened(value: Any) -> Any:
 
 
 def missing(directories: list[str]) -> list[dict[str, Any]]:
-    """Return what the verb ``image-build`` takes, and the directory, for each image that the engine lacks."""
+    """Return the operation that builds it, and the directory, for each image that the engine lacks."""
     listed = run(["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]).split()
-    return [{"directory": name, **build_input(name)} for name in directories if tag(name) not in listed]
+    return [{"directory": name, **vars(build(name))} for name in directories if tag(name) not in listed]
 
 
 def main(stack: str) -> int:

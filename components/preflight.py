@@ -24,15 +24,13 @@ from components.environment import Container, ContainerHost, Environment, RoleFa
 from components.faults import ConfigurationFaults, Fault, Note, plain, show
 from components.rules import USUAL_DISK_MIB, mounted_already
 from hostside import bridge as bridges
-from hostside import process
+from hostside import labels, process
 from hostside.access import MARK
+from hostside.ovs import STACK_KEY
 
 Runner = Callable[[str], str]
 """Runs a shell script on a host and returns what it writes; raises OSError or subprocess.SubprocessError."""
 
-STACK_LABEL = "dockstack.stack"
-STACK_TAG = "dockstack-stack"
-NETWORK_TAG = "dockstack-network"
 IMAGE_PREFIX = "dockstack/"
 TOOLS = ("docker", "ovs-vsctl", "ovs-docker", "ip", "nsenter", "ethtool", "python3")
 
@@ -237,7 +235,7 @@ def gather(runner: Runner, stack: str, sources: Iterable[str] = ()) -> HostFacts
 
     It never raises: what could not be learnt is said in the facts.
     """
-    script = _SCRIPT.replace("TOOLS", " ".join(TOOLS)).replace("LABEL", STACK_LABEL)
+    script = _SCRIPT.replace("TOOLS", " ".join(TOOLS)).replace("LABEL", labels.STACK)
     script = script.replace("SOCKET", process.SOCKET)
     script = script.replace("DIRECTORY", shlex.quote(str(paths.stack_directory(stack))))
     script = script.replace("PATHS", " ".join(shlex.quote(path) for path in sorted(set(sources))))
@@ -272,7 +270,7 @@ def _parse(output: str) -> HostFacts:
         routes=tuple(_routes(_json(sections["routes"]))),
         links=frozenset(link["ifname"] for link in links),
         pairs=frozenset(link["ifname"] for link in links if _kind(link) == "veth"),
-        bridges={name: identifiers.get(STACK_TAG) for name, identifiers in bridges.items()},
+        bridges={name: identifiers.get(STACK_KEY) for name, identifiers in bridges.items()},
         carried={name: network for name, identifiers in bridges.items() if (network := _carried(identifiers))},
         containers=containers,
         volumes=_volumes(sections["volumes"], mounted),
@@ -373,7 +371,7 @@ def _bridges(text: str) -> dict[str, dict[str, str]]:
 
 def _carried(identifiers: Mapping[str, str]) -> IPv4Network | None:
     try:
-        return IPv4Network(identifiers[NETWORK_TAG])
+        return IPv4Network(identifiers[bridges.NETWORK_KEY])
     except (KeyError, ValueError):
         return None
 

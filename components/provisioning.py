@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,8 @@ from components.environment import Container
 from components.promises import dumped
 from components.services.role import Check, Role
 from components.services.view import LabView
+from hostside.operations.health_await import HealthAwait
+from hostside.operations.provision import Provision
 
 ENVIRONMENT = paths.DOCKERVOLUMES / "puppet/code/environments/production"
 _OF_ONE_ROLE = ("role/manifests", "profile/manifests", "profile/templates", "profile/files")
@@ -65,13 +68,11 @@ class Provisioning:
             databases: by the container that has them, the databases that the run makes or fills.
             opts: options of the resource.
         """
-        self.resource = host.verb(
-            f"{container.name}-provisioning",
-            "provision",
-            {"container": container.name, "id": running.id, "reads": reads, "databases": databases},
-            subject=container.name,
-            show=True,
-            opts=opts,
+        run = pulumi.Output.all(running.id, dumped(dict(reads))).apply(
+            lambda known: Provision(container.name, id=known[0], reads=json.loads(known[1]), databases=databases)
+        )
+        self.resource = host.declare(
+            f"{container.name}-provisioning", Provision, run, subject=container.name, show=True, opts=opts
         )
 
 
@@ -107,19 +108,12 @@ class Health:
                 Check(port=view.port(frontend), path=frontend.check_path).render(vip, view.authority)
                 for frontend in served
             ]
-        self.resource = host.verb(
-            f"{container.name}-health",
-            "health-await",
-            {
-                "container": container.name,
-                "id": running.id,
-                "reads": dumped(dict(reads)).apply(digest),
-                "checks": checks,
-                "seconds": role.check_seconds,
-            },
-            subject=container.name,
-            opts=opts,
+        wait = pulumi.Output.all(running.id, dumped(dict(reads))).apply(
+            lambda known: HealthAwait(
+                container.name, id=known[0], reads=digest(known[1]), checks=checks, seconds=role.check_seconds
+            )
         )
+        self.resource = host.declare(f"{container.name}-health", HealthAwait, wait, subject=container.name, opts=opts)
 
 
 def digest(text: str) -> str:

@@ -17,6 +17,7 @@ from components.environment import Container
 from components.secrets import LabSecrets
 from components.services.role import Role
 from components.services.view import LabView
+from hostside.operations.register import Register
 
 PUPPET_GROUP = 8140
 """Numeric group of the Puppet server's process, pinned in Dockerfiles/base."""
@@ -57,23 +58,21 @@ class Registration:
         grant = secrets.enrolment(container.fqdn).apply(
             lambda secret: f"{hashlib.sha256(secret.encode()).hexdigest()}\n{role.name}\n"
         )
-        self.resource = server_host.verb(
-            f"{container.name}-registration",
-            "register",
-            {
-                "fqdn": container.fqdn,
-                "container_id": running.id,
-                "server": server.name,
-                "directory": f"{server_host.directory}/volumes/{server.name}",
-                "group": PUPPET_GROUP,
-                "data": _yaml(self.data),
-                "secrets": private.apply(_yaml),
-                "grant": grant,
-                "own": container == server,
-            },
-            subject=container.name,
-            delete="withdraw",
-            opts=opts,
+        entry = pulumi.Output.all(running.id, private.apply(_yaml), grant).apply(
+            lambda known: Register(
+                fqdn=container.fqdn,
+                container_id=known[0],
+                server=server.name,
+                directory=f"{server_host.directory}/volumes/{server.name}",
+                group=PUPPET_GROUP,
+                data=_yaml(self.data),
+                secrets=known[1],
+                grant=known[2],
+                own=container == server,
+            )
+        )
+        self.resource = server_host.declare(
+            f"{container.name}-registration", Register, entry, subject=container.name, opts=opts
         )
 
 

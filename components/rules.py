@@ -16,6 +16,7 @@ from typing import NamedTuple
 from components import derived
 from components.faults import Fault, Keys, closest, one_of, plain, show, suggest
 from components.schema import is_container_name
+from hostside.containers import MOUNT_POINT
 
 COMING_ROLES = frozenset(("cassandra", "config", "analytics", "control", "webui", "redis"))
 """Roles of the 2015 system that have no module yet."""
@@ -38,7 +39,6 @@ _RESERVED_NAMES = {
         "a name that every container has for something else",
     ),
 }
-_OUR_MOUNT = "/etc/dockstack"
 
 
 @dataclass(frozen=True)
@@ -595,7 +595,7 @@ def mounted_already(key: str, target: str, role: RoleFacts | None) -> Fault | No
     """The fault of a volume at a path that a container of `role` has a mount of its own at."""
     if role is not None and target in role.mounts:
         return Fault(key, f"{show(target)} is mounted by role {role.name} itself", "Leave this volume out.")
-    if target == _OUR_MOUNT or target.startswith(_OUR_MOUNT + "/"):
+    if target == MOUNT_POINT or target.startswith(MOUNT_POINT + "/"):
         return Fault(key, f"{show(target)} is mounted by the lab itself", "Leave this volume out.")
     return None
 

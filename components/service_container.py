@@ -20,6 +20,7 @@ from components.secrets import LabSecrets
 from components.services.role import Membership, Stage
 from components.services.view import LabView
 from components.vip_certificate import VipCertificate
+from hostside.operations.member_join import MemberJoin
 
 
 class ServiceContainer(pulumi.ComponentResource):
@@ -101,20 +102,22 @@ class ServiceContainer(pulumi.ComponentResource):
 
     def _join(self, membership: Membership, other: ServiceContainer) -> None:
         """Make the container a member of another role, by its first container; it is healthy only after that."""
-        joined = other.host.verb(
+        becoming = self.running.id.apply(
+            lambda identifier: MemberJoin(
+                container=self.container.name,
+                fqdn=self.container.fqdn,
+                id=identifier,
+                other=other.container.name,
+                join=list(membership.join),
+                leave=list(membership.leave),
+                joined=list(membership.joined),
+            )
+        )
+        joined = other.host.declare(
             f"{self.container.name}-{membership.name}",
-            "member-join",
-            {
-                "container": self.container.name,
-                "fqdn": self.container.fqdn,
-                "id": self.running.id,
-                "other": other.container.name,
-                "join": list(membership.join),
-                "leave": list(membership.leave),
-                "joined": list(membership.joined),
-            },
+            MemberJoin,
+            becoming,
             subject=f"{self.container.name} {membership.name}",
-            delete="member-leave",
             opts=self._after([self.stages[Stage.HEALTHY], other.stages[Stage.HEALTHY]]),
         )
         self.stages[Stage.HEALTHY] = joined

@@ -24,8 +24,9 @@ from openstack.exceptions import HttpException, SDKException
 from components import keeper, paths
 from components.login import session, settings
 from components.outputs import outputs_of
-from hostside import bridge, engine, health, membership, notes, ovs, passage, ports, programs, web
+from hostside import applied, bridge, engine, ovs, passage, ports, programs, web
 from hostside.errors import StepError
+from hostside.operations import named
 from hostside.process import CommandFailed
 
 WORKS, BROKEN, UNKNOWN_STACK = 0, 1, 2
@@ -182,29 +183,18 @@ def _container_of(host: str, services: Mapping[str, Any]) -> str:
 
 
 def _checks(stack: str) -> list[Fault]:
-    """Repeat the checks by which the last ``up`` took each container for healthy and for a member, as noted here.
+    """Repeat the checks by which the last ``up`` took each container for healthy and for a member, as recorded here.
 
     They tell of what has no name in any list: a compute that Nova has forgotten, a program that ends again and again.
     """
-    kept = [note for note in notes.everything(Path(paths.stack_directory(stack))) if note.verb in _REPEATED]
+    kept = applied.everything(Path(paths.stack_directory(stack)))
     with ThreadPoolExecutor(max_workers=8) as pool:
-        failures = list(pool.map(lambda note: _REPEATED[note.verb](note.done), kept))
+        failures = list(pool.map(lambda each: named(each.name).failure(each.record), kept))
     return [
-        Fault(note.done["container"], f"it does not work: {failure}", _again(stack))
-        for note, failure in zip(kept, failures, strict=True)
+        Fault(each.record["container"], f"it does not work: {failure}", _again(stack))
+        for each, failure in zip(kept, failures, strict=True)
         if failure
     ]
-
-
-def _still_healthy(done: Mapping[str, Any]) -> str | None:
-    return health.first_failure(done["container"], done.get("checks", ()))
-
-
-def _still_member(done: Mapping[str, Any]) -> str | None:
-    return membership.absence(done["container"], done["fqdn"], done["other"], done["joined"])
-
-
-_REPEATED = {"health-await": _still_healthy, "member-join": _still_member}
 
 
 def _refusal(stack: str, service: str, error: Exception, services: Mapping[str, Any]) -> Fault:

@@ -13,6 +13,8 @@ from components.provisioning import digest
 from components.registration import PUPPET_GROUP
 from components.secrets import VIP_CERTIFICATE, LabSecrets
 from components.services.view import LabView
+from hostside.operations.grant_write import GrantWrite
+from hostside.operations.tls_issue import TlsIssue
 from hostside.vip_certificate import ROLE
 
 
@@ -52,34 +54,27 @@ class VipCertificate:
         names = [f"DNS:{view.vip_name}", f"IP:{view.environment.vip}"]
         secret = secrets.value(VIP_CERTIFICATE)
         text = secret.apply(lambda value: f"{hashlib.sha256(value.encode()).hexdigest()}\n{ROLE}\n{' '.join(names)}\n")
-        grant = server_host.verb(
-            f"{container.name}-grant",
-            "grant-write",
-            {
-                "certname": name,
-                "owner": pulumi.Output.format("{0} {1}", running.id, text.apply(digest)),
-                "server": server.name,
-                "directory": f"{server_host.directory}/volumes/{server.name}",
-                "group": PUPPET_GROUP,
-                "text": text,
-            },
-            subject=container.name,
-            delete="grant-withdraw",
-            opts=opts,
+        grant = pulumi.Output.all(running.id, text).apply(
+            lambda known: GrantWrite(
+                certname=name,
+                owner=f"{known[0]} {digest(known[1])}",
+                server=server.name,
+                directory=f"{server_host.directory}/volumes/{server.name}",
+                group=PUPPET_GROUP,
+                text=known[1],
+            )
         )
-        self.resource = host.verb(
-            f"{container.name}-tls",
-            "tls-issue",
-            {
-                "container": container.name,
-                "fqdn": name,
-                "id": running.id,
-                "server": server.fqdn,
-                "authority": authority,
-                "secret": secret,
-                "names": names,
-            },
-            subject=container.name,
-            delete="tls-withdraw",
-            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[grant])),
+        granted = server_host.declare(f"{container.name}-grant", GrantWrite, grant, subject=container.name, opts=opts)
+        request = pulumi.Output.all(running.id, authority, secret).apply(
+            lambda known: TlsIssue(
+                container=container.name,
+                fqdn=name,
+                id=known[0],
+                server=server.fqdn,
+                authority=known[1],
+                secret=known[2],
+                names=names,
+            )
         )
+        after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[granted]))
+        self.resource = host.declare(f"{container.name}-tls", TlsIssue, request, subject=container.name, opts=after)

@@ -20,8 +20,10 @@ from components.container_host import ContainerHost
 from components.environment import Container
 from components.services.role import Role
 from components.services.view import LabView
+from hostside import labels
+from hostside.containers import MOUNT_POINT
+from hostside.operations.files_write import FilesWrite
 
-MOUNT_POINT = "/etc/dockstack"
 TEMPLATE_SUFFIX = ".j2"
 COMMON_DATA = "code/environments/production/data/common.yaml"
 Files = Mapping[str, Mapping[str, str]]
@@ -105,19 +107,13 @@ class Volumes:
             opts: options of the resources.
         """
         self.directory = f"{host.directory}/volumes/{container.name}"
-        self.resource = host.verb(
-            f"{container.name}-files",
-            "files-write",
-            {"root": self.directory, "files": files},
-            subject=container.name,
-            delete="files-remove",
-            opts=opts,
-        )
+        rendered = FilesWrite(self.directory, files)
+        self.resource = host.declare(f"{container.name}-files", FilesWrite, rendered, subject=container.name, opts=opts)
         self.data = {
             path: docker.Volume(
                 names.volume(container.name, suffix),
                 name=names.volume(container.name, suffix),
-                labels=[docker.VolumeLabelArgs(label="dockstack.stack", value=host.stack)],
+                labels=[docker.VolumeLabelArgs(label=labels.STACK, value=host.stack)],
                 opts=pulumi.ResourceOptions.merge(
                     opts,
                     pulumi.ResourceOptions(

@@ -15,6 +15,8 @@ from typing import Any
 from hostside import ovs
 from hostside.process import CommandFailed, run, succeeds
 
+NETWORK_KEY, ADDRESS_KEY, MTU_KEY = "dockstack-network", "dockstack-address", "dockstack-mtu"
+"""Keys of the external_ids that a bridge is recorded in, beside the stack's."""
 BLACKHOLE_METRIC = 4096
 ROUTE_PROTOCOL = "87"
 """What the kernel keeps with a route as its maker. https://man7.org/linux/man-pages/man8/ip-route.8.html"""
@@ -38,9 +40,9 @@ class Bridge:
         """Return the external_ids that tell the keeper, and other stacks, all about the bridge."""
         return {
             ovs.STACK_KEY: self.stack,
-            "dockstack-network": self.network,
-            "dockstack-address": self.address,
-            "dockstack-mtu": str(self.mtu),
+            NETWORK_KEY: self.network,
+            ADDRESS_KEY: self.address,
+            MTU_KEY: str(self.mtu),
         }
 
     @classmethod
@@ -49,9 +51,9 @@ class Bridge:
         return cls(
             name=name,
             stack=identifiers[ovs.STACK_KEY],
-            network=identifiers["dockstack-network"],
-            address=identifiers["dockstack-address"],
-            mtu=int(identifiers["dockstack-mtu"]),
+            network=identifiers[NETWORK_KEY],
+            address=identifiers[ADDRESS_KEY],
+            mtu=int(identifiers[MTU_KEY]),
         )
 
 

@@ -9,7 +9,7 @@ from hostside.errors import StepError
 from hostside.process import CommandFailed
 
 STEP = "getting its certificate"
-REQUEST = "/etc/dockstack/bin/request-certificate"
+REQUEST = f"{containers.MOUNT_POINT}/bin/request-certificate"
 SSL = "/var/lib/puppet/ssl"
 """The agent's directory of keys and certificates, Debian's default. Asking Puppet itself would take seconds."""
 SERVER_SECONDS = 90.0

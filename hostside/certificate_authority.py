@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hostside import engine
-from hostside.containers import execute
+from hostside.containers import MOUNT_POINT, execute
 from hostside.errors import StepError
 from hostside.process import CommandFailed
 
@@ -18,7 +18,7 @@ def clean(server: str, certname: str) -> None:
     if found is None:
         return
     try:
-        execute(server, ["/etc/dockstack/bin/clean-certificates", certname])
+        execute(server, [f"{MOUNT_POINT}/bin/clean-certificates", certname])
     except CommandFailed as error:
         raise StepError(certname, "cleaning its old certificate", str(error)) from error
 

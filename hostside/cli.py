@@ -1,306 +1,44 @@
-"""The verbs that ``pulumi up`` and the keeper call; each reads one JSON object from standard input."""
+"""The tool on the host: carries out one operation, or undoes it, and is the keeper's program."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from hostside import notes, runs
-from hostside.errors import StepError, raise_as_one
+from hostside import applied, runs
+from hostside.errors import StepError
+from hostside.operations import UNDONE_BY, named
 from hostside.process import CommandFailed, complete_path
 
-# Each verb imports what it needs itself: a hundred ports are a hundred starts of this program.
+DRIFT = "drift"
+"""Key beside an operation's inputs: the counter by which it is planned again after drift (see hostside.drift)."""
 
-Parameters = Mapping[str, Any]
 
-
-def _attach(directory: Path, given: Parameters) -> object:
-    from hostside import ports
-
-    if ports.attach(given["container"], directory / "locks") == "none":
-        raise StepError(given["container"], ports.STEP, "the container does not run")
-    _prove(directory.name, [given["container"]])
-    return None
-
-
-def _attach_all(directory: Path, given: Parameters) -> object:
-    from hostside import batch, leaving
-
-    leaving.forget(directory)
-    batch.attach_all(list(given["containers"]), directory / "locks")
-    _prove(directory.name, given["containers"])
-    return None
-
-
-def _detach_all(directory: Path, given: Parameters) -> object:
-    from hostside import batch, leaving
-
-    leaving.note(directory, given["containers"].values())
-    batch.release(list(given["containers"]), directory.name, directory / "locks")
-    return None
-
-
-def _prove(stack: str, containers: Container[str]) -> None:
-    """Fail unless packets pass the ports of these containers."""
-    from hostside import engine, passage, ports
-
-    listed = [each for each in engine.containers(stack) if engine.name(each) in containers]
-    raise_as_one([StepError(name, ports.STEP, reason) for name, reason in passage.blocked(listed).items()])
-
-
-def _detach(directory: Path, given: Parameters) -> object:
-    from hostside import ports
-
-    ports.detach(given["container"], directory.name, directory / "locks")
-    return None
-
-
-def _bridge_up(directory: Path, given: Parameters) -> object:
-    from hostside import bridge, ports
-
-    with ports.locked([bridge.LOCK], directory / "locks"):
-        return {"datapath": bridge.up(bridge.Bridge(**given))}
-
-
-def _bridge_down(directory: Path, given: Parameters) -> object:
-    from hostside import bridge, ports
-
-    with ports.locked([bridge.LOCK], directory / "locks"):
-        bridge.down(bridge.Bridge(**given))
-    return None
-
-
-def _write(_directory: Path, given: Parameters) -> object:
-    from hostside import files
-
-    files.write(Path(given["root"]), given["files"])
-    return None
-
-
-def _remove(_directory: Path, given: Parameters) -> object:
-    from hostside import files
-
-    files.remove(Path(given["root"]))
-    return None
-
-
-def _register(_directory: Path, given: Parameters) -> object:
-    from hostside.registration import Registration
-
-    Registration(**given).register()
-    return None
-
-
-def _withdraw(_directory: Path, given: Parameters) -> object:
-    from hostside.registration import Registration
-
-    Registration(**given).withdraw()
-    return None
-
-
-def _issue(_directory: Path, given: Parameters) -> object:
-    from hostside import certificate
-
-    certificate.issue(
-        given["container"], fqdn=given["fqdn"], server=given["server"], role=given["role"], secret=given["secret"]
-    )
-    return None
-
-
-def _grant(_directory: Path, given: Parameters) -> object:
-    from hostside.grant import Grant
-
-    Grant(**given).write()
-    return None
-
-
-def _withdraw_grant(_directory: Path, given: Parameters) -> object:
-    from hostside.grant import Grant
-
-    Grant(**given).withdraw()
-    return None
-
-
-def _issue_for_vip(_directory: Path, given: Parameters) -> object:
-    from hostside import vip_certificate
-
-    vip_certificate.issue(
-        given["container"], fqdn=given["fqdn"], server=given["server"], secret=given["secret"], names=given["names"]
-    )
-    return None
-
-
-def _withdraw_for_vip(_directory: Path, given: Parameters) -> object:
-    from hostside import vip_certificate
-
-    vip_certificate.withdraw(given["container"], fqdn=given["fqdn"])
-    return None
-
-
-def _publish_authority(_directory: Path, given: Parameters) -> object:
-    from hostside import authority
-
-    return {"certificate": authority.publish(Path(given["path"]), given["server"], given["certificate"])}
-
-
-def _withdraw_authority(_directory: Path, given: Parameters) -> object:
-    Path(given["path"]).unlink(missing_ok=True)
-    return None
-
-
-def _provision(directory: Path, given: Parameters) -> object:
-    from hostside import provisioning
-
-    provisioning.provision(given["container"], directory / "logs")
-    return None
-
-
-def _await_healthy(_directory: Path, given: Parameters) -> object:
-    from hostside import health
-
-    health.await_healthy(given["container"], given["checks"], given["seconds"])
-    return None
-
-
-def _join(_directory: Path, given: Parameters) -> object:
-    from hostside import membership
-
-    membership.join(given["container"], given["fqdn"], given["other"], given["join"])
-    return None
-
-
-def _leave(_directory: Path, given: Parameters) -> object:
-    from hostside import membership
-
-    membership.leave(given["container"], given["fqdn"], given["other"], given["leave"])
-    return None
-
-
-def _build(_directory: Path, given: Parameters) -> object:
-    from hostside import image
-
-    return image.build(given["tag"], given["parent"], given["files"], given["packages"])
-
-
-def _publish(_directory: Path, given: Parameters) -> object:
-    from hostside import access
-
-    access.publish(
-        given["stack"], Path(given["openrc"]), given["text"], given["address"], given["name"], given["clouds"]
-    )
-    return None
-
-
-def _unpublish(_directory: Path, given: Parameters) -> object:
-    from hostside import access
-
-    access.withdraw(given["stack"], Path(given["openrc"]))
-    return None
-
-
-def _demo(directory: Path, given: Parameters) -> object:
-    from hostside import demo
-
-    demo.apply(directory, given["container"], given["image"], Path(given["key"]), given["wanted"], given["login"])
-    return None
-
-
-def _keep(directory: Path, given: Parameters) -> object:
+def _keep(directory: Path, stack: str) -> None:
     from hostside.keeper import Keeper
 
-    Keeper(given["stack"], directory).run()
-    return None
+    Keeper(stack, directory).run()
 
 
-def _start_keeper(_directory: Path, given: Parameters) -> object:
-    _mend_container(given)
-    return None
-
-
-def _mend_container(given: Parameters) -> None:
-    """Start what was stopped, before its ports are attached."""
-    from hostside import engine
-
-    for name in given.get("containers") or [given["container"]]:
-        engine.unpause(name)
-        engine.start(name)
-
-
-def _mend_certificate(given: Parameters) -> None:
-    from hostside import certificate
-
-    certificate.drop(given["container"], fqdn=given["fqdn"], server=given["server"])
-
-
-def _mend_programs(given: Parameters) -> None:
-    from hostside import containers
-
-    containers.undo_changes(given["container"])
-
-
-def _sweep(directory: Path, given: Parameters) -> object:
+def _sweep(directory: Path, stack: str) -> None:
     from hostside.sweep import sweep
 
-    sweep(given["stack"], directory)
-    return None
+    sweep(stack, directory)
 
 
-DRIFT = "drift"
-"""Key of the parameter by which a verb is planned again after a look has found its effect gone (see hostside.drift)."""
-NAMED = ("keeper", "sweep")
-"""Verbs that take the stack's name as their argument: these aren't given any input."""
-
-MENDS: Mapping[str, Callable[[Parameters], None]] = {
-    "certificate-issue": _mend_certificate,
-    "health-await": _mend_programs,
-    "port-attach": _mend_container,
-    "ports-attach": _mend_container,
-    "tls-issue": _mend_certificate,
-}
-"""What comes before a verb when a look at the host has found its effect gone, and repeating it alone would not do."""
-
-VERBS: Mapping[str, Callable[[Path, Parameters], object]] = {
-    "access-publish": _publish,
-    "access-withdraw": _unpublish,
-    "authority-publish": _publish_authority,
-    "authority-withdraw": _withdraw_authority,
-    "bridge-down": _bridge_down,
-    "bridge-up": _bridge_up,
-    "certificate-issue": _issue,
-    "demo": _demo,
-    "files-remove": _remove,
-    "files-write": _write,
-    "grant-withdraw": _withdraw_grant,
-    "grant-write": _grant,
-    "health-await": _await_healthy,
-    "image-build": _build,
-    "keeper": _keep,
-    "keeper-start": _start_keeper,
-    "member-join": _join,
-    "member-leave": _leave,
-    "port-attach": _attach,
-    "port-detach": _detach,
-    "ports-attach": _attach_all,
-    "ports-detach": _detach_all,
-    "provision": _provision,
-    "register": _register,
-    "sweep": _sweep,
-    "tls-issue": _issue_for_vip,
-    "tls-withdraw": _withdraw_for_vip,
-    "withdraw": _withdraw,
-}
+SERVICES: Mapping[str, Callable[[Path, str], None]] = {"keeper": _keep, "sweep": _sweep}
+"""Commands about the whole stack, whose name is their argument; they are given no input."""
 
 
 def main(arguments: list[str], directory: Path) -> int:
-    """Run one verb.
+    """Run one command.
 
     Args:
-        arguments: the verb, then words that only serve the reader of a preview or a process list, or the stack's name
-            for the verbs without parameters.
+        arguments: the command: an operation's name or what undoes it, which reads the operation from standard input, or
+            one of :data:`SERVICES`; then words for the reader of a preview or a process list, or the stack's name.
         directory: the stack's directory on this host.
 
     Returns:
@@ -309,19 +47,57 @@ def main(arguments: list[str], directory: Path) -> int:
     # What is mounted is read by users of the containers, however strict the umask is of who runs this.
     os.umask(0o022)
     complete_path()
-    verb, subject = arguments[0], " ".join(arguments[1:])
+    command, subject = arguments[0], " ".join(arguments[1:])
     runs.note(directory)
+    if command in SERVICES:
+        return told(lambda: SERVICES[command](directory, subject))
+    return told(lambda: carry_out(directory, command, subject, sys.stdin.read()))
+
+
+def told(work: Callable[[], Mapping[str, object] | None]) -> int:
+    """Do some work, and print what it returns, as JSON; an error that people can do something about, in its own words.
+
+    Returns:
+        The exit status: 0, or 1 with the error on standard error.
+    """
     try:
-        given: dict[str, Any] = {"stack": arguments[1]} if verb in NAMED else json.load(sys.stdin)
-        count = given.pop(DRIFT, 0)
-        if verb in MENDS and count > notes.count(directory, verb, subject):
-            MENDS[verb](given)
-        notes.undo(directory, verb, subject)
-        result = VERBS[verb](directory, given)
-        notes.keep(directory, verb, subject, given, count)
+        result = work()
     except (StepError, CommandFailed, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     if result is not None:
         print(json.dumps(result, sort_keys=True))
     return 0
+
+
+def carry_out(directory: Path, command: str, subject: str, text: str) -> Mapping[str, object] | None:
+    """Run an operation, or undo it, and keep a record of that.
+
+    Args:
+        directory: the stack's directory on this host.
+        command: the operation's name, or what undoes it.
+        subject: what it is about.
+        text: the operation as JSON.
+
+    Returns:
+        What the operation tells.
+
+    Raises:
+        StepError: it can't be carried out.
+    """
+    given = json.loads(text)
+    count = given.pop(DRIFT, 0)
+    try:
+        operation = named(UNDONE_BY.get(command, command)).parse(given)
+    except (KeyError, TypeError) as error:
+        reason = f"the tool of this version doesn't know it, or not its inputs: {error}"
+        raise StepError(subject or command, command, reason) from None
+    if command in UNDONE_BY:
+        applied.undo(directory, operation, subject)
+        operation.undo(directory)
+        return None
+    if count > applied.count(directory, operation.NAME, subject):
+        operation.repair()
+    result = operation.run(directory)
+    applied.keep(directory, operation, subject, count)
+    return result

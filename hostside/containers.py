@@ -13,10 +13,12 @@ from hostside import engine
 from hostside.process import CommandFailed, own_environment, run, succeeds, tail
 
 if TYPE_CHECKING:
-    # Most verbs that run commands ask no supervisord, and start without what that takes.
+    # Most operations that run commands ask no supervisord, and start without what that takes.
     from hostside.programs import Program
 
-KEPT = "/etc/dockstack/bin/kept"
+MOUNT_POINT = "/etc/dockstack"
+"""Where a container finds its rendered files, its role's scripts among them."""
+KEPT = f"{MOUNT_POINT}/bin/kept"
 """Where a role's script is that tells what isn't as it was set up."""
 LOG_LINES = 15
 """How many lines of a log an error shows."""
@@ -107,21 +109,21 @@ def not_kept(container: str, pid: int) -> list[str]:
 
 def undo_changes(container: str) -> None:
     """Put back what :func:`changes` tells; what does not start is for the checks to tell, with its log."""
-    script = "supervisorctl start all; [ ! -x /etc/dockstack/bin/kept ] || /etc/dockstack/bin/kept --mend"
+    script = f"supervisorctl start all; [ ! -x {KEPT} ] || {KEPT} --mend"
     succeeds(["docker", "exec", container, "sh", "-c", script])
 
 
 def program_logs(container: str) -> list[str]:
     """Return what explains a container's state: its programs' states, and the log of each that doesn't run."""
     script = """
-        /etc/dockstack/bin/health || true
-        for program in $(/etc/dockstack/bin/health | awk '$2 != "RUNNING" {print $1}'); do
+        "$1/bin/health" || true
+        for program in $("$1/bin/health" | awk '$2 != "RUNNING" {print $1}'); do
             echo "-- /var/log/supervisor/$program.log"
             tail -n "$0" "/var/log/supervisor/$program.log"
         done
     """
     try:
-        text = run(["docker", "exec", container, "sh", "-c", script, str(LOG_LINES)], timeout=30)
+        text = run(["docker", "exec", container, "sh", "-c", script, str(LOG_LINES), MOUNT_POINT], timeout=30)
     except CommandFailed as error:
         try:
             text = run(["docker", "logs", "--tail", str(LOG_LINES), container], timeout=30)

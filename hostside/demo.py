@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hostside import files
-from hostside.engine import STACK_LABEL
+from hostside import files, labels
 from hostside.errors import StepError
 from hostside.process import CommandFailed, run, succeeds
 
@@ -57,7 +56,7 @@ def apply(
     succeeds(["docker", "rm", "--force", name])
     order = json.dumps({"login": login, "wanted": wanted, "made": made})
     step = "making the demo" if wanted else "removing the demo"
-    options = ["--name", name, "--label", f"{STACK_LABEL}={directory.name}", "--network", f"container:{container}"]
+    options = ["--name", name, "--label", f"{labels.STACK}={directory.name}", "--network", f"container:{container}"]
     if "cacert" in login:
         options += ["--volume", f"{login['cacert']}:{login['cacert']}:ro"]
     done = _run(step, image, options, "apply", order)

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hostside import process
+from hostside import labels, process
 
-STACK_LABEL = "dockstack.stack"
 STDERR = 2
 """Number of standard error in the engine's stream of a command's output."""
 
@@ -117,7 +116,7 @@ def pid(container: str) -> int | None:
 def containers(stack: str) -> list[dict[str, Any]]:
     """List the containers of a stack, stopped ones too, as the engine's summary records."""
     status, body = call(
-        "GET", "/containers/json", {"all": "1", "filters": json.dumps({"label": [f"{STACK_LABEL}={stack}"]})}
+        "GET", "/containers/json", {"all": "1", "filters": json.dumps({"label": [f"{labels.STACK}={stack}"]})}
     )
     if status != 200:
         raise EngineError(f"listing containers: {body}")
@@ -131,7 +130,7 @@ def name(summary: Mapping[str, Any]) -> str:
 
 def volumes(stack: str) -> dict[str, Path]:
     """Return the directories of a stack's volumes on this host, by name."""
-    status, body = call("GET", "/volumes", {"filters": json.dumps({"label": [f"{STACK_LABEL}={stack}"]})})
+    status, body = call("GET", "/volumes", {"filters": json.dumps({"label": [f"{labels.STACK}={stack}"]})})
     if status != 200:
         raise EngineError(f"listing volumes: {body}")
     return {volume["Name"]: Path(volume["Mountpoint"]) for volume in body["Volumes"] or ()}
@@ -162,6 +161,12 @@ def pause(container: str) -> None:
 def unpause(container: str) -> None:
     """Let a frozen container go on; one that isn't frozen is left as it is."""
     call("POST", f"/containers/{urllib.parse.quote(container)}/unpause")
+
+
+def resume(container: str) -> None:
+    """Start a container, whether it was stopped or paused; one that runs is no error."""
+    unpause(container)
+    start(container)
 
 
 def stop(container: str, seconds: int) -> None:
@@ -242,7 +247,11 @@ def events(stack: str) -> Iterator[dict[str, Any]]:
     Raises:
         EngineError: when the engine goes away.
     """
-    filters = {"type": ["container"], "label": [f"{STACK_LABEL}={stack}"], "event": ["start", "die", "stop", "destroy"]}
+    filters = {
+        "type": ["container"],
+        "label": [f"{labels.STACK}={stack}"],
+        "event": ["start", "die", "stop", "destroy"],
+    }
     status, stream = _open("GET", "/events", {"filters": json.dumps(filters)}, None)
     if status != 200:
         raise EngineError(f"following events: status {status}")

@@ -1,4 +1,4 @@
-"""The one kind of error that a verb reports to the person who runs ``pulumi up``."""
+"""The one kind of error that an operation reports to the person who runs ``pulumi up``."""
 
 from __future__ import annotations
 

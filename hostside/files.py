@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -64,3 +65,23 @@ def remove(root: Path) -> None:
     """Remove a container's directory and its manifest."""
     shutil.rmtree(root, ignore_errors=True)
     root.with_name(f"{MANIFEST}-{root.name}").unlink(missing_ok=True)
+
+
+def digest(text: str) -> str:
+    """Return what is recorded of a file's content."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def changed(digests: Mapping[str, str]) -> str:
+    """Tell which of some files is gone or has another content; nothing where all are as they were.
+
+    Args:
+        digests: path to :func:`digest`.
+    """
+    for name, expected in sorted(digests.items()):
+        path = Path(name)
+        if not path.is_file():
+            return f"{name} is gone"
+        if hashlib.sha256(path.read_bytes()).hexdigest()[:16] != expected:
+            return f"{name} was edited"
+    return ""

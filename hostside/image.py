@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -152,22 +151,3 @@ def _versions(image: str, packages: Sequence[str]) -> dict[str, str]:
     except CommandFailed as error:
         raise StepError(image, "reading its versions", str(error)) from error
     return dict(line.split(" ", 1) for line in listed.splitlines())
-
-
-def main() -> int:
-    """Build the image that standard input describes, before its stack has a directory to keep notes in.
-
-    Returns:
-        The exit status: 0, or 1 with the error on standard error.
-    """
-    os.umask(0o022)
-    try:
-        build(**json.load(sys.stdin))
-    except (StepError, CommandFailed, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,18 +13,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from hostside import batch, engine, leaving, ovs, ports, probes, programs, records
 from hostside import bridge as bridges
+from hostside import labels as names
 from hostside.errors import StepError
 from hostside.gatherer import Gatherer
 from hostside.process import CommandFailed, run
+
+T = TypeVar("T")
 
 SWEEP_SECONDS = 10.0
 """How often everything is compared, besides on events: repairs what a person or another program took away."""
@@ -130,7 +133,7 @@ class Keeper:
                 # Started again before this was read: its new start takes care of the port.
                 return
             self._records.remove(name)
-            if "dockstack.bridge" in labels:
+            if names.BRIDGE in labels:
                 self._ends.add(name, labels)
             # Not in a worker: a hundred ends at once must not keep a start waiting.
             timer = threading.Timer(STOP_NOTICE_SECONDS, self._guarded, (name, self._restart_if_killed, name))
@@ -143,14 +146,15 @@ class Keeper:
         """Give those their ports that lack them, and publish the addresses of all."""
         left_alone = leaving.going(self._directory)
         looked = {
-            name: self._pool.submit(ports.present, name, held.get(name, {}))
+            name: self._pool.submit(self._guarded, name, ports.present, name, held.get(name, {}))
             for name in running
             if running[name]["Id"] not in left_alone
         }
-        lacking = [name for name, job in looked.items() if not job.result()]
-        for name in looked.keys() - lacking:
+        # None where a container could not be looked at, such as one that ended meanwhile: the next sweep does.
+        present = {name: job.result() for name, job in looked.items()}
+        for name in (name for name, is_present in present.items() if is_present):
             self._publish(name, running[name]["Labels"])
-        self._started({name: running[name]["Labels"] for name in lacking})
+        self._started({name: running[name]["Labels"] for name, is_present in present.items() if is_present is False})
 
     def _started(self, group: Mapping[str, Mapping[str, str]]) -> None:
         """Give containers their ports, unless they have them already, and publish their addresses."""
@@ -165,8 +169,8 @@ class Keeper:
                 self._publish(name, group[name])
 
     def _publish(self, name: str, labels: Mapping[str, str]) -> None:
-        if "dockstack.fqdn" in labels and labels.get("dockstack.address"):
-            self._records.add(name, labels["dockstack.address"].split("/")[0], labels["dockstack.fqdn"])
+        if names.FQDN in labels and labels.get(names.ADDRESS):
+            self._records.add(name, labels[names.ADDRESS].split("/")[0], labels[names.FQDN])
 
     def _ended(self, group: Mapping[str, Mapping[str, str]]) -> None:
         batch.detach(group, self._stack, self._locks)
@@ -209,15 +213,16 @@ class Keeper:
         while not self._ending.wait(SWEEP_SECONDS):
             self._guarded("sweep", self.sweep)
 
-    def _guarded(self, what: str, work: Any, *arguments: Any) -> None:
-        """Run a piece of work; a failure is logged, and the next sweep tries again."""
+    def _guarded(self, what: str, work: Callable[..., T], *arguments: Any) -> T | None:
+        """Return what a piece of work does; a failure is logged and gives None, and the next sweep tries again."""
         try:
-            work(*arguments)
+            return work(*arguments)
         except StepError as error:
             # It names its container by itself.
             log(str(error))
         except (CommandFailed, OSError) as error:
             log(f"{what}: {error}")
+        return None
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:
         self._ending.set()

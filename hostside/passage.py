@@ -11,12 +11,13 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hostside import engine
-from hostside.ports import Port
+from hostside.errors import StepError, raise_as_one
+from hostside.ports import STEP, Port
 
 SECONDS = 3.0
 """How long answers may take, on a machine that is busy."""
@@ -58,6 +59,16 @@ def blocked(listed: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         elif address in quiet and address not in neighbours:
             found[name] = "no packet passes its port"
     return found
+
+
+def prove(stack: str, containers: Collection[str]) -> None:
+    """Make sure that packets pass the ports of some containers.
+
+    Raises:
+        StepError: with what does not pass to which.
+    """
+    listed = [each for each in engine.containers(stack) if engine.name(each) in containers]
+    raise_as_one([StepError(name, STEP, reason) for name, reason in blocked(listed).items()])
 
 
 def unanswered(sizes: Mapping[str, int]) -> set[str]:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hostside import engine, namespace, ovs
+from hostside import engine, labels, namespace, ovs
 from hostside.errors import StepError
 from hostside.process import CommandFailed, own_environment, run, succeeds
 
@@ -55,25 +55,39 @@ class Port:
         return f"{self.pair}{ENDS[0]}"
 
     @classmethod
-    def of(cls, container: str, labels: Mapping[str, str]) -> list[Port]:
-        """Read the labels ``dockstack.*``; none for a container without ports (the keeper)."""
-        if "dockstack.bridge" not in labels:
+    def of(cls, container: str, given: Mapping[str, str]) -> list[Port]:
+        """Read a container's labels; no port for a container without them (the keeper)."""
+        if labels.BRIDGE not in given:
             return []
         first = cls(
             container=container,
-            stack=labels[engine.STACK_LABEL],
+            stack=given[labels.STACK],
             interface=INTERFACE,
-            bridge=labels["dockstack.bridge"],
-            address=labels.get("dockstack.address", ""),
-            gateway=labels.get("dockstack.gateway", ""),
-            mac=labels["dockstack.mac"],
-            mtu=int(labels.get("dockstack.mtu", "1500")),
+            bridge=given[labels.BRIDGE],
+            address=given.get(labels.ADDRESS, ""),
+            gateway=given.get(labels.GATEWAY, ""),
+            mac=given[labels.MAC],
+            mtu=int(given.get(labels.MTU, USUAL_MTU)),
         )
-        further = [text.split("|") for text in labels.get("dockstack.ports", "").split()]
+        further = [text.split("|") for text in given.get(labels.PORTS, "").split()]
         return [first] + [
             replace(first, interface=interface, bridge=bridge, address="", gateway="", mac=mac)
             for interface, bridge, mac in further
         ]
+
+
+def labelled(first: Port, further: Sequence[Port]) -> dict[str, str]:
+    """Return the labels from which :meth:`Port.of` reads a container's ports; the first has the address."""
+    found = {
+        labels.STACK: first.stack,
+        labels.BRIDGE: first.bridge,
+        labels.ADDRESS: first.address,
+        labels.GATEWAY: first.gateway,
+        labels.MAC: first.mac,
+        labels.MTU: str(first.mtu),
+    }
+    told = " ".join(f"{port.interface}|{port.bridge}|{port.mac}" for port in further)
+    return {**found, labels.PORTS: told} if told else found
 
 
 def attach(container: str, locks: Path) -> str:

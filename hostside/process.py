@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where the programs are that configure a host: ip, iptables, ethtool."""
 SOCKET = "/var/run/docker.sock"
-"""The Docker engine of a host: the same for the Docker provider, for our verbs and for the keeper."""
+"""The Docker engine of a host: the same for the Docker provider, for our tool and for the keeper."""
 _OF_DOCKER = ("CONTEXT", "TLS", "TLS_VERIFY", "CERT_PATH", "API_VERSION", "DEFAULT_PLATFORM")
 """What else of Docker's in an environment would have its client work elsewhere, or otherwise, than it does here."""
 

@@ -51,7 +51,7 @@ def jobs(stack: str, *, images: bool) -> list[Job]:
     ]
     if images:
         # What every image is made from needs no reading of the configuration, and every other image waits for it.
-        base = _image({"directory": "base", **dockerfiles.build_input("base")}, ("docker",))
+        base = _image({"directory": "base", **vars(dockerfiles.build("base"))}, ("docker",))
         listing = Job(
             "images",
             [str(HERE / "images"), stack],
@@ -79,7 +79,7 @@ def _found_out(answer: str) -> Iterable[Job]:
 def _image(image: Mapping[str, Any], needs: tuple[str, ...]) -> Job:
     name = f"image {image['directory']}"
     given = {key: value for key, value in image.items() if key != "directory"}
-    command = [sys.executable, "-SEB", "-m", "hostside.image"]
+    command = [sys.executable, "-SEB", "-m", "hostside.build"]
     return Job(name, command, needs, SECONDS.get(name, SHORT), json.dumps(given))
 
 

@@ -84,6 +84,16 @@ apt_install() {
     }
 }
 
+# keep_daemons_down: until this script ends, no package that is installed starts a daemon.
+keep_daemons_down() {
+    local policy=/usr/sbin/policy-rc.d
+    [[ ! -e $policy ]] || return 0
+    # shellcheck disable=SC2064
+    trap "rm -f -- '$policy'" EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 0755 "$policy"
+}
+
 # apt_update: third parties' sources that can't be reached are no reason to stop: what was read may be enough.
 apt_update() {
     say "reading the package lists"

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2034
+# shellcheck shell=sh disable=SC2034,SC2154
 # The one place that says where things are. Sourced by `activate` (any POSIX shell) and by prepare/lib.sh, with
 # dockstack_checkout already set. Whatever is generated lives below DOCKSTACK_HOME, outside every checkout.
 

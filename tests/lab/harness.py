@@ -35,6 +35,8 @@ PUPPET_RUNS_AT_ONCE = 3
 HOST_DAEMONS = ("dockerd", "containerd", "docker-proxy", "ovsdb-server", "ovs-vswitchd")
 HOME_DEPTH = 3
 """How many directories down to look into root's home."""
+_OF_WORKER = b"PYTEST_XDIST_WORKER="
+"""Variable that all has which is started by one of the processes that the tests run in."""
 COMES_AND_GOES = frozenset({"processes", "links", "namespaces"})
 """What of an inventory is there for a moment whenever a container is wired, or a command runs, whoever's it is."""
 PROGRAM = ("__main__.py", "Pulumi.yaml", "components", "hostside", "Dockerfiles", "dockervolumes")
@@ -386,8 +388,8 @@ def _ports() -> dict[str, str]:
 
 
 def _daemons(containers: Collection[str]) -> list[str]:
-    """Return what runs on the host outside this test's own session, the kernel, and the containers that there are."""
-    own = os.getsid(0)
+    """Return what runs on the host outside the tests' own sessions, the kernel, and the containers that there are."""
+    own, worker = os.getsid(0), _OF_WORKER + os.environ.get("PYTEST_XDIST_WORKER", "").encode()
     found = []
     for path in Path("/proc").iterdir():
         if not path.name.isdigit():
@@ -396,11 +398,13 @@ def _daemons(containers: Collection[str]) -> list[str]:
             command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             session = os.getsid(int(path.name))
             groups = (path / "cgroup").read_text()
+            started_by = [each for each in (path / "environ").read_bytes().split(b"\0") if each.startswith(_OF_WORKER)]
         except (OSError, ProcessLookupError):
             continue
         # The engine's process for a container names it on its command line.
         of_container = any(number in groups or number in command for number in containers)
-        if command and session != own and not of_container and not command.startswith("sleep "):
+        of_others = session == own or any(each != worker for each in started_by)
+        if command and not of_others and not of_container and not command.startswith("sleep "):
             found.append(command[:120])
     return sorted(found)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.lab.conftest import Lab
-from tests.lab.harness import inside
+from tests.lab.harness import PROJECT, eventually, inside, inspect, run
 
 pytestmark = [pytest.mark.lab, pytest.mark.shares]
 
@@ -32,3 +34,29 @@ def test_a_row_that_somebody_else_has_changed_meanwhile_can_be_changed(lab: Lab)
         assert said.split() == ["1", "0", "0", "1", "1"]
     finally:
         inside(galera, "mariadb", "--execute", f"DROP DATABASE {NAME}")
+
+
+@pytest.fixture
+def empty(lab: Lab) -> Iterator[str]:
+    """Make a container like the database's, with an empty volume and nothing that runs."""
+    name = "test-empty-database"
+    image = inspect(lab.of_role("galera"))["Config"]["Image"]
+    scripts = f"{PROJECT}/dockervolumes/galera/bin:/etc/dockstack/bin:ro"
+    options = ("--name", name, "--network", "none", "--entrypoint", "sleep", "--volume", scripts)
+    run("docker", "run", "--detach", *options, image, "600")
+    yield name
+    run("docker", "rm", "--force", "--volumes", name)
+
+
+def test_an_installation_that_lost_its_power_is_made_anew(empty: str) -> None:
+    """Half of the system tables would be taken for all of them, or keep the others from being made."""
+    install = "/etc/dockstack/bin/install-database"
+    run("docker", "exec", "--detach", empty, install)
+    eventually("it has begun", lambda: "ibdata1" in inside(empty, "ls", "/var/lib/mysql"), 60, 0.01)
+    run("docker", "kill", empty)
+    run("docker", "start", empty)
+    assert run("docker", "exec", empty, install, "check", check=False).returncode != 0
+    inside(empty, install)
+    inside(empty, install, "check")
+    tables = inside(empty, "ls", "/var/lib/mysql/mysql")
+    assert {"global_priv.frm", "proc.frm", "innodb_table_stats.frm"} <= set(tables.split())

@@ -27,6 +27,7 @@ from hostside.drift import Finding
 _SDKS = (pulumi_command.local.Command, pulumi_command.remote.Command, pulumi_docker.Container)
 
 CONTAINER = "docker:index/container:Container"
+REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
 LOCAL_COMMAND = "command:local:Command"
 REMOTE_COMMAND = "command:remote:Command"
 UNKNOWN = rpc.UNKNOWN
@@ -99,13 +100,13 @@ class Registration:
         value = self.inputs.get(key)
         return value.value if isinstance(value, Secret) else value
 
-    def verb(self) -> str:
-        """Return the verb that a command resource calls, or nothing."""
+    def operation(self) -> str:
+        """Return the name of the operation that a command resource carries out, or nothing."""
         words = str(self.inputs.get("create", "")).split()
         return words[3] if len(words) > 3 and words[2].endswith("/tool") else ""
 
     def parameters(self) -> dict[str, Any]:
-        """Return what a verb gets on its standard input."""
+        """Return the inputs of an operation, as it gets them on its standard input."""
         return dict(json.loads(self.shown("stdin")))
 
 
@@ -119,6 +120,8 @@ class _Answers(mocks.Mocks):
             return "", state
         if args.typ in (LOCAL_COMMAND, REMOTE_COMMAND):
             state["stdout"] = _stdout(args)
+        if args.typ == REMOTE_IMAGE:
+            state["imageId"] = f"sha256:{args.inputs['name']}"
         return f"{args.name}-id", state
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
@@ -178,15 +181,15 @@ class Graph:
         """Return all command resources, local and remote."""
         return [r for r in self if r.type in (LOCAL_COMMAND, REMOTE_COMMAND)]
 
-    def verbs(self, verb: str, **parameters: Any) -> list[Registration]:
-        """Return the command resources that call a verb with these parameters."""
-        found = [r for r in self.commands() if r.verb() == verb]
+    def operations(self, name: str, **parameters: Any) -> list[Registration]:
+        """Return the command resources that carry out an operation with these inputs."""
+        found = [r for r in self.commands() if r.operation() == name]
         return [r for r in found if parameters.items() <= (r.parameters() if parameters else {}).items()]
 
-    def the(self, verb: str, **parameters: Any) -> Registration:
-        """Return the one command resource that calls a verb with these parameters."""
-        found = self.verbs(verb, **parameters)
-        assert len(found) == 1, f"{verb} {parameters}: {[r.name for r in found]}"
+    def the(self, name: str, **parameters: Any) -> Registration:
+        """Return the one command resource that carries out an operation with these inputs."""
+        found = self.operations(name, **parameters)
+        assert len(found) == 1, f"{name} {parameters}: {[r.name for r in found]}"
         return found[0]
 
     def direct(self, registration: Registration) -> set[str]:

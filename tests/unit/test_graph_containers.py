@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from components import paths, services
+from components import docker_container, paths, services
 from tests.unit.graph_recorder import (
     CONFIG,
     CONTAINER,
+    REMOTE_IMAGE,
     Graph,
     Registration,
     container,
@@ -47,7 +48,7 @@ def test_a_container_has_no_network_of_dockers(lab: Graph, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_container_starts_again_by_itself_and_stays_down_when_stopped(lab: Graph, name: str) -> None:
+def test_a_container_is_started_again_by_the_engine(lab: Graph, name: str) -> None:
     assert lab.container(name).inputs["restart"] == "always"
 
 
@@ -151,9 +152,9 @@ def test_a_container_depends_on_its_bridge_keeper_image_and_files_and_on_no_othe
     lab: Graph, name: str
 ) -> None:
     found = lab.container(name)
-    verbs = {r.verb() or r.type for r in lab if r.urn in lab.before(found) and r.custom}
-    assert {"bridge-up", "image-build", "files-write"} <= verbs
-    assert not {"port-attach", "register", "certificate-issue", "provision", "health-await"} & verbs
+    operations = {r.operation() or r.type for r in lab if r.urn in lab.before(found) and r.custom}
+    assert {"bridge-up", "image-build", "files-write"} <= operations
+    assert not {"port-attach", "register", "certificate-issue", "provision", "health-await"} & operations
     others = {r.inputs["name"] for r in lab.of_type(CONTAINER) if r.urn in lab.before(found)}
     assert others == {"lab-keeper"}
 
@@ -168,21 +169,24 @@ def test_the_volumes_of_the_configuration_are_mounted_as_they_are_written() -> N
 def test_a_lab_of_plain_containers_has_one_resource_a_container_and_one_for_all_their_ports() -> None:
     one, three = record_lab(plain_config(1)), record_lab(plain_config(3))
     assert len(three.registrations) - len(one.registrations) == 2
-    assert {(r.type, r.verb()) for r in three if r.name.startswith("c2")} == {(CONTAINER, "")}
+    assert {(r.type, r.operation()) for r in three if r.name.startswith("c2")} == {(CONTAINER, "")}
     assert set(three.the("ports-attach").parameters()["containers"]) == {"c0", "c1", "c2"}
 
 
-def test_a_lab_of_plain_containers_needs_no_puppet_and_generates_no_service_secret() -> None:
+def test_a_lab_of_plain_containers_needs_no_puppet_and_generates_no_secret_of_a_service() -> None:
     graph = record_lab(plain_config(2))
-    assert not {"register", "provision", "certificate-issue", "access-publish"} & {r.verb() for r in graph}
+    assert not {"register", "provision", "certificate-issue", "access-publish"} & {r.operation() for r in graph}
     assert graph.outputs["openrc"] is None
-    assert [r.name for r in graph if r.name.startswith("secret-")] in ([], ["secret-enrolment"])
+    assert [r.name for r in graph if r.name.startswith("secret-")] == ["secret-enrolment"]
 
 
-def test_a_container_may_run_an_image_of_its_owners_under_its_full_name() -> None:
+def test_a_container_may_run_an_image_of_its_owners_under_its_full_name(lab: Graph) -> None:
     graph = record_lab(container("plain1", image="registry.example/tools:1.2"))
-    assert graph.container("plain1")
-    assert any("registry.example/tools:1.2" in str(r.inputs) for r in graph)
+    (pulled,) = graph.of_type(REMOTE_IMAGE)
+    assert pulled.inputs["name"] == "registry.example/tools:1.2"
+    assert graph.container("plain1").inputs["image"] == "sha256:registry.example/tools:1.2"
+    assert graph.comes_before(pulled, graph.container("plain1"))
+    assert {r.name for r in graph.operations("image-build")} == {r.name for r in lab.operations("image-build")}
 
 
 def test_a_plain_container_says_all_that_docker_keeps_of_its_health_check() -> None:
@@ -209,8 +213,11 @@ def test_the_health_check_of_a_foreign_image_is_left_to_it() -> None:
 
 
 def test_a_container_is_noted_with_its_nearest_calls_only() -> None:
-    found = record_lab(plain_config(1)).container("c0")
+    graph = record_lab(plain_config(1))
+    found = graph.container("c0")
     assert [uri.rsplit("/", 1)[1] for uri in found.stack] == ["docker_container.py", "plain_container.py"]
+    # Declared as deep as that, by calls that are all noted.
+    assert len(graph.the("ports-attach").stack) > docker_container.NOTED_CALLS
 
 
 def test_an_error_is_told_with_the_whole_stack_after_containers_were_declared() -> None:

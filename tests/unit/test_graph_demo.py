@@ -62,7 +62,7 @@ def test_a_destroyed_lab_spends_no_time_on_its_demo() -> None:
 def test_a_lab_with_none_of_its_services_has_no_demo() -> None:
     given = config()
     given["containers"] = {n: c for n, c in given["containers"].items() if c["role"] in TOKEN_LAB}
-    assert not record_lab(given).verbs("demo")
+    assert not record_lab(given).operations("demo")
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ def drifted(told: list[str]) -> Graph:
 
 
 def numbers(graph: Graph) -> dict[str, int]:
-    verbs = [command for command in graph.commands() if command.verb()]
-    return {c.name: c.parameters()["drift"] for c in verbs if "drift" in c.parameters()}
+    operations = [command for command in graph.commands() if command.operation()]
+    return {c.name: c.parameters()["drift"] for c in operations if "drift" in c.parameters()}
 
 
 def test_only_what_was_found_changed_now_or_before_has_another_number(drifted: Graph, lab: Graph) -> None:
@@ -54,7 +54,7 @@ def test_after_a_run_that_was_lost_all_is_planned_again_that_it_may_have_undone(
     before = record_lab_anew(plain_config(2))
     monkeypatch.setenv(accounts.LOST, "4711")
     graph = record_lab_anew(plain_config(2), {("bridge-up", "br-lab"): Finding(4712, "bridge br-lab is gone")})
-    undoable = {c.name for c in graph.commands() if c.inputs.get("delete") and c.verb()}
+    undoable = {c.name for c in graph.commands() if c.inputs.get("delete") and c.operation()}
     assert {"local-ports", "local-keeper-files", "local-plain-files"} < undoable
     assert numbers(graph) == {name: 4712 if name == "local-br-lab" else 4711 for name in undoable}
     assert graph.one("local-tool").inputs["environment"] == {accounts.AGAIN: "4711"}

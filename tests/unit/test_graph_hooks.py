@@ -80,4 +80,4 @@ def test_a_new_container_runs_the_scripts_around_its_life_again() -> None:
 
 
 def test_a_container_without_hooks_has_no_script(lab: Graph) -> None:
-    assert all(r.verb() for r in lab.commands() if r.name != "local-tool" and not r.name.startswith("secret-"))
+    assert all(r.operation() for r in lab.commands() if r.name != "local-tool" and not r.name.startswith("secret-"))

@@ -55,7 +55,7 @@ def test_nothing_of_docker_lands_on_the_default_provider(both: Graph) -> None:
 def test_each_host_has_a_provider_a_bridge_and_a_keeper_of_its_own(both: Graph) -> None:
     assert provider(both, "far").inputs["host"] == "ssh://lab@192.0.2.20:2222"
     assert keepers(both).keys() == {"local", "far"}
-    assert len(both.verbs("bridge-up")) == 2
+    assert len(both.operations("bridge-up")) == 2
     for host, keeper in keepers(both).items():
         assert keeper.provider.startswith(provider(both, host).urn)
 
@@ -73,7 +73,7 @@ def test_a_container_depends_on_the_bridge_and_keeper_of_its_host_only(both: Gra
 
 def test_what_is_done_on_a_host_beyond_ssh_is_a_remote_command_with_its_connection(both: Graph) -> None:
     remote = both.of_type(REMOTE_COMMAND)
-    assert {r.verb() for r in remote} >= {"bridge-up", "image-build", "files-write", "ports-attach"}
+    assert {r.operation() for r in remote} >= {"bridge-up", "image-build", "files-write", "ports-attach"}
     for registration in remote:
         connection = registration.shown("connection")
         assert (connection["host"], connection["user"], connection["port"]) == ("192.0.2.20", "lab", 2222)
@@ -82,7 +82,7 @@ def test_what_is_done_on_a_host_beyond_ssh_is_a_remote_command_with_its_connecti
 
 
 def test_a_host_builds_the_images_that_run_on_it_and_no_others(both: Graph) -> None:
-    built = {r.parameters()["tag"].split(":")[0] for r in both.verbs("image-build") if r.type == REMOTE_COMMAND}
+    built = {r.parameters()["tag"].split(":")[0] for r in both.operations("image-build") if r.type == REMOTE_COMMAND}
     assert built == {"dockstack/base", "dockstack/keeper"}
 
 
@@ -116,7 +116,7 @@ def test_docker_over_ssh_refuses_a_host_that_it_does_not_know() -> None:
 def test_a_lab_on_one_host_beyond_ssh_does_everything_there_but_make_secrets() -> None:
     graph = remote_lab()
     assert {r.name.split("-")[0] for r in graph.of_type(LOCAL_COMMAND)} == {"secret"}
-    assert graph.verbs("provision")
+    assert graph.operations("provision")
     assert graph.outputs["openrc"] is None
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from components import services
 from components.services.role import Stage
+from hostside.operations import NAMES, UNDONE_BY, named
 from tests.unit.graph_recorder import (
     CONFIG,
     CONTAINER,
@@ -22,17 +25,19 @@ MEMBERS = {given["role"]: name for name, given in CONFIG["containers"].items()}
 WORKING_BEFORE_PUPPET = {"dnsmasq1", "puppet1"}
 
 
-def of(graph: Graph, verb: str, name: str) -> Registration:
-    """Return the command resource that a verb's stage of a container is."""
-    found = [r for r in graph.verbs(verb) if str(r.inputs["create"]).split()[-1] == name]
-    assert len(found) == 1, f"{verb} {name}: {[r.name for r in found]}"
+def of(graph: Graph, operation: str, name: str) -> Registration:
+    """Return the command resource that an operation of a container is."""
+    found = [r for r in graph.operations(operation) if str(r.inputs["create"]).split()[-1] == name]
+    assert len(found) == 1, f"{operation} {name}: {[r.name for r in found]}"
     return found[0]
 
 
 def awaited_health(graph: Graph, registration: Registration) -> set[str]:
     """Return the containers whose health something waits for, directly or through others."""
     return {
-        str(r.inputs["create"]).split()[-1] for r in graph.verbs("health-await") if r.urn in graph.before(registration)
+        str(r.inputs["create"]).split()[-1]
+        for r in graph.operations("health-await")
+        if r.urn in graph.before(registration)
     }
 
 
@@ -55,7 +60,7 @@ def test_so_a_destroy_ends_with_the_keeper_then_the_bridge_then_the_tool(lab: Gr
     tool, bridge, keeper = lab.one("local-tool"), lab.the("bridge-up"), lab.container("lab-keeper")
     after_keeper = {r.urn for r in lab if r.custom and lab.comes_before(keeper, r)}
     assert {lab.container(name).urn for name in CONFIG["containers"]} <= after_keeper
-    assert {r.urn for r in lab.verbs("port-attach")} <= after_keeper
+    assert {r.urn for r in lab.operations("port-attach")} <= after_keeper
     for command in lab.commands():
         if command is not tool and not command.name.startswith("secret-"):
             assert lab.comes_before(tool, command), command.name
@@ -118,12 +123,12 @@ def test_a_certificate_is_asked_for_once_the_container_is_registered_and_attache
 
 
 def test_the_puppet_server_asks_nobody_for_a_certificate(lab: Graph) -> None:
-    asking = {r.parameters()["container"] for r in lab.verbs("certificate-issue")}
+    asking = {r.parameters()["container"] for r in lab.operations("certificate-issue")}
     assert asking == set(PROVISIONED) - {"puppet1"}
 
 
 def test_everybody_is_asked_for_his_certificate_again_when_the_puppet_server_is_made_anew(lab: Graph) -> None:
-    assert {r.parameters()["authority"] for r in lab.verbs("certificate-issue")} == {"puppet1-id"}
+    assert {r.parameters()["authority"] for r in lab.operations("certificate-issue")} == {"puppet1-id"}
 
 
 @pytest.mark.parametrize("name", sorted(set(PROVISIONED) - {"puppet1"}))
@@ -133,7 +138,7 @@ def test_a_container_is_registered_once_the_puppet_server_is_healthy(lab: Graph,
 
 def test_so_a_destroy_withdraws_each_registration_while_the_puppet_server_still_works(lab: Graph) -> None:
     server = lab.container("puppet1")
-    for registration in lab.verbs("register"):
+    for registration in lab.operations("register"):
         assert lab.comes_before(server, registration)
         assert "withdraw" in registration.inputs["delete"]
 
@@ -141,7 +146,7 @@ def test_so_a_destroy_withdraws_each_registration_while_the_puppet_server_still_
 @pytest.mark.parametrize("name", sorted(WORKING_BEFORE_PUPPET))
 def test_what_boots_alone_is_healthy_before_any_puppet_run(lab: Graph, name: str) -> None:
     health = of(lab, "health-await", name)
-    assert not {r.name for r in lab.verbs("provision") if r.urn in lab.before(health)}
+    assert not {r.name for r in lab.operations("provision") if r.urn in lab.before(health)}
 
 
 @pytest.mark.parametrize("name", sorted(set(PROVISIONED) - WORKING_BEFORE_PUPPET))
@@ -181,7 +186,7 @@ def test_a_puppet_run_happens_again_for_a_new_container_changed_data_or_changed_
 
 
 def test_a_puppet_run_names_the_id_of_its_container(lab: Graph) -> None:
-    assert all(r.parameters()["id"] == f"{r.parameters()['container']}-id" for r in lab.verbs("provision"))
+    assert all(r.parameters()["id"] == f"{r.parameters()['container']}-id" for r in lab.operations("provision"))
 
 
 def test_a_second_member_of_a_role_leaves_the_other_containers_as_they_are(lab: Graph) -> None:
@@ -234,3 +239,15 @@ def test_what_a_preview_shows_in_full_is_what_an_up_does(lab: Graph, previewed: 
     for registration in previewed:
         if registration.name.endswith(("-files", "-br-lab", "-tool")) or "-image-" in registration.name:
             assert registration.inputs == up[registration.urn].inputs
+
+
+def test_the_tool_takes_each_command_that_is_declared_and_the_one_that_undoes_it(lab: Graph) -> None:
+    declared = [command for command in lab.commands() if command.operation()]
+    assert {command.operation() for command in declared} == set(NAMES)
+    for command in declared:
+        inputs = command.parameters()
+        operation = named(command.operation()).parse(inputs)
+        assert json.loads(operation.dumped()) == inputs
+        operation.record()
+        undo = str(command.inputs.get("delete", "")).split()
+        assert UNDONE_BY[undo[3]] == operation.NAME if undo else not operation.UNDO

@@ -1,10 +1,11 @@
-"""The verbs, and what they run: real programs and real processes, with scripts of the test's own first on the PATH."""
+"""The operations, and what they run: real programs and processes, with scripts of the test's own first on the PATH."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -20,7 +21,10 @@ import pytest
 from components import container_host, paths
 from hostside import bridge, cli, containers, engine, image, ovs, ports, process
 from hostside.errors import StepError
+from hostside.operations import NAMES, UNDONE_BY, named
+from hostside.operations.keeper_start import KeeperStart
 from hostside.process import CommandFailed
+from tests.unit.graph_recorder import Graph, texts
 
 Script = Callable[[str, str], None]
 
@@ -114,32 +118,55 @@ def test_whoever_waits_for_a_silent_command_is_asked_now_and_then_and_may_give_u
     assert len(asked) == 3
 
 
-# Verbs.
+# Operations.
+
+KEEPER = {"container": "lab-keeper", "id": "1"}
 
 
-def call(verb: list[str], given: object, directory: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+def call(command: list[str], given: object, directory: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(given)))
-    return cli.main(verb, directory)
+    return cli.main(command, directory)
 
 
-def verb(name: str, work: Callable[[Path, Any], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "VERBS", {name: work})
-
-
-def test_a_verb_reads_its_parameters_from_standard_input_and_prints_its_result_as_json(
+def test_an_operation_is_read_from_standard_input_and_its_result_printed_as_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    verb("add", lambda directory, given: {"sum": given["a"] + given["b"], "in": directory.name}, monkeypatch)
-    assert call(["add", "for-the-reader"], {"a": 1, "b": 2}, tmp_path, monkeypatch) == 0
-    assert json.loads(capsys.readouterr().out) == {"sum": 3, "in": tmp_path.name}
+    monkeypatch.setattr(KeeperStart, "run", lambda operation, directory: {operation.container: directory.name})
+    assert call(["keeper-start", "for-the-reader"], KEEPER, tmp_path, monkeypatch) == 0
+    assert json.loads(capsys.readouterr().out) == {"lab-keeper": tmp_path.name}
 
 
-def test_a_verb_without_a_result_prints_nothing(
+def test_an_operation_without_a_result_prints_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    verb("quiet", lambda _directory, _given: None, monkeypatch)
-    assert call(["quiet"], {}, tmp_path, monkeypatch) == 0
+    monkeypatch.setattr(KeeperStart, "run", lambda _operation, _directory: None)
+    assert call(["keeper-start"], KEEPER, tmp_path, monkeypatch) == 0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "given"),
+    [
+        ("keeper-start", {"container": "lab-keeper"}),
+        ("keeper-start", {**KEEPER, "password": "not-to-be-told"}),
+        ("keeper-stop", KEEPER),
+    ],
+    ids=["without-an-input", "with-an-unknown-input", "of-an-unknown-name"],
+)
+def test_what_the_tool_does_not_know_is_refused_without_telling_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, given: object
+) -> None:
+    assert call([command, "lab-keeper"], given, tmp_path, monkeypatch) == 1
+    told = capsys.readouterr().err
+    assert f"lab-keeper: {command} failed: the tool of this version doesn't know it, or not its inputs" in told
+    assert "not-to-be-told" not in told
+
+
+def test_each_operation_is_called_like_its_module_and_undone_by_what_it_says() -> None:
+    assert {operation.NAME for operation in map(named, NAMES)} == set(NAMES)
+    assert len(set(NAMES)) == len(list((paths.HOSTSIDE / "operations").glob("*.py"))) - 2
+    assert {each.UNDO: each.NAME for each in map(named, NAMES) if each.UNDO} == dict(UNDONE_BY)
+    assert all(set(each.ENDS) < set(NAMES) for each in map(named, NAMES))
 
 
 @pytest.mark.parametrize(
@@ -150,19 +177,20 @@ def test_a_verb_without_a_result_prints_nothing(
 def test_an_expected_error_is_shown_in_its_own_words_and_the_status_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
-    def fails(_directory: Path, _given: object) -> object:
+    def fails(_operation: KeeperStart, _directory: Path) -> None:
         raise error
 
-    verb("fail", fails, monkeypatch)
-    assert call(["fail"], {}, tmp_path, monkeypatch) == 1
+    monkeypatch.setattr(KeeperStart, "run", fails)
+    assert call(["keeper-start"], KEEPER, tmp_path, monkeypatch) == 1
     told = capsys.readouterr()
     assert (told.out, told.err) == ("", f"{error}\n")
 
 
-def test_the_verbs_that_the_program_calls_are_there() -> None:
-    text = "".join(path.read_text() for path in paths.PROJECT.glob("components/*.py"))
-    for name in cli.VERBS:
-        assert f'"{name}"' in text or name in cli.NAMED
+def test_the_commands_that_are_called_are_those_that_there_are(lab: Graph) -> None:
+    # To make a thing, to undo it, and in the program file of the keeper's container.
+    said = [text for registration in lab for text in texts(registration.inputs, secrets=True)]
+    called = {name for text in said for name in re.findall(r"/tool ([a-z-]+)", text)}
+    assert called == {*NAMES, *UNDONE_BY, *cli.SERVICES}
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +230,7 @@ def test_an_error_of_the_installed_tool_is_one_message_on_standard_error(tool: P
         "fqdn": f"{name}.lab",
         "server": "puppet1",
         "role": "galera",
+        "authority": "1" * 64,
         "secret": "s3cret",
     }
     done = start(tool, "certificate-issue", name, stdin=json.dumps(given))
@@ -211,7 +240,9 @@ def test_an_error_of_the_installed_tool_is_one_message_on_standard_error(tool: P
     assert "s3cret" not in done.stderr
 
 
-@pytest.mark.parametrize(("name", "text"), [("no-such-verb", "{}"), ("files-write", "{}"), ("files-write", "no json")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("no-such-operation", "{}"), ("files-write", "{}"), ("files-write", "no json")]
+)
 def test_an_error_that_nobody_foresaw_is_shown_and_the_status_is_one(tool: Path, name: str, text: str) -> None:
     done = start(tool, name, stdin=text)
     assert done.returncode == 1
@@ -432,6 +463,13 @@ def test_further_ports_are_read_from_the_labels_and_have_no_address() -> None:
         ("eth2", "br-lab", "02:44:0a:57:00:1e", 1450),
     ]
     assert [(p.address, p.gateway) for p in found[1:]] == [("", ""), ("", "")]
+
+
+@pytest.mark.parametrize("more", ["", "eth1|br-ext|02:43:0a:57:00:1e eth2|br-lab|02:44:0a:57:00:1e"])
+def test_ports_are_written_as_the_labels_that_they_are_read_from(more: str) -> None:
+    written = {**LABELS, **({"dockstack.ports": more} if more else {})}
+    first, *further = ports.Port.of("galera1", written)
+    assert ports.labelled(first, further) == written
 
 
 def test_a_container_without_a_bridge_has_no_port() -> None:

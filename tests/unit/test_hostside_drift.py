@@ -1,4 +1,4 @@
-"""What the notes of the verbs say, and what a look at a played host finds different from them."""
+"""What the records of operations say, and what a look at a played host finds different from them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,31 @@ from typing import Any
 
 import pytest
 
-from hostside import access, bridge, cli, containers, drift, engine, health, notes, ovs, passage, ports, programs
+from hostside import access, applied, bridge, cli, containers, drift, engine, health, ovs, passage, ports, programs
 from hostside.drift import Finding
 from hostside.errors import StepError
+from hostside.operations import named
+from hostside.operations.base import Operation
+from hostside.operations.files_write import FilesWrite
+from hostside.operations.health_await import HealthAwait
+from hostside.operations.member_join import MemberJoin
+from hostside.operations.port_attach import PortAttach
+from hostside.operations.ports_attach import PortsAttach
 from hostside.programs import Program
 from hostside.registration import Registration
 
 BRIDGE = {"name": "br-lab", "stack": "lab", "network": "10.87.0.0/24", "address": "10.87.0.1/24", "mtu": 1500}
 WEB = {"container": "web1", "id": "1" * 64}
 CHECKS = [{"kind": "tcp", "address": "10.87.0.99", "port": 80}]
-CERTIFICATE = {**WEB, "fqdn": "web1.lab", "server": "puppet1.lab", "role": "web", "secret": "not-to-be-noted"}
+CERTIFICATE = {
+    **WEB, "fqdn": "web1.lab", "server": "puppet1.lab", "role": "web", "authority": "2", "secret": "not-to-be-recorded",
+}  # fmt: skip
 ENTRY = {
     "fqdn": "web1.lab", "container_id": "1" * 64, "server": "puppet1", "group": 0, "data": "a: 1\n",
-    "secrets": "password: not-to-be-noted\n", "grant": "not-to-be-noted", "own": True,
+    "secrets": "password: not-to-be-recorded\n", "grant": "not-to-be-recorded", "own": True,
 }  # fmt: skip
 ACCESS = {
-    "stack": "lab", "text": "export OS_PASSWORD=not-to-be-noted\n", "address": "10.87.0.250", "name": "vip.lab",
+    "stack": "lab", "text": "export OS_PASSWORD=not-to-be-recorded\n", "address": "10.87.0.250", "name": "vip.lab",
     "clouds": "clouds:\n",
 }  # fmt: skip
 MEMBER = {
@@ -35,7 +44,7 @@ MEMBER = {
 
 
 class Host:
-    """A host on which everything is as the verbs left it, until a test changes something."""
+    """A host on which everything is as the operations left it, until a test changes something."""
 
     def __init__(self) -> None:
         numbered = (("web1", "1"), ("puppet1", "2"), ("nova1", "4"), ("lab-keeper", "3"))
@@ -96,7 +105,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a stack's directory in which one verb of each kind has left its note, and its files."""
+    """Return a stack's directory in which one operation of each kind has left its record, and its files."""
     monkeypatch.setattr(access, "HOSTS", tmp_path / "hosts")
     root = tmp_path / "volumes/web1"
     given: list[tuple[str, str, Mapping[str, Any]]] = [
@@ -105,14 +114,14 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("keeper-start", "lab-keeper", {"container": "lab-keeper", "id": "3" * 64}),
         ("port-attach", "web1", {**WEB, "bridges": ["br-lab"]}),
         ("certificate-issue", "web1", CERTIFICATE),
-        ("health-await", "web1", {**WEB, "checks": CHECKS, "seconds": 1}),
+        ("health-await", "web1", {**WEB, "reads": "0", "checks": CHECKS, "seconds": 1}),
         ("files-write", "web1", {"root": str(root), "files": {"bin/start": {"content": "run\n", "mode": "755"}}}),
         ("access-publish", "", {**ACCESS, "openrc": str(tmp_path / "openrc")}),
-        ("member-join", "web1 membership", {**MEMBER, "leave": []}),
+        ("member-join", "web1 membership", {**MEMBER, "join": [], "leave": []}),
         ("register", "web1", {**ENTRY, "directory": str(tmp_path / "volumes/puppet1")}),
     ]
-    for verb, subject, parameters in given:
-        notes.keep(tmp_path, verb, subject, parameters, 0)
+    for name, subject, inputs in given:
+        applied.keep(tmp_path, named(name).parse(inputs), subject, 0)
     (root / "bin").mkdir(parents=True)
     (root / "bin/start").write_text("run\n")
     access.publish(openrc=tmp_path / "openrc", **ACCESS)
@@ -131,7 +140,7 @@ def look(directory: Path) -> dict[tuple[str, str], Finding]:
 
 
 def reasons(directory: Path) -> dict[str, str]:
-    return {verb: found.reason for (verb, _), found in look(directory).items() if found.reason}
+    return {name: found.reason for (name, _), found in look(directory).items() if found.reason}
 
 
 def test_where_nothing_has_changed_nothing_is_found(host: Host, directory: Path) -> None:
@@ -140,10 +149,10 @@ def test_where_nothing_has_changed_nothing_is_found(host: Host, directory: Path)
     assert set(found.values()) == {Finding(0, "")}
 
 
-def test_the_notes_hold_no_secret(directory: Path) -> None:
-    kept = list((directory / notes.DIRECTORY).iterdir())
+def test_the_records_hold_no_secret(directory: Path) -> None:
+    kept = list((directory / applied.DIRECTORY).iterdir())
     assert len(kept) == 10
-    assert not [path for path in kept if "not-to-be-noted" in path.read_text()]
+    assert not [path for path in kept if "not-to-be-recorded" in path.read_text()]
     assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
 
 
@@ -183,7 +192,7 @@ def test_a_keeper_that_was_stopped_is_found(host: Host, directory: Path, state: 
     assert look(directory)[("keeper-start", "lab-keeper")].remedy == drift.REFRESH
 
 
-def test_the_keeper_is_started_by_its_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_keeper_is_started_by_its_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(engine, "unpause", lambda name: asked.append(f"unpause {name}"))
     monkeypatch.setattr(engine, "start", lambda name: asked.append(f"start {name}"))
@@ -191,7 +200,7 @@ def test_the_keeper_is_started_by_its_verb(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))
     assert cli.main(["keeper-start", "lab-keeper"], tmp_path) == 0
     assert asked == ["unpause lab-keeper", "start lab-keeper"]
-    assert [note.verb for note in notes.everything(tmp_path)] == ["keeper-start"]
+    assert [each.name for each in applied.everything(tmp_path)] == ["keeper-start"]
 
 
 def test_an_image_that_was_removed_is_found(host: Host, directory: Path) -> None:
@@ -244,8 +253,8 @@ def test_a_container_whose_supervisord_does_not_answer_is_found(host: Host, dire
     assert not host.checked
 
 
-def test_a_lab_whose_notes_tell_no_checks_has_them_made_once_more(host: Host, directory: Path) -> None:
-    note = directory / notes.DIRECTORY / "health-await web1.json"
+def test_a_lab_whose_records_tell_no_checks_has_them_made_once_more(host: Host, directory: Path) -> None:
+    note = directory / applied.DIRECTORY / "health-await web1.json"
     told = json.loads(note.read_text())
     del told["done"]["checks"]
     note.write_text(json.dumps(told))
@@ -272,7 +281,7 @@ def test_a_database_that_is_gone_is_found(host: Host, directory: Path) -> None:
     host.states["galera1"] = ("4" * 64, "running")
     host.words["galera1"] = ["mysql", "keystone"]
     given = {**WEB, "reads": {}, "databases": {"galera1": ["keystone", "glance"]}}
-    notes.keep(directory, "provision", "web1", given, 0)
+    applied.keep(directory, named("provision").parse(given), "web1", 0)
     assert reasons(directory) == {"provision": "database glance of galera1 is gone"}
 
 
@@ -296,7 +305,7 @@ def test_a_host_that_cannot_be_asked_has_no_findings(host: Host, directory: Path
 
 
 def test_what_was_mended_before_keeps_its_number_where_nobody_can_be_asked(host: Host, directory: Path) -> None:
-    notes.keep(directory, "bridge-up", "br-lab", BRIDGE, 3)
+    applied.keep(directory, named("bridge-up").parse(BRIDGE), "br-lab", 3)
     assert look(directory)["bridge-up", "br-lab"] == Finding(3, "")
     host.engine_answers = False
     assert look(directory)["bridge-up", "br-lab"] == Finding(3, "")
@@ -314,60 +323,69 @@ def test_nobody_waits_for_all_of_the_look(host: Host, directory: Path, monkeypat
     assert found["health-await", "web1"].result(timeout=10) == Finding(0, "")
 
 
-def test_what_a_power_cut_left_of_a_note_is_as_good_as_none(host: Host, directory: Path) -> None:
-    (directory / notes.DIRECTORY / "bridge-up br-lab.json").write_text("")
+def test_what_a_power_cut_left_of_a_record_is_as_good_as_none(host: Host, directory: Path) -> None:
+    (directory / applied.DIRECTORY / "bridge-up br-lab.json").write_text("")
     assert ("bridge-up", "br-lab") not in look(directory)
-    assert notes.count(directory, "bridge-up", "br-lab") == 0
+    assert applied.count(directory, "bridge-up", "br-lab") == 0
+
+
+def test_a_record_of_an_operation_that_only_another_version_knows_is_passed_over(host: Host, directory: Path) -> None:
+    found = look(directory)
+    kept = directory / applied.DIRECTORY
+    (kept / "fly x.json").write_text(json.dumps({"verb": "fly", "subject": "x", "count": 0, "done": {}}))
+    assert look(directory) == found
 
 
 def test_what_is_undone_is_forgotten(directory: Path) -> None:
-    for verb, subject in (
-        ("bridge-down", "br-lab"),
-        ("port-detach", "web1"),
-        ("withdraw", "web1"),
-        ("member-leave", "web1 membership"),
-        ("access-withdraw", ""),
+    for name, inputs, subject in (
+        ("bridge-up", BRIDGE, "br-lab"),
+        ("port-attach", {**WEB, "bridges": []}, "web1"),
+        ("register", {**ENTRY, "directory": "x"}, "web1"),
+        ("member-join", {**MEMBER, "join": [], "leave": []}, "web1 membership"),
+        ("access-publish", {**ACCESS, "openrc": "x"}, ""),
     ):
-        notes.keep(directory, verb, subject, {}, 0)
+        applied.undo(directory, named(name).parse(inputs), subject)
     kept = ["certificate-issue", "files-write", "health-await", "image-build", "keeper-start"]
-    assert [note.verb for note in notes.everything(directory)] == kept
-    notes.keep(directory, "files-remove", "web1", {}, 0)
-    assert [note.verb for note in notes.everything(directory)] == ["image-build", "keeper-start"]
+    assert [each.name for each in applied.everything(directory)] == kept
+    applied.undo(directory, FilesWrite("x", {}), "web1")
+    assert [each.name for each in applied.everything(directory)] == ["image-build", "keeper-start"]
 
 
 def test_what_was_undone_and_is_still_declared_is_planned_again_and_is_at_rest_once_it_is_done(
     host: Host, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mended: list[str] = []
-    monkeypatch.setitem(cli.MENDS, "health-await", lambda _given: mended.append("mended"))
-    for verb in ("files-remove", "files-write", "health-await"):
-        monkeypatch.setitem(cli.VERBS, verb, lambda _directory, _given: None)
+    monkeypatch.setattr(HealthAwait, "repair", lambda _operation: mended.append("mended"))
+    monkeypatch.setattr(HealthAwait, "run", lambda _operation, _directory: None)
+    monkeypatch.setattr(FilesWrite, "undo", lambda _operation, _directory: None)
 
-    def call(verb: str, given: Mapping[str, Any]) -> None:
+    def call(command: str, given: Mapping[str, Any]) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))
-        assert cli.main([verb, "web1"], directory) == 0
+        assert cli.main([command, "web1"], directory) == 0
 
-    checked = {**WEB, "checks": CHECKS, "seconds": 1}
+    checked = {**WEB, "reads": "0", "checks": CHECKS, "seconds": 1}
     for number in (1, 2):
-        # As often as a destroy is cut off, before or after the verb's end.
-        notes.undo(directory, "files-remove", "web1")
-        call("files-remove", {"root": "x"})
+        # As often as a destroy is cut off, before or after the operation's end.
+        applied.undo(directory, FilesWrite("x", {}), "web1")
+        call("files-remove", {"root": "x", "files": {}})
         assert look(directory)["health-await", "web1"] == Finding(number, "")
         call("health-await", {**checked, cli.DRIFT: number})
         assert look(directory)["health-await", "web1"] == Finding(number, "")
-        assert ("health-await", "web1") not in notes.undone(directory)
+        assert ("health-await", "web1") not in applied.undone(directory)
     assert mended == []
 
 
-def test_a_verb_that_dies_while_it_undoes_has_left_its_mark(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def die(_directory: Path, _given: Mapping[str, Any]) -> None:
+def test_an_operation_that_dies_while_it_is_undone_has_left_its_mark(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(_operation: Operation, _directory: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(cli.VERBS, "member-leave", die)
-    monkeypatch.setattr("sys.stdin", io.StringIO("{}"))
+    monkeypatch.setattr(MemberJoin, "undo", die)
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({**MEMBER, "join": [], "leave": []})))
     with pytest.raises(KeyboardInterrupt):
         cli.main(["member-leave", "web1", "membership"], directory)
-    assert notes.undone(directory) == {("member-join", "web1 membership"): 1}
+    assert applied.undone(directory) == {("member-join", "web1 membership"): 1}
 
 
 def test_a_container_that_is_no_member_any_more_is_found(host: Host, directory: Path) -> None:
@@ -385,33 +403,35 @@ def test_a_way_in_that_is_gone_is_found(host: Host, directory: Path) -> None:
     assert reasons(directory) == {"access-publish": f"{directory / 'clouds.yaml'} is gone"}
 
 
-def test_a_verb_about_all_containers_leaves_one_note_however_many_these_are(directory: Path) -> None:
+def test_an_operation_on_all_containers_leaves_one_record_however_many_these_are(directory: Path) -> None:
     for names in (("a", "b"), ("a",)):
-        notes.keep(directory, "ports-attach", f"{len(names)} containers", {"containers": dict.fromkeys(names, "1")}, 0)
-    assert [note.subject for note in notes.everything(directory) if note.verb == "ports-attach"] == ["1 containers"]
+        applied.keep(directory, PortsAttach(dict.fromkeys(names, "1")), f"{len(names)} containers", 0)
+    assert [each.subject for each in applied.everything(directory) if each.name == "ports-attach"] == ["1 containers"]
 
 
-def test_a_verb_that_finds_its_number_higher_than_noted_mends_first_and_notes_it(
+def test_an_operation_whose_counter_is_higher_than_recorded_repairs_first_and_records_it(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    monkeypatch.setitem(cli.MENDS, "port-attach", lambda given: done.append(f"start {given['container']}"))
-    monkeypatch.setitem(cli.VERBS, "port-attach", lambda _directory, given: done.append(json.dumps(given)))
+    monkeypatch.setattr(PortAttach, "repair", lambda operation: done.append(f"start {operation.container}"))
+    monkeypatch.setattr(PortAttach, "run", lambda operation, _directory: done.append(operation.dumped()))
+    given = {**WEB, "bridges": ["br-lab"]}
     for _ in range(2):
-        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({**WEB, cli.DRIFT: 1})))
+        monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({**given, cli.DRIFT: 1})))
         assert cli.main(["port-attach", "web1"], directory) == 0
-    assert done == ["start web1", json.dumps(WEB), json.dumps(WEB)]
-    assert notes.count(directory, "port-attach", "web1") == 1
+    dumped = json.dumps(given, sort_keys=True)
+    assert done == ["start web1", dumped, dumped]
+    assert applied.count(directory, "port-attach", "web1") == 1
 
 
-def test_a_verb_that_fails_leaves_the_note_as_it_was(
+def test_an_operation_that_fails_leaves_the_record_as_it_was(
     directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_directory: Path, _given: Mapping[str, Any]) -> None:
+    def fail(_operation: Operation, _directory: Path) -> None:
         raise OSError("no")
 
-    monkeypatch.setitem(cli.VERBS, "files-write", fail)
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({cli.DRIFT: 1})))
+    monkeypatch.setattr(FilesWrite, "run", fail)
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"root": "x", "files": {}, cli.DRIFT: 1})))
     assert cli.main(["files-write", "web1"], directory) == 1
     assert capsys.readouterr().err == "no\n"
-    assert notes.count(directory, "files-write", "web1") == 0
+    assert applied.count(directory, "files-write", "web1") == 0

@@ -16,6 +16,7 @@ import pytest
 
 from hostside import batch, bridge, engine, keeper, leaving, ovs, ports, probes, programs
 from hostside.errors import StepError
+from hostside.process import CommandFailed
 from hostside.records import Records
 
 
@@ -33,6 +34,7 @@ class World:
         self.unhealthy: set[str] = set()
         self.after_listing: Callable[[], None] = lambda: None
         self.attach_fails = 0
+        self.not_to_be_looked_at: set[str] = set()
         self.told = 0
         self.subscribed = 0
         self.done: Counter[str] = Counter()
@@ -110,6 +112,8 @@ class World:
         return "attached"
 
     def present(self, name: str, held: ovs.Held) -> bool:
+        if name in self.not_to_be_looked_at:
+            raise CommandFailed("nsenter: its process has ended")
         return name in self.attached and held == {"eth0": [f"{name}_l"]}
 
     def attach_all(self, names: Iterable[str], locks: Path) -> dict[str, str | StepError]:
@@ -126,6 +130,7 @@ class World:
         self.attached -= {name for name in names if self.containers.get(name, {}).get("status") != "running"}
 
     def remove(self, names: Iterable[str]) -> None:
+        self.calls += [f"remove {name}" for name in names]
         self.attached -= {name.removesuffix("_l") for name in names}
 
     def bridges(self, stack: str) -> dict[str, dict[str, str]]:
@@ -150,15 +155,16 @@ class World:
         return broken
 
 
-def counted(world: World) -> Callable[..., None]:
+def counted(world: World) -> Callable[..., Any]:
     """Return the keeper's own way to do a piece of work, which then counts as done."""
     guarded = keeper.Keeper._guarded
     lock = threading.Lock()
 
-    def guarded_and_counted(self: keeper.Keeper, what: str, work: Any, *arguments: Any) -> None:
-        guarded(self, what, work, *arguments)
+    def guarded_and_counted(self: keeper.Keeper, what: str, work: Any, *arguments: Any) -> Any:
+        result = guarded(self, what, work, *arguments)
         with lock:
             world.done[work.__name__] += 1
+        return result
 
     return guarded_and_counted
 
@@ -236,6 +242,16 @@ def test_what_ran_before_the_keeper_came_is_attached_and_recorded_at_once(
 ) -> None:
     world.add("galera1")
     world.add("stopped1", "exited")
+    request.getfixturevalue("running")
+    assert eventually(lambda: world.attached == {"galera1"} and names(directory) == {"galera1"})
+
+
+def test_a_container_that_cannot_be_looked_at_keeps_no_other_from_its_port(
+    world: World, directory: Path, request: pytest.FixtureRequest
+) -> None:
+    world.add("ending1")
+    world.add("galera1")
+    world.not_to_be_looked_at = {"ending1"}
     request.getfixturevalue("running")
     assert eventually(lambda: world.attached == {"galera1"} and names(directory) == {"galera1"})
 
@@ -346,8 +362,9 @@ def test_a_sweep_removes_the_ports_and_records_of_what_does_not_run(world: World
 
 
 def test_a_sweep_leaves_the_ports_of_other_bridges_alone(world: World, directory: Path) -> None:
+    world.attached = {"gone1"}
     keeper.Keeper("lab", directory).sweep()
-    assert not any("other_l" in call for call in world.calls)
+    assert world.calls == ["remove gone1_l"]
 
 
 def test_a_sweep_takes_nothing_from_a_container_that_starts_meanwhile(world: World, directory: Path) -> None:

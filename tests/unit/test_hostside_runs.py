@@ -139,12 +139,11 @@ def test_only_a_runs_number_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not (tmp_path / runs.DIRECTORY).exists()
 
 
-def test_every_verb_notes_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_notes_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     number = str(uuid.uuid4())
     monkeypatch.setenv(runs.VARIABLE, number)
-    monkeypatch.setattr(cli, "VERBS", {"nothing": lambda _directory, _given: None})
-    monkeypatch.setattr("sys.stdin.read", lambda *_: "{}", raising=False)
-    cli.main(["nothing"], tmp_path)
+    monkeypatch.setattr(cli, "SERVICES", {"sweep": lambda _directory, _stack: None})
+    assert cli.main(["sweep", "lab"], tmp_path) == 0
     assert (tmp_path / runs.DIRECTORY / number).exists()
 
 

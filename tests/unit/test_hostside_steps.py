@@ -235,11 +235,15 @@ def test_programs_whose_files_have_changed_are_started_anew_before_the_checks(
 
 @pytest.mark.usefixtures("impatient", "inside", "listed")
 def test_a_supervisord_that_does_not_answer_is_left_to_the_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuses(*_arguments: object) -> None:
+    asked: list[object] = []
+
+    def refuses(*arguments: object) -> None:
+        asked.append(arguments)
         raise ConnectionRefusedError
 
     monkeypatch.setattr(programs, "follow_files", refuses)
     health.await_healthy("keystone1", [], 5)
+    assert len(asked) == 1
 
 
 @pytest.mark.usefixtures("impatient", "inside", "listed")
@@ -477,6 +481,7 @@ def test_withdrawing_twice_is_no_error(server: Path) -> None:
     entry(server).register()
     entry(server).withdraw()
     entry(server).withdraw()
+    assert written(server) == set()
 
 
 def test_withdrawing_from_a_server_that_is_gone_is_no_error(

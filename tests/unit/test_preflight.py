@@ -574,10 +574,13 @@ def test_an_answer_cut_short_is_no_answer(answer: str) -> None:
     assert gather(lambda script: answer, "lab") == HostFacts(unreachable="its answer is cut short")
 
 
-def test_garbage_inside_an_answer_is_survived() -> None:
+def test_garbage_inside_an_answer_is_taken_for_no_fact() -> None:
     names = re.findall("\x1e(.*)", ANSWER)
     for garbage in ("", "{}", "[1]", "null", '{"data":[[1]]}', "a b c d e", "MemAvailable: x kB", "|||"):
-        gather(lambda script, garbage=garbage: "".join(f"\x1e{name}\n{garbage}\n" for name in names), "lab")  # type: ignore[misc]
+        answer = "".join(f"\x1e{name}\n{garbage}\n" for name in names)
+        facts = gather(lambda script, answer=answer: answer, "lab")  # type: ignore[misc]
+        assert facts.unreachable is None
+        assert (facts.routes, facts.bridges, facts.memory_available_mib, facts.disk_free_mib) == ((), {}, None, None)
 
 
 def test_each_host_with_containers_is_asked_once_about_its_own_volumes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def read(given: dict[str, Any]) -> Environment:
 
 def test_each_step_is_a_script() -> None:
     for job in prepare.jobs("lab", images=False):
-        assert Path(job.command[0]).is_file()
+        assert os.access(job.command[0], os.X_OK) and Path(job.command[0]).is_file()
         assert job.name in SCRIPTS
 
 
@@ -56,7 +57,7 @@ def test_an_image_is_built_after_the_one_that_it_is_made_from() -> None:
     assert made == {"image nova": ("image base",)}
 
 
-def test_a_builds_input_is_what_the_verb_takes() -> None:
+def test_a_builds_input_is_what_the_operation_takes() -> None:
     (base,) = [job for job in prepare.jobs("lab", images=True) if job.name == "image base"]
     assert json.loads(base.stdin) == {
         "tag": dockerfiles.tag("base"),
@@ -77,7 +78,7 @@ def test_a_builds_input_is_what_the_verb_takes() -> None:
     ],
 )
 def test_the_images_are_those_that_the_program_asks_for(changed: dict[str, Any]) -> None:
-    asked = {build.parameters()["tag"] for build in record_lab(changed).verbs("image-build")}
+    asked = {build.parameters()["tag"] for build in record_lab(changed).operations("image-build")}
     assert {dockerfiles.tag(name) for name in prebuild.wanted(read(changed))} == asked
 
 

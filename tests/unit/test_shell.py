@@ -58,7 +58,7 @@ def test_activate_finds_the_administrators_programs_behind_all_others_once(home:
     assert len(set(already)) == len(already)
 
 
-def test_a_verb_finds_the_administrators_programs_whatever_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_finds_the_administrators_programs_whatever_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
     for before in (SU, "/usr/bin", None):
         monkeypatch.setenv("PATH", before) if before else monkeypatch.delenv("PATH")
         process.complete_path()

@@ -11,8 +11,8 @@ import pytest
 
 from components import status
 from components.status import Fault
-from hostside import bridge, containers, engine, health, notes, ovs, passage, ports, programs
-from hostside.notes import Note
+from hostside import applied, bridge, containers, engine, health, ovs, passage, ports, programs
+from hostside.applied import Applied
 from hostside.programs import Program
 
 OUTPUTS = {
@@ -37,7 +37,7 @@ class Host:
         self.blocked: dict[str, str] = {}
         self.bridge_is_up = True
         self.engine_answers = True
-        self.noted: list[Note] = []
+        self.recorded: list[Applied] = []
         self.failing: dict[str, str] = {}
 
     def listed(self, _stack: str) -> list[dict[str, Any]]:
@@ -61,7 +61,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
     monkeypatch.setattr(ports, "present", lambda _name, held: bool(held))
     monkeypatch.setattr(passage, "blocked", lambda _listed: played.blocked)
-    monkeypatch.setattr(notes, "everything", lambda _directory: played.noted)
+    monkeypatch.setattr(applied, "everything", lambda _directory: played.recorded)
     monkeypatch.setattr(health, "first_failure", lambda name, _checks: played.failing.get(name))
     return played
 
@@ -126,9 +126,9 @@ def test_a_supervisord_that_does_not_answer_is_told_with_its_container(host: Hos
 
 
 def test_a_container_that_fails_its_own_check_is_told_where_nothing_else_is_wrong(host: Host) -> None:
-    host.noted = [
-        Note(verb, name, 0, {"container": name, "id": "1", "checks": []})
-        for verb, name in (("health-await", "dns1"), ("health-await", "web1"), ("port-attach", "web1"))
+    host.recorded = [
+        Applied(operation, name, 0, {"container": name, "id": "1", "checks": []})
+        for operation, name in (("health-await", "dns1"), ("health-await", "web1"), ("port-attach", "web1"))
     ]
     host.failing = {"web1": "Nova has not heard of web1"}
     told = Fault("web1", "it does not work: Nova has not heard of web1", "make lab")
@@ -139,7 +139,7 @@ def test_a_container_that_fails_its_own_check_is_told_where_nothing_else_is_wron
 
 def test_a_container_that_has_lost_a_membership_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     done = {"container": "web1", "id": "1", "fqdn": "web1.lab", "other": "dns1", "joined": ["membership", "joined"]}
-    host.noted = [Note("member-join", "web1 membership", 0, done)]
+    host.recorded = [Applied("member-join", "web1 membership", 0, done)]
     said = {"web1": "web1 is not mapped to a cell of Nova\n"}
     monkeypatch.setattr(containers, "execute", lambda _other, words, **_options: said.get(words[2], ""))
     assert status.find("lab", OUTPUTS) == [Fault("web1", f"it does not work: {said['web1'].strip()}", "make lab")]

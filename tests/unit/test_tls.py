@@ -45,7 +45,7 @@ def faults(common: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("common", [{}, {"tls": False}])
 def test_a_lab_that_does_not_ask_for_it_is_spoken_to_in_clear(common: dict[str, Any]) -> None:
     graph = record_lab(config(common=CONFIG["common"] | common))
-    assert not any(r.verb() in ("authority-publish", "grant-write", "tls-issue") for r in graph.commands())
+    assert not any(r.operation() in ("authority-publish", "grant-write", "tls-issue") for r in graph.commands())
     assert "https://vip" not in str(graph.outputs) and "vip_certificate" not in str([r.name for r in graph])
     assert "OS_CACERT" not in graph.the("access-publish").parameters()["text"]
 
@@ -104,7 +104,7 @@ def test_the_file_is_there_before_anyone_reads_it(tls: Graph) -> None:
     published = tls.the("authority-publish")
     assert published.parameters()["path"] == FILE
     assert published.parameters()["server"] == "puppet1"
-    readers = [r for r in tls.verbs("health-await") if FILE in r.shown("stdin")]
+    readers = [r for r in tls.operations("health-await") if FILE in r.shown("stdin")]
     assert len(readers) == 7
     for reader in [*readers, tls.the("access-publish"), tls.the("demo")]:
         assert tls.comes_before(published, reader), reader.name
@@ -139,13 +139,13 @@ def test_the_secret_is_a_generated_one_that_is_rotated_with_the_others_and_no_pu
     assert tls.one("secret-vip_certificate")
     for name in ("tls-issue", "grant-write"):
         assert isinstance(tls.the(name).inputs["stdin"], Secret)
-    holding = {r.verb() for r in tls if f"{GENERATED}secret-vip_certificate" in str(r.shown("stdin"))}
+    holding = {r.operation() for r in tls if f"{GENERATED}secret-vip_certificate" in str(r.shown("stdin"))}
     assert holding == {"tls-issue"}
 
 
 def test_each_member_of_haproxy_has_a_certificate_of_its_own_for_the_same_names() -> None:
     graph = record_lab(with_tls(haproxy2={"role": "haproxy", "address": "10.87.0.21"}))
-    issued = [r.parameters() for r in graph.verbs("tls-issue")]
+    issued = [r.parameters() for r in graph.operations("tls-issue")]
     assert {given["fqdn"] for given in issued} == {CERTNAME, "vip.haproxy2.dockstack.lab"}
     assert all(given["names"] == NAMES for given in issued)
 
@@ -161,7 +161,7 @@ def test_all_puppet_runs_know_of_it_and_which_authority_it_is(tls: Graph) -> Non
     common = tls.the("files-write", root=f"{paths.stack_directory('lab')}/volumes/puppet1").parameters()
     data = yaml.safe_load(common["files"]["code/environments/production/data/common.yaml"]["content"])
     assert data["dockstack::tls::enabled"] is True
-    reads = [r.parameters()["reads"] for r in tls.verbs("provision")]
+    reads = [r.parameters()["reads"] for r in tls.operations("provision")]
     assert reads and {read["authority"] for read in reads} == {digest(AUTHORITY)}
 
 
@@ -169,7 +169,7 @@ def test_without_haproxy_nothing_is_served() -> None:
     given = with_tls()
     given["containers"] = {name: given["containers"][name] for name in ("dnsmasq1", "puppet1", "memcached1")}
     graph = record_lab(given)
-    assert not [r for r in graph if "authority" in r.verb()]
+    assert not [r for r in graph if "authority" in r.operation()]
     checked, _ = environment.load(given, stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
     assert LabView(checked, services.ROLES).authority == ""
 
@@ -179,4 +179,4 @@ def test_hosts_without_the_puppet_server_are_told_of_its_authority() -> None:
     given["containerHosts"] = {"local": {}, "far": {"ssh": {"host": "192.0.2.1", "user": "root"}}}
     given["containerDefaults"] = CONFIG["containerDefaults"] | {"host": "local"}
     graph = record_lab(given)
-    assert {r.parameters()["certificate"] for r in graph.verbs("authority-publish")} == {"", AUTHORITY}
+    assert {r.parameters()["certificate"] for r in graph.operations("authority-publish")} == {"", AUTHORITY}

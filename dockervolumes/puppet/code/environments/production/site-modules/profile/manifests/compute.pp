@@ -30,12 +30,13 @@ class profile::compute (
     # A restart of the container ends the guests, which nobody has asked for.
     resume_guests_state_on_host_boot => true,
   }
+  # What an emulated processor can do doesn't depend on the host's.
+  $cpu_mode = $virt_type ? { 'kvm' => 'host-model', default => 'none' }
   class { 'nova::compute::libvirt':
     virt_type               => $virt_type,
     vncserver_listen        => $address,
     manage_libvirt_services => false,
-    # What an emulated processor can do doesn't depend on the host's.
-    cpu_mode                => $virt_type ? { 'kvm' => 'host-model', default => 'none' },
+    cpu_mode                => $cpu_mode,
   }
   # Debian has a package for each kind of guest, and they exclude each other; this one runs both.
   Package <| title == 'nova-compute-qemu' |> { name => 'nova-compute-kvm' }

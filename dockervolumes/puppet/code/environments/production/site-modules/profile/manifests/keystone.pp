@@ -71,13 +71,14 @@ class profile::keystone (
       'password'  => $rabbit_password.unwrap,
     }),
   }
+  $cache_servers = $memcached_servers ? {
+    []      => $facts['os_service_default'],
+    default => $memcached_servers,
+  }
   class { 'keystone::cache':
     enabled                 => !$memcached_servers.empty,
     backend                 => 'dogpile.cache.memcached',
-    memcache_servers        => $memcached_servers ? {
-      []      => $facts['os_service_default'],
-      default => $memcached_servers,
-    },
+    memcache_servers        => $cache_servers,
     memcache_dead_retry     => 10,
     memcache_socket_timeout => 1.0,
     manage_backend_package  => false,

@@ -121,8 +121,9 @@ class profile::neutron (
     metadata_workers  => 0,
   }
 
+  $files = '--config-file /etc/neutron/neutron.conf --config-file /etc/neutron/plugins/ml2/ml2_conf.ini'
   exec { 'neutron database':
-    command   => '/usr/bin/neutron-db-manage --config-file /etc/neutron/neutron.conf --config-file /etc/neutron/plugins/ml2/ml2_conf.ini upgrade heads',
+    command   => "/usr/bin/neutron-db-manage ${files} upgrade heads",
     unless    => '/etc/dockstack/bin/neutron-database-current',
     user      => 'neutron',
     logoutput => on_failure,

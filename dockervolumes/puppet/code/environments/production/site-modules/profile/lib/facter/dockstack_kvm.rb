@@ -1,5 +1,6 @@
-# Whether guests can run on KVM here: the device is there and answers, and the processor's own virtualisation is behind it.
-# Machines of some clouds have a KVM of another kind (pvm), which takes prepared kernels only: other guests hang in their BIOS.
+# Whether guests can run on KVM here: the device is there and answers, and the processor's own virtualisation is behind
+# it. Machines of some clouds have a KVM of another kind (pvm), which takes prepared kernels only: other guests hang in
+# their BIOS.
 Facter.add(:dockstack_kvm) do
   confine { File.chardev?('/dev/kvm') }
   setcode do

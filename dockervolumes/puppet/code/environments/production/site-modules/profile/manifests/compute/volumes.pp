@@ -22,6 +22,7 @@ class profile::compute::volumes (
     }
 
     $definition = '/etc/ceph/libvirt-secret.xml'
+    $usage = "<usage type='ceph'><name>client.cinder</name></usage>"
     $key = '/etc/ceph/client.cinder.key'
     file {
       default:
@@ -30,7 +31,7 @@ class profile::compute::volumes (
         group  => 'root',
         mode   => '0600';
       $definition:
-        content => "<secret ephemeral='no' private='no'><uuid>${secret_uuid}</uuid><usage type='ceph'><name>client.cinder</name></usage></secret>\n";
+        content => "<secret ephemeral='no' private='no'><uuid>${secret_uuid}</uuid>${usage}</secret>\n";
       $key:
         show_diff => false,
         content   => dockstack::cephx_key('client.cinder', $ceph_secret);

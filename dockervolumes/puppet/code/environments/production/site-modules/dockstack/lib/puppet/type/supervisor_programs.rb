@@ -25,7 +25,10 @@ Puppet::Type.newtype(:supervisor_programs) do
   end
 
   newproperty(:services) do
-    desc "That the catalog's services run. supervisord is waited for while it starts them; one that doesn't run then is an error."
+    desc <<~DESC
+      That the catalog's services run. supervisord is waited for while it starts them; one that doesn't run then is an
+      error.
+    DESC
     newvalue(:running) { raise Puppet::Error, resource.account_of(@broken) }
 
     def retrieve

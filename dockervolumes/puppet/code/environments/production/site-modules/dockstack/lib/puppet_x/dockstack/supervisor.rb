@@ -4,8 +4,8 @@ require 'socket'
 module PuppetX; end
 module PuppetX::Dockstack; end
 
-# The container's supervisord, by the interface that its command line client speaks too; starting that client takes longer than
-# all that a run asks. http://supervisord.org/api.html
+# The container's supervisord, by the interface that its command line client speaks too; starting that client takes
+# longer than all that a run asks. http://supervisord.org/api.html
 module PuppetX::Dockstack::Supervisor
   SOCKET = '/run/supervisor.sock'.freeze
   # How long a program may take to end: longer than any stopwaitsecs.
@@ -36,8 +36,8 @@ module PuppetX::Dockstack::Supervisor
     call('reloadConfig').first
   end
 
-  # Has supervisord follow its files: starts what has come, starts anew what has changed, ends what has gone. With names given,
-  # it sees to these alone.
+  # Has supervisord follow its files: starts what has come, starts anew what has changed, ends what has gone. With names
+  # given, it sees to these alone.
   def follow(*names)
     added, changed, removed = changes.map { |found| names.empty? ? found : found & names }
     (removed + changed).each do |name|
@@ -57,8 +57,8 @@ module PuppetX::Dockstack::Supervisor
     call('stopProcess', name, tolerated: NOT_RUNNING)
   end
 
-  # The states of these programs as soon as supervisord is done with them. Their startsecs, startretries and stopwaitsecs bound
-  # that; five minutes are more than any of ours needs.
+  # The states of these programs as soon as supervisord is done with them. Their startsecs, startretries and
+  # stopwaitsecs bound that; five minutes are more than any of ours needs.
   def settled_states(names)
     deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 300
     loop do

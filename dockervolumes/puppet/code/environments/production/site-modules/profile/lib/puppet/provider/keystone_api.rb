@@ -1,7 +1,7 @@
 require_relative '../../puppet_x/dockstack/keystone'
 
-# Base of the providers that speak to Keystone's API themselves. Upstream's start the command line client for each question,
-# which takes seconds every time.
+# Base of the providers that speak to Keystone's API themselves. Upstream's start the command line client for each
+# question, which takes seconds every time.
 #
 # A provider names its kind (KIND, a collection of the API) and finds its record; the properties are read from that, and
 # changes of several are sent as one.

@@ -6,7 +6,8 @@ module PuppetX::Dockstack; end
 
 # Keystone's API, spoken to on its own node as the administrator whose password the node has.
 #
-# One token and one listing of each kind serve a whole Puppet run: what the run changes is changed in the listing as well.
+# One token and one listing of each kind serve a whole Puppet run: what the run changes is changed in the listing as
+# well.
 class PuppetX::Dockstack::Keystone
   SETTINGS = '/etc/keystone/bootstrap.json'.freeze
   HOST = '127.0.0.1'.freeze
@@ -106,7 +107,8 @@ class PuppetX::Dockstack::Keystone
       request.body = JSON.generate(body)
     end
     # No proxy, whatever the environment says.
-    answer = Net::HTTP.start(HOST, PORT, nil, open_timeout: SECONDS, read_timeout: SECONDS) { |http| http.request(request) }
+    timeouts = { open_timeout: SECONDS, read_timeout: SECONDS }
+    answer = Net::HTTP.start(HOST, PORT, nil, **timeouts) { |http| http.request(request) }
     return answer if answer.is_a?(Net::HTTPSuccess)
 
     raise Refusal.new(answer.code.to_i, "Keystone refused #{request.method} #{request.path}: #{reason(answer, body)}")
@@ -121,7 +123,8 @@ class PuppetX::Dockstack::Keystone
     rescue JSON::ParserError, TypeError, NoMethodError
       nil
     end
-    passwords(body).reduce("#{answer.code} #{message || answer.message}") { |text, secret| text.gsub(secret, '[redacted]') }
+    told = "#{answer.code} #{message || answer.message}"
+    passwords(body).reduce(told) { |text, secret| text.gsub(secret, '[redacted]') }
   end
 
   def passwords(body)

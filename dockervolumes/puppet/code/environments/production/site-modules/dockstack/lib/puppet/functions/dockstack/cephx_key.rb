@@ -17,6 +17,7 @@ Puppet::Functions.create_function(:'dockstack::cephx_key') do
 
   def key(entity, secret)
     bytes = OpenSSL::HMAC.digest('SHA256', secret.unwrap, "cephx #{entity}")[0, 16]
-    Puppet::Pops::Types::PSensitiveType::Sensitive.new(Base64.strict_encode64([1, 0, 0, bytes.bytesize].pack('vVVv') + bytes))
+    encoded = Base64.strict_encode64([1, 0, 0, bytes.bytesize].pack('vVVv') + bytes)
+    Puppet::Pops::Types::PSensitiveType::Sensitive.new(encoded)
   end
 end

@@ -2,16 +2,17 @@ require_relative '../../../puppet_x/dockstack/supervisor'
 
 # Service provider for containers whose PID 1 is supervisord, so that modules manage services unchanged.
 #
-# A service is a supervisord program of the same name. Its file is mounted, either under boot (starts with the container)
-# or under available (enabled by a symbolic link). Commands that a manifest gives for other service managers (start, stop,
-# restart, status) are not used.
+# A service is a supervisord program of the same name. Its file is mounted, either under boot (starts with the
+# container) or under available (enabled by a symbolic link). Commands that a manifest gives for other service managers
+# (start, stop, restart, status) are not used.
 #
 # A program counts as running from its start; supervisor_programs waits for all of them at once, at the end of the run.
 Puppet::Type.type(:service).provide :supervisor, parent: :base do
   desc 'Programs of supervisord.'
 
   has_feature :enableable, :refreshable
-  confine true: Puppet::FileSystem.exist?('/proc/1/comm') && Puppet::FileSystem.read('/proc/1/comm').include?('supervisord')
+  init = '/proc/1/comm'
+  confine true: Puppet::FileSystem.exist?(init) && Puppet::FileSystem.read(init).include?('supervisord')
   defaultfor 'os.family' => :debian
 
   # Above the providers that name Debian's release.

@@ -9,16 +9,18 @@ Puppet::Type.type(:keystone_endpoint).provide(:api, parent: Puppet::Provider::Ke
 
   # Endpoints of services that an earlier run made, as the parameters of their resources.
   def self.managed
-    services = api.list('services').select { |service| self::MARK <= service }.to_h { |service| [service['id'], service] }
+    services = api.list('services').select { |service| self::MARK <= service }.to_h { |each| [each['id'], each] }
     api.list('endpoints').select { |endpoint| services.key?(endpoint['service_id']) }
-       .map { |endpoint| services[endpoint['service_id']].slice('name', 'type').merge('region' => endpoint['region_id']) }
+       .map { |each| services[each['service_id']].slice('name', 'type').merge('region' => each['region_id']) }
        .uniq.map { |parameters| parameters.transform_keys(&:to_sym) }
   end
 
   self::INTERFACES.each do |interface|
     define_method("#{interface}_url") do
       found = endpoint(interface)
-      found ? found['url'] : (resource["#{interface}_url"] == '' ? '' : :absent)
+      next found['url'] if found
+
+      resource["#{interface}_url"] == '' ? '' : :absent
     end
     define_method("#{interface}_url=") { |url| set(interface, url) }
   end
@@ -78,6 +80,9 @@ Puppet::Type.type(:keystone_endpoint).provide(:api, parent: Puppet::Provider::Ke
     raise Puppet::Error, "Keystone has no service #{resource[:name]} of type #{resource[:type]}" unless service
 
     # By this older name of the attribute, Keystone makes the region where it is new.
-    api.create('endpoints', 'service_id' => service['id'], 'interface' => interface, 'region' => resource[:region], 'url' => url)
+    api.create(
+      'endpoints',
+      'service_id' => service['id'], 'interface' => interface, 'region' => resource[:region], 'url' => url
+    )
   end
 end

@@ -11,9 +11,8 @@ Puppet::Type.type(:keystone_tenant).provide(:api, parent: Puppet::Provider::Keys
   attribute :description
 
   def create
-    api.create('projects', given(:name, :description).merge(
-      'domain_id' => demand_domain_id(resource[:domain]), 'enabled' => resource[:enabled] != :false
-    ))
+    where = { 'domain_id' => demand_domain_id(resource[:domain]), 'enabled' => resource[:enabled] != :false }
+    api.create('projects', given(:name, :description).merge(where))
   end
 
   private

@@ -19,10 +19,8 @@ Puppet::Type.type(:keystone_user).provide(:api, parent: Puppet::Provider::Keysto
   end
 
   def create
-    api.create('users', self.class::MARK.merge(
-      given(:name, :password, :description, :email),
-      'domain_id' => demand_domain_id(resource[:domain]), 'enabled' => resource[:enabled] != :false
-    ))
+    where = { 'domain_id' => demand_domain_id(resource[:domain]), 'enabled' => resource[:enabled] != :false }
+    api.create('users', self.class::MARK.merge(given(:name, :password, :description, :email), where))
   end
 
   # The wanted password if it works, for nobody can ask what the present one is.

@@ -84,6 +84,7 @@ Puppet::Type.type(:keystone_user_role).provide(:api, parent: Puppet::Provider::K
   end
 
   def demand_role(name)
-    api.list('roles').find { |role| role['name'].casecmp?(name) } || raise(Puppet::Error, "Keystone has no role #{name}")
+    found = api.list('roles').find { |role| role['name'].casecmp?(name) }
+    found || raise(Puppet::Error, "Keystone has no role #{name}")
   end
 end

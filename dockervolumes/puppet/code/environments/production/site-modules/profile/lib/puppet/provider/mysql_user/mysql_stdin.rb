@@ -12,7 +12,8 @@ Puppet::Type.type(:mysql_user).provide(
     Tempfile.create('mysql', '/run') do |input|
       input.write(sql)
       input.flush
-      Puppet::Util::Execution.execute([command(:mysql_raw), *options], failonfail: true, stdinfile: input.path).to_s.scrub
+      line = [command(:mysql_raw), *options]
+      Puppet::Util::Execution.execute(line, failonfail: true, stdinfile: input.path).to_s.scrub
     end
   end
 end

@@ -1,0 +1,58 @@
+"""What ``pulumi up`` does on a host: one operation a module, called like the command that carries it out.
+
+The program makes an operation (see :meth:`components.container_host.ContainerHost.declare`), and the tool on the host
+reads it from standard input and runs it. A new one is a module here and its name in :data:`NAMES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from hostside.operations.base import Operation
+
+NAMES = (
+    "bridge-up",
+    "image-build",
+    "keeper-start",
+    "files-write",
+    "access-publish",
+    "register",
+    "authority-publish",
+    "grant-write",
+    "port-attach",
+    "ports-attach",
+    "provision",
+    "demo",
+    "health-await",
+    "member-join",
+    "certificate-issue",
+    "tls-issue",
+)
+"""All operations, in the order in which drift is looked for: what is quick first, and last what many records have to
+wait for, as there is one answer for all of them."""
+UNDONE_BY: Mapping[str, str] = {
+    "access-withdraw": "access-publish",
+    "authority-withdraw": "authority-publish",
+    "bridge-down": "bridge-up",
+    "files-remove": "files-write",
+    "grant-withdraw": "grant-write",
+    "member-leave": "member-join",
+    "port-detach": "port-attach",
+    "ports-detach": "ports-attach",
+    "tls-withdraw": "tls-issue",
+    "withdraw": "register",
+}
+"""By the command that undoes it: the operation."""
+
+
+def named(name: str) -> type[Operation]:
+    """Return an operation by its name. Only its module is imported: a hundred ports are a hundred starts of the tool.
+
+    Raises:
+        KeyError: there is none of this name.
+    """
+    if name not in NAMES:
+        raise KeyError(name)
+    operation: type[Operation] = import_module(f"{__name__}.{name.replace('-', '_')}").OPERATION
+    return operation

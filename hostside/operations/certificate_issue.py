@@ -1,0 +1,48 @@
+"""A container's certificate from the Puppet server's authority."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hostside import certificate
+from hostside.operations.base import Operation, Record
+
+if TYPE_CHECKING:
+    from hostside.reality import Reality
+
+
+@dataclass(frozen=True)
+class CertificateIssue(Operation):
+    """A container has a certificate of its own."""
+
+    NAME = "certificate-issue"
+
+    container: str
+    fqdn: str
+    id: str
+    """The container's; a new one needs a new certificate."""
+    server: str
+    """Full name of the Puppet server."""
+    role: str
+    authority: str
+    """ID of the Puppet server's container; a new one may have lost its authority with its volume."""
+    secret: str
+    """With it, this container and no other gets the certificate."""
+
+    def run(self, directory: Path) -> None:
+        certificate.issue(self.container, fqdn=self.fqdn, server=self.server, role=self.role, secret=self.secret)
+
+    def record(self) -> Record:
+        return {"container": self.container, "id": self.id, "fqdn": self.fqdn, "server": self.server}
+
+    @classmethod
+    def drift(cls, reality: Reality, record: Record) -> str:
+        return reality.missing_certificate(record["container"], record["id"], record["fqdn"], record["server"])
+
+    def repair(self) -> None:
+        certificate.drop(self.container, fqdn=self.fqdn, server=self.server)
+
+
+OPERATION = CertificateIssue

@@ -1,0 +1,41 @@
+"""The keeper's container, which a person may have stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hostside import engine
+from hostside.operations.base import Operation, Record
+
+if TYPE_CHECKING:
+    from hostside.reality import Reality
+
+
+@dataclass(frozen=True)
+class KeeperStart(Operation):
+    """The keeper's container runs."""
+
+    NAME = "keeper-start"
+
+    container: str
+    id: str
+
+    def run(self, directory: Path) -> None:
+        engine.resume(self.container)
+
+    def record(self) -> Record:
+        return {"containers": {self.container: self.id}}
+
+    @classmethod
+    def drift(cls, reality: Reality, record: Record) -> str:
+        return next(filter(None, (reality.stop(*each) for each in sorted(record["containers"].items()))), "")
+
+    @classmethod
+    def gone(cls, reality: Reality, record: Record) -> Sequence[str]:
+        return reality.lacking(record["containers"])
+
+
+OPERATION = KeeperStart

@@ -1,0 +1,53 @@
+"""The ports of one container."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hostside import engine, passage, ports
+from hostside.errors import StepError
+from hostside.operations.base import Operation, Record
+
+if TYPE_CHECKING:
+    from hostside.reality import Reality
+
+
+@dataclass(frozen=True)
+class PortAttach(Operation):
+    """A container has its ports, and packets pass them."""
+
+    NAME = "port-attach"
+    UNDO = "port-detach"
+
+    container: str
+    id: str
+    bridges: Sequence[str]
+    """What the ports are on; with another bridge, they are attached again."""
+
+    def run(self, directory: Path) -> None:
+        if ports.attach(self.container, directory / "locks") == "none":
+            raise StepError(self.container, ports.STEP, "the container does not run")
+        passage.prove(directory.name, [self.container])
+
+    def undo(self, directory: Path) -> None:
+        ports.detach(self.container, directory.name, directory / "locks")
+
+    def record(self) -> Record:
+        return {"containers": {self.container: self.id}}
+
+    @classmethod
+    def drift(cls, reality: Reality, record: Record) -> str:
+        return next(filter(None, (reality.absence(*each) for each in sorted(record["containers"].items()))), "")
+
+    @classmethod
+    def gone(cls, reality: Reality, record: Record) -> Sequence[str]:
+        return reality.lacking(record["containers"])
+
+    def repair(self) -> None:
+        engine.resume(self.container)
+
+
+OPERATION = PortAttach
