@@ -16,6 +16,11 @@ class dockstack::tls (
     true    => $file,
     default => $facts['os_service_default'],
   }
+  # The same where nothing is said by undef.
+  $cacert = $enabled ? {
+    true    => $file,
+    default => undef,
+  }
 
   # The agent's own is in a directory that it gives the permissions that it likes.
   file { $file:

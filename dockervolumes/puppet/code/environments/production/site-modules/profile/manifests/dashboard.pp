@@ -26,7 +26,7 @@ class profile::dashboard (
     keystone_url                   => $keystone_url,
     keystone_default_domain        => 'Default',
     allowed_hosts                  => $hosts,
-    openstack_ssl_cacert           => $dockstack::tls::enabled ? { true => $dockstack::tls::file, default => '' },
+    openstack_ssl_cacert           => pick_default($dockstack::tls::cacert, ''),
     # haproxy says how it was asked, whatever the client says.
     enable_secure_proxy_ssl_header => $dockstack::tls::enabled,
     secure_cookies                 => $dockstack::tls::enabled,

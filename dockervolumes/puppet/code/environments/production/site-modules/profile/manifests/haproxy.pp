@@ -109,6 +109,7 @@ class profile::haproxy (
         # The servers end a connection with each answer. A client's is kept, and its end is announced, also when haproxy is reloaded.
         'option'              => ['forwardfor', 'httplog', 'clitcpka', 'http-server-close', 'idle-close-on-response'] + $check_option,
       } + $check
+      $bind_options = $tls
       $server_options = 'check inter 2s fall 2 rise 1'
     } else {
       # One server at a time takes all sessions, as concurrent writers on several Galera members conflict.
@@ -117,11 +118,12 @@ class profile::haproxy (
         'option'  => ['tcplog', 'clitcpka', 'srvtcpka'],
         'timeout' => ['client 65m', 'server 65m'],
       }
+      $bind_options = []
       $server_options = 'check inter 2s fall 2 rise 1 on-marked-down shutdown-sessions'
     }
 
     haproxy::listen { $name:
-      bind             => { "${vip_address}:${frontend['port']}" => $frontend['mode'] ? { 'http' => $tls, default => [] } },
+      bind             => { "${vip_address}:${frontend['port']}" => $bind_options },
       mode             => $frontend['mode'],
       options          => $options,
       collect_exported => false,

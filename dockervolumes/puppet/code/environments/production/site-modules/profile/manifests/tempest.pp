@@ -24,7 +24,7 @@ class profile::tempest (
     show_diff => false,
     content   => Sensitive(stdlib::to_json({
       'auth_url'         => $keystone_url,
-      'cacert'           => $dockstack::tls::enabled ? { true => $dockstack::tls::file, default => undef },
+      'cacert'           => $dockstack::tls::cacert,
       'password'         => $admin_password.unwrap,
       'region'           => $region,
       'computes'         => $computes,
