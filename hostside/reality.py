@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from threading import Lock
 
-from hostside import containers, engine, ovs, passage, ports
+from hostside import certificate_authority, containers, engine, ovs, passage, ports
 from hostside.process import CommandFailed
 
 
@@ -63,6 +63,10 @@ class Reality:
     def valid_certificates(self, server: str) -> set[str] | None:
         """Return the names whose certificates will be valid for weeks, by a server's authority; None when unasked."""
         return self._ask(server, f"{containers.MOUNT_POINT}/bin/valid-certificates")
+
+    def authority(self, server: str) -> set[str] | None:
+        """Return the words of the certificate of a server's authority; None when it can't be asked."""
+        return self._ask(server, "cat", certificate_authority.CERTIFICATE)
 
     def missing_certificate(self, container: str, identifier: str, fqdn: str, server: str) -> str:
         """Tell of a certificate that a container has no more, as far as that can be asked.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hostside import authority, files
+from hostside import authority
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
@@ -36,11 +36,14 @@ class AuthorityPublish(Operation):
         Path(self.path).unlink(missing_ok=True)
 
     def record(self) -> Record:
-        return {"files": {self.path: files.digest(Path(self.path).read_text())}}
+        return {"path": self.path, "server": self.server}
 
     @classmethod
     def drift(cls, reality: Reality, record: Record) -> str:
-        return files.changed(record["files"])
+        path, told = Path(record["path"]), reality.authority(record["server"])
+        if not path.is_file():
+            return f"{path} is gone"
+        return f"{path} was edited" if told is not None and told != set(path.read_text().split()) else ""
 
 
 OPERATION = AuthorityPublish

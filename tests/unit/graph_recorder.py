@@ -277,6 +277,13 @@ def config(**changes: Any) -> dict[str, Any]:
     return copy.deepcopy(CONFIG) | changes
 
 
+def with_tls(**containers: Any) -> dict[str, Any]:
+    """Return the lab's configuration with TLS at the VIP, and with further containers."""
+    result = config(common=CONFIG["common"] | {"tls": True})
+    result["containers"] |= containers
+    return result
+
+
 def container(name: str, **changes: Any) -> dict[str, Any]:
     """Return the lab's configuration with one container changed or added."""
     result = config()

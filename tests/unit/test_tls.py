@@ -12,24 +12,13 @@ import yaml
 from components import environment, paths, services
 from components.provisioning import digest
 from components.services.view import LabView
-from tests.unit.graph_recorder import AUTHORITY, CONFIG, GENERATED, Graph, Secret, config, data_of, record_lab
+from tests.unit.graph_recorder import AUTHORITY, CONFIG, GENERATED, Graph, Secret, config, data_of, record_lab, with_tls
 
 FILE = str(paths.authority("lab"))
 VIP = "vip.dockstack.lab"
 NAMES = [f"DNS:{VIP}", "IP:10.87.0.250"]
 CERTNAME = "vip.haproxy1.dockstack.lab"
 DOMAIN = "dockstack.lab"
-
-
-def with_tls(**containers: Any) -> dict[str, Any]:
-    given = config(common=CONFIG["common"] | {"tls": True})
-    given["containers"] |= containers
-    return given
-
-
-@pytest.fixture(scope="module")
-def tls() -> Graph:
-    return record_lab(with_tls())
 
 
 def hiera(graph: Graph, name: str) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -13,7 +14,9 @@ from components import paths
 from hostside import authority, certificate, certificate_authority, containers, engine, vip_certificate
 from hostside.errors import StepError
 from hostside.grant import Grant
+from hostside.operations.authority_publish import AuthorityPublish
 from hostside.process import CommandFailed
+from hostside.reality import Reality
 
 SCRIPT = paths.DOCKERVOLUMES / "haproxy/bin/vip-certificate"
 NAME, SERVER = "vip.haproxy1.lab", "puppet1.lab"
@@ -213,3 +216,17 @@ def test_the_authority_is_asked_once_and_told_to_other_hosts(tmp_path: Path, mon
     assert authority.publish(path, "elsewhere", "given\n") == path.read_text() == "given\n"
     with pytest.raises(StepError, match="does not run"):
         authority.publish(path, "", "")
+
+
+def test_an_authoritys_file_that_is_gone_or_edited_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    record = AuthorityPublish(path=str(path), server="puppet1", id="1", certificate="").record()
+
+    def found(told: set[str] | None) -> str:
+        reality = cast("Reality", SimpleNamespace(authority=lambda server: told if server == "puppet1" else None))
+        return AuthorityPublish.drift(reality, record)
+
+    assert found({"a", "b"}) == f"{path} is gone"
+    path.write_text("a\nb\n")
+    assert (found({"a", "b"}), found(None)) == ("", "")
+    assert found({"a", "c"}) == f"{path} was edited"
