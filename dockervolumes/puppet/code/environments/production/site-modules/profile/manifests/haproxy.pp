@@ -30,7 +30,7 @@ class profile::haproxy (
     undef   => 'http',
     default => 'https',
   }
-  # HTTP/2 has no way to announce the end of a connection before it comes, see below.
+  # With the version of HTTP that is spoken without TLS, what is said below of the ends of connections holds.
   $tls = $certificate ? {
     undef   => [],
     default => ['ssl', 'crt', $certificate, 'alpn', 'http/1.1'],

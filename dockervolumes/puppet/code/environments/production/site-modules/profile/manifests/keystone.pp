@@ -165,21 +165,22 @@ class profile::keystone (
     default => '',
   }
   $quoted_password = regsubst($admin_password.unwrap, "'", "'\\\\''", 'G')
+  $openrc = @("OPENRC")
+    export OS_AUTH_URL=${url}/v3
+    export OS_IDENTITY_API_VERSION=3
+    export OS_USERNAME=admin
+    export OS_PASSWORD='${quoted_password}'
+    export OS_PROJECT_NAME=admin
+    export OS_USER_DOMAIN_NAME=Default
+    export OS_PROJECT_DOMAIN_NAME=Default
+    export OS_REGION_NAME=${region}
+    | OPENRC
   file { '/root/openrc':
     ensure    => file,
     owner     => 'root',
     group     => 'root',
     mode      => '0600',
     show_diff => false,
-    content   => Sensitive(@("OPENRC")),
-      export OS_AUTH_URL=${url}/v3
-      export OS_IDENTITY_API_VERSION=3
-      export OS_USERNAME=admin
-      export OS_PASSWORD='${quoted_password}'
-      export OS_PROJECT_NAME=admin
-      export OS_USER_DOMAIN_NAME=Default
-      export OS_PROJECT_DOMAIN_NAME=Default
-      export OS_REGION_NAME=${region}
-      ${cacert}| OPENRC
+    content   => Sensitive("${openrc}${cacert}"),
   }
 }
