@@ -46,7 +46,7 @@ class Access:
 def administrator(view: LabView, password: str) -> dict[str, str]:
     """Return the administrator's login as variables that OpenStack's clients read."""
     return {
-        "OS_AUTH_URL": f"http://{view.vip_name}:5000/v3",
+        "OS_AUTH_URL": f"{view.identity_url}/v3",
         "OS_IDENTITY_API_VERSION": "3",
         "OS_USERNAME": "admin",
         "OS_PASSWORD": password,
@@ -54,6 +54,7 @@ def administrator(view: LabView, password: str) -> dict[str, str]:
         "OS_USER_DOMAIN_NAME": "Default",
         "OS_PROJECT_DOMAIN_NAME": "Default",
         "OS_REGION_NAME": view.environment.region,
+        **({"OS_CACERT": view.authority} if view.tls else {}),
     }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from components import paths
 from components.login import settings
 from components.outputs import outputs_of
+from hostside import web
 from hostside.demo import RECORD
 
 TOKEN_SECONDS = 60.0
@@ -114,8 +114,7 @@ def _expiry(openrc: str) -> str:
     request = urllib.request.Request(
         setting["OS_AUTH_URL"] + "/auth/tokens", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
-    # The lab is on this host: a proxy for the way out has no part in it.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = web.opener(setting.get("OS_CACERT", ""))
     deadline = time.monotonic() + TOKEN_SECONDS
     while True:
         try:

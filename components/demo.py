@@ -60,13 +60,14 @@ class Demo:
                 key=self.key,
                 wanted=wanted(view, image.tag) if image else {},
                 login={
-                    "auth_url": f"http://{view.vip_name}:5000/v3",
+                    "auth_url": f"{view.identity_url}/v3",
                     "username": "admin",
                     "password": known[1],
                     "project_name": "admin",
                     "user_domain_name": "Default",
                     "project_domain_name": "Default",
                     "region_name": view.environment.region,
+                    **({"cacert": view.authority} if view.tls else {}),
                 },
             )
         )

@@ -167,6 +167,8 @@ class Environment(_Model):
     provider: Provider | None = None
     demo: bool = False
     tenant_networks: str = TENANT_NETWORKS[0]
+    tls: bool = False
+    """Whether what is served at the VIP is spoken to by TLS."""
     passwords: FrozenMap[str] = Field(default_factory=lambda: MappingProxyType({}), repr=False)
     hosts: FrozenMap[ContainerHost]
     containers: tuple[Container, ...]
@@ -570,6 +572,7 @@ class _Reader:
             demo=draft.demo,
             tenant_networks=common.tenant_networks or TENANT_NETWORKS[0],
             volume_backend=common.volume_backend or VOLUME_BACKENDS[0],
+            tls=common.tls or False,
             provider=draft.provider and Provider(**draft.provider._asdict()),
             passwords=passwords,
             hosts=hosts,

@@ -10,6 +10,7 @@ import pulumi
 
 from components import demo, keeper, volumes
 from components.access import ADMIN_SECRET, Access
+from components.authority import Authority
 from components.bridge import Bridge
 from components.container_host import ContainerHost
 from components.dockerfiles import GUEST, images_for, is_directory
@@ -70,6 +71,7 @@ class Lab(pulumi.ComponentResource):
         for container in environment.containers:
             self._add(container)
         self._ports = self._plain.attach()
+        self._authority = self._trust()
         for container in in_order(self._view):
             self._settle(container)
 
@@ -135,7 +137,14 @@ class Lab(pulumi.ComponentResource):
         if container.name in self._made:
             server = next((self._made[m.name] for m in self._view.members("puppet")), None)
             resolving = [self._made[m.name].stages[Stage.HEALTHY] for m in self._view.members("dnsmasq")]
-            self._made[container.name].settle(self._gates(container), resolving, server, self._groups(container))
+            self._made[container.name].settle(
+                self._gates(container), resolving, server, self._groups(container), self._authority
+            )
+
+    def _trust(self) -> Authority | None:
+        """Declare the authority's certificate on the hosts, in a lab whose VIP speaks TLS."""
+        server = next((self._made[m.name] for m in self._view.members("puppet")), None)
+        return Authority(self._view, server, self._hosts.values(), self._child) if server and self._view.tls else None
 
     def _groups(self, container: Container) -> list[tuple[Membership, ServiceContainer]]:
         """Return what a container is a member of, each with the container that it becomes one by."""

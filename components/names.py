@@ -74,11 +74,11 @@ def resources(environment: Environment, roles: Mapping[str, RoleFacts]) -> Itera
     for host in environment.used_hosts:
         at, command = environment.keys.of("containerHosts", host.name), "local" if host.ssh is None else "remote"
         yield "container", f"{host.name}-keeper", at
-        of_host = ["keeper-files", "keeper-running", "ports", *(f"image-{name}" for name in images)]
+        of_host = ["authority", "keeper-files", "keeper-running", "ports", *(f"image-{name}" for name in images)]
         of_host += [f"{name}-files" for name in shared]
         yield from ((command, f"{host.name}-{name}", at) for name in of_host)
         yield from ((command, f"{host.name}-{name}", place) for name, place in bridges(environment, host.name).items())
-    for name in ("access", "demo", *(f"secret-{name}" for name in ("enrolment", *_secrets(roles)))):
+    for name in ("access", "demo", *(f"secret-{name}" for name in ("enrolment", "vip_certificate", *_secrets(roles)))):
         yield "local", name, STACK
     for container in environment.containers:
         if not roles[container.role].provisioned:

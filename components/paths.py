@@ -23,3 +23,8 @@ def stack_directory(stack: str) -> PurePosixPath:
     if not stack:
         raise ValueError("the stack's name is empty")
     return HOME / "stacks" / stack
+
+
+def authority(stack: str) -> PurePosixPath:
+    """Return the file with a stack's certificate authority on each of its hosts, where it has TLS at the VIP."""
+    return stack_directory(stack) / "ca.pem"

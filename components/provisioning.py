@@ -16,6 +16,7 @@ from components.container_host import ContainerHost
 from components.environment import Container
 from components.promises import dumped
 from components.services.role import Check, Role
+from components.services.view import LabView
 from hostside.operations.health_await import HealthAwait
 from hostside.operations.provision import Provision
 
@@ -85,7 +86,7 @@ class Health:
         role: Role,
         running: docker.Container,
         reads: Mapping[str, object],
-        vip: str | None,
+        view: LabView,
         opts: pulumi.ResourceOptions,
     ) -> None:
         """Declare the checks; they are made again after whatever made a Puppet run necessary.
@@ -96,13 +97,17 @@ class Health:
             role: its role.
             running: the container's resource.
             reads: what made the Puppet run necessary.
-            vip: the VIP, where haproxy serves it: what it asks of the container has to work through it as well.
+            view: the lab; what haproxy asks of the container has to work through the VIP as well.
             opts: options of the resource.
         """
         checks = [check.render(str(container.address)) for check in role.checks]
-        if vip:
+        if view.members("haproxy"):
             served = [frontend for frontend in role.frontends if frontend.check_path]
-            checks += [Check(port=frontend.port, path=frontend.check_path).render(vip) for frontend in served]
+            vip = str(view.environment.vip)
+            checks += [
+                Check(port=view.port(frontend), path=frontend.check_path).render(vip, view.authority)
+                for frontend in served
+            ]
         wait = pulumi.Output.all(running.id, dumped(dict(reads))).apply(
             lambda known: HealthAwait(
                 container.name, id=known[0], reads=digest(known[1]), checks=checks, seconds=role.check_seconds

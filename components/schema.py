@@ -384,6 +384,8 @@ class CommonInput(_Input):
     """What carries the tenants' networks between containers."""
     volume_backend: VolumeBackend | None = None
     """Where Cinder keeps volumes."""
+    tls: Boolean | None = None
+    """Whether what the VIP serves by HTTP speaks TLS instead, with a certificate of the lab's own authority."""
     passwords: Any = None
     """Secrets by name. Those that are not given are generated, and kept encrypted in the state."""
 

@@ -15,6 +15,8 @@ from components.services.view import LabView
 
 MASTER = "enrolment"
 """Name of the secret that the containers' own enrolment secrets are derived from."""
+VIP_CERTIFICATE = "vip_certificate"
+"""Name of the secret that the authority knows the requests for the VIP's certificate by, in a lab with TLS."""
 PREFIX = "secret-"
 """What the name of a generated secret's resource begins with."""
 _GENERATE = "head -c 24 /dev/urandom | base64 | tr '+/' 'ab'"
@@ -33,7 +35,7 @@ class LabSecrets:
         """
         given = view.environment.passwords
         self._values: dict[str, pulumi.Output[str]] = {}
-        for name in [MASTER, *secret_names(view)]:
+        for name in [MASTER, *([VIP_CERTIFICATE] if view.tls else []), *secret_names(view)]:
             if name in given:
                 self._values[name] = pulumi.Output.secret(given[name])
                 continue

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pulumi
 
 from components import network_port, volumes
+from components.authority import Authority
 from components.certificate import Certificate
 from components.container_host import ContainerHost
 from components.docker_container import create
@@ -18,6 +19,7 @@ from components.registration import Registration
 from components.secrets import LabSecrets
 from components.services.role import Membership, Stage
 from components.services.view import LabView
+from components.vip_certificate import VipCertificate
 from hostside.operations.member_join import MemberJoin
 
 
@@ -77,6 +79,7 @@ class ServiceContainer(pulumi.ComponentResource):
         resolving: Sequence[pulumi.Resource],
         server: ServiceContainer | None,
         groups: Iterable[tuple[Membership, ServiceContainer]],
+        authority: Authority | None,
     ) -> None:
         """Take the container through its Puppet run to *healthy*, and its hooks after that.
 
@@ -85,9 +88,10 @@ class ServiceContainer(pulumi.ComponentResource):
             resolving: the stages of dnsmasq that resolve the server's name, for its certificate.
             server: the Puppet server's container, which may be this one; None where Puppet provisions nothing.
             groups: what it is a member of, each with the container that it becomes one by.
+            authority: the authority's certificate on the hosts, in a lab with TLS.
         """
         if self.role.provisioned and server is not None:
-            self._provision(needs, resolving, server)
+            self._provision(needs, resolving, server, authority)
         for membership, other in groups:
             self._join(membership, other)
         last = self.stages.get(Stage.HEALTHY, self.stages[Stage.ATTACHED])
@@ -119,7 +123,11 @@ class ServiceContainer(pulumi.ComponentResource):
         self.stages[Stage.HEALTHY] = joined
 
     def _provision(
-        self, needs: Sequence[pulumi.Resource], resolving: Sequence[pulumi.Resource], server: ServiceContainer
+        self,
+        needs: Sequence[pulumi.Resource],
+        resolving: Sequence[pulumi.Resource],
+        server: ServiceContainer,
+        authority: Authority | None,
     ) -> None:
         port = self.stages[Stage.ATTACHED]
         # The Puppet environment is among the server's rendered files: a change of it is there before anyone asks.
@@ -135,17 +143,26 @@ class ServiceContainer(pulumi.ComponentResource):
                 server.running.id, self._after([port, registration.resource, *resolving]),
             )  # fmt: skip
             gates.append(certificate.resource)
+            if authority and self.role.name == "haproxy":
+                served = VipCertificate(
+                    self._view, self.container, self.host, self._secrets, server.container, server.host, self.running,
+                    server.running.id, self._after([certificate.resource]),
+                )  # fmt: skip
+                gates.append(served.resource)
         reads = {
             "code": code_digests(self.role.name, self.role.profiles),
             "common": self._view.common_data(),
             "data": registration.data,
             "secrets": registration.fingerprint,
             "files": self._own_files(),
+            # Each container has a copy of the authority's certificate.
+            **({"authority": authority.digest} if authority else {}),
         }
         run = Provisioning(self.host, self.container, self.running, reads, self._databases(), self._after(gates))
         self.stages[Stage.PROVISIONED] = run.resource
         if not self.role.boots_alone:
-            self._await_health(reads, run.resource)
+            asking = [authority.resources[self.host.host.name]] if authority else []
+            self._await_health(reads, run.resource, *asking)
 
     def _databases(self) -> dict[str, list[str]]:
         """Return the databases that its Puppet run makes, or fills, by the container that has them."""
@@ -153,9 +170,8 @@ class ServiceContainer(pulumi.ComponentResource):
         names = self._view.demands.databases if self.container in servers else self.role.databases
         return {servers[0].name: list(names)} if servers and names else {}
 
-    def _await_health(self, reads: Mapping[str, object], after: pulumi.Resource) -> None:
-        vip = str(self._view.environment.vip) if self._view.members("haproxy") else None
-        health = Health(self.host, self.container, self.role, self.running, reads, vip, self._after([after]))
+    def _await_health(self, reads: Mapping[str, object], *after: pulumi.Resource) -> None:
+        health = Health(self.host, self.container, self.role, self.running, reads, self._view, self._after(after))
         self.stages[Stage.HEALTHY] = health.resource
 
     def _own_files(self) -> str:

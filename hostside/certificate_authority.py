@@ -7,6 +7,9 @@ from hostside.containers import MOUNT_POINT, execute
 from hostside.errors import StepError
 from hostside.process import CommandFailed
 
+CERTIFICATE = "/var/lib/puppet/ca/ca_crt.pem"
+"""The authority's own certificate, and those that it is by."""
+
 
 def clean(server: str, certname: str) -> None:
     """Revoke and remove a certificate; none there is no error, and neither is a server that is gone with its CA.
@@ -27,7 +30,7 @@ def certificate(server: str) -> str:
     """Return the authority's own certificate, as the server hands it out; empty when the server isn't here or runs."""
     if not answers(server):
         return ""
-    return execute(server, ["cat", "/var/lib/puppet/ca/ca_crt.pem"])
+    return execute(server, ["cat", CERTIFICATE])
 
 
 def answers(server: str) -> bool:

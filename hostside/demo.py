@@ -34,7 +34,7 @@ def apply(
         image: image with the program and the guest's disk; empty when nothing is wanted.
         key: the demo's private key (0600), made if it is missing; its public half is beside it.
         wanted: what is to be there; nothing removes the demo.
-        login: how to get in, as openstacksdk names it.
+        login: how to get in, as openstacksdk names it; ``cacert`` is a file of this host.
 
     Raises:
         StepError: with OpenStack's own words.
@@ -57,6 +57,8 @@ def apply(
     order = json.dumps({"login": login, "wanted": wanted, "made": made})
     step = "making the demo" if wanted else "removing the demo"
     options = ["--name", name, "--label", f"{labels.STACK}={directory.name}", "--network", f"container:{container}"]
+    if "cacert" in login:
+        options += ["--volume", f"{login['cacert']}:{login['cacert']}:ro"]
     done = _run(step, image, options, "apply", order)
     print("".join(f"demo: {line}\n" for line in done.splitlines()), end="", file=sys.stderr)
     if wanted:

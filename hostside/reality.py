@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from threading import Lock
 
-from hostside import containers, engine, ovs, passage, ports
+from hostside import certificate_authority, containers, engine, ovs, passage, ports
 from hostside.process import CommandFailed
 
 
@@ -61,8 +61,27 @@ class Reality:
             return self._blocked
 
     def valid_certificates(self, server: str) -> set[str] | None:
-        """Return the names whose certificates a server's authority holds for valid; None when it can't be asked."""
+        """Return the names whose certificates will be valid for weeks, by a server's authority; None when unasked."""
         return self._ask(server, f"{containers.MOUNT_POINT}/bin/valid-certificates")
+
+    def authority(self, server: str) -> set[str] | None:
+        """Return the words of the certificate of a server's authority; None when it can't be asked."""
+        return self._ask(server, "cat", certificate_authority.CERTIFICATE)
+
+    def missing_certificate(self, container: str, identifier: str, fqdn: str, server: str) -> str:
+        """Tell of a certificate that a container has no more, as far as that can be asked.
+
+        Args:
+            container: the container.
+            identifier: its ID; one made anew is another one.
+            fqdn: what the certificate is for.
+            server: full name of the Puppet server, which begins with that of its container.
+        """
+        if not self.runs(container, identifier):
+            return ""
+        valid = self.valid_certificates(server.split(".")[0])
+        held = valid is None or fqdn in valid
+        return "" if held else f"the certificate of {fqdn} ends soon, was revoked, or is gone from the authority"
 
     def databases(self, server: str) -> set[str] | None:
         """Return the databases that a server has; None when it can't be asked."""

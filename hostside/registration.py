@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from hostside import certificate_authority, files
+from hostside import files
+from hostside.grant import Grant, put_private
 
 ENVIRONMENT = "code/environments/production"
 
@@ -38,36 +38,29 @@ class Registration:
         return Path(self.directory) / ENVIRONMENT / "data/nodes" / f"{self.fqdn}.yaml"
 
     @property
-    def _private(self) -> dict[Path, str]:
-        root = Path(self.directory)
-        return {root / "secrets/nodes" / f"{self.fqdn}.yaml": self.secrets, root / "autosign" / self.fqdn: self.grant}
+    def _private(self) -> Path:
+        return Path(self.directory) / "secrets/nodes" / f"{self.fqdn}.yaml"
 
     @property
-    def _owner(self) -> Path:
-        return Path(f"{self.directory}-certificates") / self.fqdn
+    def _grant(self) -> Grant:
+        return Grant(self.fqdn, self.container_id, self.server, self.directory, self.group, self.grant)
 
     def written(self) -> dict[Path, str]:
         """Return the files of the entry and their texts, secret ones among them."""
-        return {self._public: self.data, **self._private}
+        return {self._public: self.data, self._private: self.secrets, self._grant.path: self.grant}
 
     def register(self) -> None:
         """Write the entry; a certificate of an earlier container of that name is revoked and removed first."""
         files.put(self._public, self.data, 0o644)
-        for path, text in self._private.items():
-            files.put(path, text, 0o640, self.group)
-            shutil.chown(path.parent, group=self.group)
-            path.parent.chmod(0o750)
+        put_private(self._private, self.secrets, self.group)
         if self.own:
-            return
-        if not self._owner.exists() or self._owner.read_text() != self.container_id:
-            certificate_authority.clean(self.server, self.fqdn)
-            files.put(self._owner, self.container_id, 0o600)
+            put_private(self._grant.path, self.grant, self.group)
+        else:
+            self._grant.write()
 
     def withdraw(self) -> None:
         """Remove the entry, and the certificate with it."""
-        # A server that was stopped can't be asked. Without our note of the owner, the next registration cleans first.
-        if not self.own and certificate_authority.answers(self.server):
-            certificate_authority.clean(self.server, self.fqdn)
-        self._owner.unlink(missing_ok=True)
+        if not self.own:
+            self._grant.withdraw()
         for path in self.written():
             path.unlink(missing_ok=True)

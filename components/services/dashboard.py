@@ -9,7 +9,7 @@ from components.services.view import LabView
 
 def _hiera(view: LabView, container: Container) -> Hiera:
     return {
-        "profile::dashboard::keystone_url": f"http://{view.vip_name}:5000/v3",
+        "profile::dashboard::keystone_url": f"{view.identity_url}/v3",
         "profile::dashboard::memcached_hosts": [m.fqdn for m in view.members("memcached")],
         # The names that people, haproxy's check and our own call it by; Horizon refuses others.
         "profile::dashboard::hosts": [
@@ -31,7 +31,7 @@ ROLE = Role(
     # Keystone is asked when the service is, so that it may come up at the same time.
     needs={"haproxy": Stage.HEALTHY, "keystone": Stage.ATTACHED, "memcached": Stage.HEALTHY},
     # Without a session it answers with a way to the login page, and that takes it next to nothing.
-    frontends=(Frontend(name="dashboard", port=80, check_path="/horizon/", url="/horizon/"),),
+    frontends=(Frontend(name="dashboard", port=80, tls_port=443, check_path="/horizon/", url="/horizon/"),),
     checks=(Check(port=80, path="/horizon/auth/login/"),),
     packages=("openstack-dashboard",),
     hiera=_hiera,

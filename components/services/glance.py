@@ -11,7 +11,7 @@ PORT = 9292
 
 def _hiera(view: LabView, _container: Container) -> Hiera:
     return {
-        "profile::glance::keystone_url": f"http://{view.vip_name}:5000",
+        "profile::glance::keystone_url": view.identity_url,
         "profile::glance::region": view.environment.region,
         "profile::glance::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
         "profile::glance::database_host": view.vip_name,

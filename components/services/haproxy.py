@@ -9,6 +9,8 @@ from components.services.view import LabView
 
 VIRTUAL_ROUTER_ID = 51
 HIGHEST_PRIORITY = 150
+CERTIFICATE = "/etc/haproxy/vip.pem"
+"""What the program vip-certificate keeps: the VIP's certificate with its key."""
 
 
 def _hiera(view: LabView, container: Container) -> Hiera:
@@ -16,13 +18,15 @@ def _hiera(view: LabView, container: Container) -> Hiera:
     return {
         "profile::haproxy::frontends": {
             frontend.name: {
-                "port": frontend.port,
+                "port": view.port(frontend),
                 "mode": frontend.mode,
+                **({"server_port": frontend.port} if view.port(frontend) != frontend.port else {}),
                 **({"check_path": frontend.check_path} if frontend.check_path else {}),
                 "backends": [{"name": m.name, "address": str(m.address)} for m in view.members(role.name)],
             }
             for role, frontend in view.frontends
         },
+        **({"profile::haproxy::certificate": CERTIFICATE} if view.tls else {}),
         "profile::haproxy::vip_address": str(view.environment.vip),
         "profile::haproxy::prefix": container.prefix,
         "profile::haproxy::router_id": VIRTUAL_ROUTER_ID,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from components.environment import Container
 from components.readers import KEYSTONE
 from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Role, SecretNames, Stage
-from components.services.view import LabView
+from components.services.view import IDENTITY_PORT, LabView
 
 
 def _hiera(view: LabView, _container: Container) -> Hiera:
@@ -39,9 +39,9 @@ ROLE = Role(
     wants={"memcached": Stage.HEALTHY},
     secret_aliases={"keystone_admin": ("keystone_admin_password",)},
     data={"fernet": "/etc/keystone/fernet-keys", "credential": "/etc/keystone/credential-keys"},
-    frontends=(Frontend(name="keystone", port=5000, check_path="/v3", url="/v3"),),
+    frontends=(Frontend(name="keystone", port=IDENTITY_PORT, check_path="/v3", url="/v3"),),
     databases=("keystone",),
-    checks=(Check(port=5000, path="/v3"),),
+    checks=(Check(port=IDENTITY_PORT, path="/v3"),),
     packages=("keystone",),
     hiera=_hiera,
     secrets=_secrets,

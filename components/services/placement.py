@@ -11,7 +11,7 @@ PORT = 8778
 
 def _hiera(view: LabView, _container: Container) -> Hiera:
     return {
-        "profile::placement::keystone_url": f"http://{view.vip_name}:5000",
+        "profile::placement::keystone_url": view.identity_url,
         "profile::placement::region": view.environment.region,
         "profile::placement::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
         "profile::placement::database_host": view.vip_name,

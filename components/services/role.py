@@ -41,6 +41,8 @@ class Frontend:
     """Path that haproxy asks for to see whether a member works; mode http only."""
     url: str = ""
     """What follows host and port in the endpoint that users are told, e.g. ``/v3``."""
+    tls_port: int | None = None
+    """Port at the VIP in a lab with TLS, where that isn't the members' own."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,20 @@ class Check:
     status: tuple[int, ...] = (200,)
     command: tuple[str, ...] = ()
 
-    def render(self, address: str) -> dict[str, object]:
-        """Return the check for one container in the form of :mod:`hostside.health`."""
+    def render(self, address: str, authority: str = "") -> dict[str, object]:
+        """Return the check for one container in the form of :mod:`hostside.health`.
+
+        Args:
+            address: where to ask.
+            authority: file with the authority whose certificate the address has; without one, it is asked in clear.
+        """
         if self.command:
             return {"kind": "exec", "command": list(self.command)}
         if self.path is not None:
-            return {"kind": "http", "url": f"http://{address}:{self.port}{self.path}", "status": list(self.status)}
+            found = {"url": f"http://{address}:{self.port}{self.path}", "status": list(self.status)}
+            if authority:
+                found |= {"url": f"https://{address}:{self.port}{self.path}", "authority": authority}
+            return {"kind": "http", **found}
         return {"kind": "tcp", "address": address, "port": self.port}
 
 

@@ -14,7 +14,7 @@ def _hiera(view: LabView, container: Container) -> Hiera:
     dashboard = [f for role, f in view.frontends if role.name == "dashboard"]
     address = _provider_address(view, container)
     return {
-        "profile::tempest::vip_name": view.vip_name,
+        "profile::tempest::keystone_url": f"{view.identity_url}/v3",
         "profile::tempest::region": view.environment.region,
         "profile::tempest::computes": len(view.members("compute")),
         **({"profile::tempest::dashboard_url": view.endpoint(dashboard[0])} if dashboard else {}),

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from components import paths
 from components.environment import Container, Environment
 from components.services.role import Demands, Frontend, Role
+
+IDENTITY_PORT = 5000
+"""Port of Keystone, at the VIP and behind it."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +44,48 @@ class LabView:
         """Return what the lab's roles ask of its database and of its Keystone."""
         return Demands.of(self.used_roles)
 
+    @property
+    def tls(self) -> bool:
+        """Return whether what haproxy serves by HTTP at the VIP is spoken to by TLS."""
+        return self.environment.tls and bool(self.members("haproxy"))
+
+    @property
+    def authority(self) -> str:
+        """Return the file on each host with the authority that certificates are checked against; empty without TLS."""
+        return str(paths.authority(self.environment.stack)) if self.tls else ""
+
+    def port(self, frontend: Frontend) -> int:
+        """Return the port of a frontend at the VIP."""
+        return frontend.tls_port if self.tls and frontend.tls_port else frontend.port
+
+    def url(self, port: int) -> str:
+        """Return the URL of a port at the VIP that speaks HTTP, without a path."""
+        return f"{'https' if self.tls else 'http'}://{self.vip_name}:{port}"
+
+    @property
+    def identity_url(self) -> str:
+        """Return the URL of Keystone, without a version."""
+        return self.url(IDENTITY_PORT)
+
     def catalogue(self) -> dict[str, dict[str, str]]:
         """Return Keystone's service users by name, each with its service and endpoint if it has one."""
         found: dict[str, dict[str, str]] = {}
         for role in self.used_roles:
-            ports = {frontend.name: frontend.port for frontend in role.frontends}
+            ports = {frontend.name: self.port(frontend) for frontend in role.frontends}
             for identity in role.identities:
                 found[identity.name] = {}
                 if identity.type:
                     found[identity.name] = {
                         "type": identity.type,
                         "description": identity.description,
-                        "url": f"http://{self.vip_name}:{ports[identity.frontend]}{identity.path}",
+                        "url": f"{self.url(ports[identity.frontend])}{identity.path}",
                     }
         return found
 
     def endpoint(self, frontend: Frontend) -> str:
         """Return the URL at the VIP that users of a frontend are told."""
-        scheme = "http" if frontend.mode == "http" else "tcp"
-        return f"{scheme}://{self.vip_name}:{frontend.port}{frontend.url}"
+        port = self.port(frontend)
+        return f"{self.url(port) if frontend.mode == 'http' else f'tcp://{self.vip_name}:{port}'}{frontend.url}"
 
     def common_data(self) -> dict[str, object]:
         """Return the Hiera data that every node reads."""
@@ -70,4 +97,5 @@ class LabView:
             "dockstack::prefix": lab.network.prefixlen,
             "dockstack::gateway": str(lab.gateway),
             "dockstack::region": lab.region,
+            **({"dockstack::tls::enabled": True} if self.tls else {}),
         }

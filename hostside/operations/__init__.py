@@ -18,6 +18,8 @@ NAMES = (
     "files-write",
     "access-publish",
     "register",
+    "authority-publish",
+    "grant-write",
     "port-attach",
     "ports-attach",
     "provision",
@@ -25,16 +27,20 @@ NAMES = (
     "health-await",
     "member-join",
     "certificate-issue",
+    "tls-issue",
 )
 """All operations, in the order in which drift is looked for: what is quick first, and last what many records have to
 wait for, as there is one answer for all of them."""
 UNDONE_BY: Mapping[str, str] = {
     "access-withdraw": "access-publish",
+    "authority-withdraw": "authority-publish",
     "bridge-down": "bridge-up",
     "files-remove": "files-write",
+    "grant-withdraw": "grant-write",
     "member-leave": "member-join",
     "port-detach": "port-attach",
     "ports-detach": "ports-attach",
+    "tls-withdraw": "tls-issue",
     "withdraw": "register",
 }
 """By the command that undoes it: the operation."""

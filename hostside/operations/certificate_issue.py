@@ -39,12 +39,7 @@ class CertificateIssue(Operation):
 
     @classmethod
     def drift(cls, reality: Reality, record: Record) -> str:
-        if not reality.runs(record["container"], record["id"]):
-            return ""
-        # The server's name begins with that of its container.
-        valid = reality.valid_certificates(record["server"].split(".")[0])
-        held = valid is None or record["fqdn"] in valid
-        return "" if held else f"the certificate of {record['fqdn']} was revoked, or is gone from the authority"
+        return reality.missing_certificate(record["container"], record["id"], record["fqdn"], record["server"])
 
     def repair(self) -> None:
         certificate.drop(self.container, fqdn=self.fqdn, server=self.server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.lab.harness import ARTIFACTS
+from tests.lab.harness import ARTIFACTS, run
 
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 FLAGS = (
@@ -37,11 +38,37 @@ SECONDS = 120.0
 T = TypeVar("T")
 
 
+def trust(home: Path, authority: str) -> None:
+    """Make a home directory whose browsers trust an authority, as a person has them do.
+
+    See https://chromium.googlesource.com/chromium/src/+/main/docs/linux/cert_management.md.
+
+    Args:
+        home: the directory.
+        authority: file with the certificates of the authority; nothing is trusted where it is empty.
+    """
+    database = home / ".pki/nssdb"
+    database.mkdir(parents=True)
+    if not authority:
+        return
+    run("certutil", "-d", f"sql:{database}", "-N", "--empty-password")
+    text = Path(authority).read_text()
+    for number, certificate in enumerate(re.findall(r"-----BEGIN .*?-----END [A-Z ]+-----\n", text, re.DOTALL)):
+        file = home / f"{number}.pem"
+        file.write_text(certificate)
+        run("certutil", "-d", f"sql:{database}", "-A", "-t", "C,,", "-n", f"lab {number}", "-i", str(file))
+
+
 class Browser:
     """A browser that waits for what it is to show, and fails with a picture of what it shows instead."""
 
-    def __init__(self, profile: Path) -> None:
-        """Start Chromium with an empty profile in a directory."""
+    def __init__(self, profile: Path, authority: str = "") -> None:
+        """Start Chromium with an empty profile in a directory.
+
+        Args:
+            profile: the directory.
+            authority: file with an authority that it trusts besides the system's.
+        """
         options = webdriver.ChromeOptions()
         options.binary_location = CHROMIUM
         options.page_load_strategy = "eager"
@@ -49,7 +76,10 @@ class Browser:
         for flag in (*FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "SEVERE"})
-        self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+        home = profile.with_name(f"{profile.name}-home")
+        trust(home, authority)
+        service = Service(DRIVER, env={**os.environ, "HOME": str(home)})
+        self.driver = webdriver.Chrome(options=options, service=service)
         self.driver.set_page_load_timeout(SECONDS)
 
     def end(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import openstack
 import pytest
 
+from tests.lab.connection import opened
 from tests.lab.harness import eventually, run
 
 BOOT_SECONDS = 300
@@ -188,8 +188,12 @@ def attached(cloud: Cloud, machine: Guest, disk: Any) -> Iterator[str]:
         cloud.block_storage.wait_for_status(disk, "available", interval=1, wait=120)
 
 
-def screen(url: str) -> tuple[str, bytes]:
+def screen(url: str, authority: str) -> tuple[str, bytes]:
     """Open the screen that a noVNC URL leads to as its page does.
+
+    Args:
+        url: the URL.
+        authority: file with the authority of the server's certificate; empty where it speaks in clear.
 
     Returns:
         The status line of the answer to the upgrade, and the first bytes that the screen's server then sends.
@@ -198,11 +202,11 @@ def screen(url: str) -> tuple[str, bytes]:
     path = parse_qs(parts.query)["path"][0]
     host = f"{parts.hostname}:{parts.port}"
     request = (
-        f"GET /{path.lstrip('/')} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n"
+        f"GET /{path.lstrip('/')} HTTP/1.1\r\nHost: {host}\r\nOrigin: {parts.scheme}://{host}\r\n"
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\nSec-WebSocket-Protocol: binary\r\n\r\n"
     )
-    with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
+    with opened(str(parts.hostname), int(parts.port or 0), authority, 30) as connection:
         connection.sendall(request.encode())
         received = b""
         deadline = time.monotonic() + 30

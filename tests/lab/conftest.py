@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +15,20 @@ from typing import Any
 import pytest
 import yaml
 
+from hostside import web
 from tests.lab import cloud as clouds
 from tests.lab.acknowledged import Acknowledged
-from tests.lab.harness import PROJECT, STACK, Make, Stack, eventually, run, take_away_throwaway_stacks, words_of_lab
+from tests.lab.harness import (
+    PROJECT,
+    STACK,
+    Make,
+    Stack,
+    authority,
+    eventually,
+    run,
+    take_away_throwaway_stacks,
+    words_of_lab,
+)
 from tests.turns import is_first, take
 
 pytestmark = pytest.mark.lab
@@ -51,6 +61,16 @@ class Lab:
     def of_role(self, role: str) -> str:
         """Return the name of a role's container."""
         return next(name for name, service in self.services.items() if service["role"] == role)
+
+    @property
+    def authority(self) -> str:
+        """Return the file with the authority of its certificates; empty without TLS."""
+        return authority(self.stack)
+
+    @property
+    def apis(self) -> dict[str, str]:
+        """Return the endpoints at the VIP that speak HTTP, in clear or by TLS."""
+        return {name: url for name, url in self.endpoints.items() if url.startswith(("http://vip.", "https://vip."))}
 
     def settings(self) -> dict[str, Any]:
         """Return the stack's configuration file, to be changed."""
@@ -105,7 +125,7 @@ class Lab:
 def answers(url: str) -> bool:
     """Say whether there is an answer, and not haproxy's that nobody is there to give one."""
     try:
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10).close()
+        web.opener(authority(STACK)).open(url, timeout=10).close()
     except urllib.error.HTTPError as error:
         return error.code < 500
     except OSError:

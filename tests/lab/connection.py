@@ -6,6 +6,7 @@ import io
 import json
 import select
 import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,26 @@ from typing import Any
 ANSWER_SECONDS = 120
 """How long an answer may take, on a machine that is busy."""
 PIECE = 65536
+
+
+def opened(host: str, port: int, authority: str, seconds: float) -> socket.socket:
+    """Return a connection.
+
+    Args:
+        host: the server's name or address.
+        port: its port.
+        authority: file with the authority of its certificate; empty where it speaks in clear.
+        seconds: how long it may take, and any answer on it.
+    """
+    plain = socket.create_connection((host, port), timeout=seconds)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if not authority:
+        return plain
+    try:
+        return ssl.create_default_context(cafile=authority).wrap_socket(plain, server_hostname=host)
+    except OSError:
+        plain.close()
+        raise
 
 
 class ConnectionFault(AssertionError):
@@ -41,9 +62,9 @@ class Answer:
 class Connection:
     """One connection at a time; the next request after an announced end opens another."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Take the server's address; nothing is sent yet."""
-        self.host, self.port = host, port
+    def __init__(self, host: str, port: int, authority: str = "") -> None:
+        """Take the server's address, and the authority of its certificate; nothing is sent yet."""
+        self.host, self.port, self.authority = host, port, authority
         self.opened = 0
         """How many connections it has taken."""
         self._socket: socket.socket | None = None
@@ -91,8 +112,7 @@ class Connection:
         head = "".join(f"{line}\r\n" for line in (f"{method} {path} HTTP/1.1", *(f"{k}: {v}" for k, v in sent.items())))
         try:
             if self._socket is None:
-                self._socket = socket.create_connection((self.host, self.port), timeout=ANSWER_SECONDS)
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._socket = opened(self.host, self.port, self.authority, ANSWER_SECONDS)
                 self.opened += 1
             self._socket.sendall(f"{head}\r\n".encode() + (b"" if pause else body))
             if pause:
@@ -120,7 +140,12 @@ class Connection:
             return
         if self._received or select.select([self._socket], [], [], seconds)[0]:
             try:
+                self._socket.setblocking(False)
                 found = self._received or self._socket.recv(PIECE)
+            except ssl.SSLWantReadError:
+                # Something between the ends of TLS, such as a ticket for the next connection.
+                self._socket.settimeout(ANSWER_SECONDS)
+                return
             except OSError as error:
                 found = repr(error).encode()
             self.close()

@@ -94,6 +94,12 @@ def listing(stack: str) -> list[str]:
     return ["docker", "ps", "--filter", f"label=dockstack.stack={stack}", "--format", "{{.Names}}"]
 
 
+def authority(stack: str) -> str:
+    """Return the file with the authority of a stack's certificates; empty for a stack without TLS."""
+    path = HOME / "stacks" / stack / "ca.pem"
+    return str(path) if path.exists() else ""
+
+
 def started_at(stack: str) -> dict[str, str]:
     """Return when each container of a stack was started."""
     names = run(*listing(stack), "--all").stdout.split()

@@ -45,7 +45,7 @@ def token(lab: Lab, user: str, password: str) -> Any:
         auth_url=lab.endpoints["keystone"], username=user, password=password, project_name="services",
         user_domain_name="Default", project_domain_name="Default",
     )  # fmt: skip
-    return auth.get_access(Session())
+    return auth.get_access(Session(verify=lab.authority or True))
 
 
 def puppet(container: str) -> int:

@@ -45,10 +45,11 @@ class Api:
     host: str
     port: int
     path: str
+    authority: str = ""
 
     def connect(self) -> Connection:
         """Return a client of it."""
-        return Connection(self.host, self.port)
+        return Connection(self.host, self.port, self.authority)
 
 
 @dataclass(frozen=True)
@@ -228,10 +229,14 @@ def access(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Access:
 
 def apis(lab: Lab) -> dict[str, Api]:
     """Return the lab's endpoints at the VIP that speak HTTP."""
-    parts = {name: urlsplit(url) for name, url in lab.endpoints.items() if url.startswith("http://vip.")}
+    parts = {name: urlsplit(url) for name, url in lab.apis.items()}
     return {
         name: Api(
-            name, str(url.hostname), url.port or 80, "/vnc_lite.html" if name == "novncproxy" else url.path or "/"
+            name,
+            str(url.hostname),
+            url.port or 80,
+            "/vnc_lite.html" if name == "novncproxy" else url.path or "/",
+            lab.authority,
         )
         for name, url in parts.items()
     }
@@ -279,9 +284,10 @@ def _use(api: Api, access: Access) -> list[str]:
 
 def test_a_server_itself_announces_the_end_of_each_connection_that_it_ends(lab: Lab) -> None:
     at_vip = apis(lab)
-    served = {frontend.name: role.name for role in ROLES.values() for frontend in role.frontends}
+    served = {frontend.name: (role.name, frontend.port) for role in ROLES.values() for frontend in role.frontends}
     for name, api in at_vip.items():
-        direct = replace(api, host=lab.addresses[lab.of_role(served[name])])
+        role, port = served[name]
+        direct = replace(api, host=lab.addresses[lab.of_role(role)], port=port, authority="")
         with direct.connect() as connection:
             for request in harmless(direct):
                 if request.body is not UNREAD:

@@ -30,8 +30,8 @@ def env(lab: Lab) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def fresh_browser(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str]) -> Iterator[Browser]:
-    browser = Browser(tmp_path_factory.mktemp("chromium"))
+def fresh_browser(lab: Lab, tmp_path_factory: pytest.TempPathFactory, env: dict[str, str]) -> Iterator[Browser]:
+    browser = Browser(tmp_path_factory.mktemp("chromium"), lab.authority)
     yield browser
     browser.end()
 

@@ -65,7 +65,7 @@ def broken(lab: Lab) -> Iterator[dict[str, str]]:
         f"{web}-registration": f"{entry} is gone",
         f"{idle}-port": f"container {idle} is exited",
         f"{idle}-health": f"container {idle} is exited",
-        f"{web}-certificate": f"the certificate of {fqdn} was revoked, or is gone from the authority",
+        f"{web}-certificate": f"the certificate of {fqdn} ends soon, was revoked, or is gone from the authority",
         f"{cache}-health": f"{cache}: its program memcached was stopped",
         f"{proxy}-health": f"{proxy}: {web} was taken out of service for dashboard",
         f"{web}-health": f"{web} does not work: ",

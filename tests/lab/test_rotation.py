@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from components.secrets import VIP_CERTIFICATE
 from tests.lab import cloud as clouds
 from tests.lab.conftest import Lab
 from tests.lab.harness import PROJECT, long_drill, run, started_at
 from tests.lab.secrets_of_lab import Secrets, generated
+from tests.lab.test_tls import revoked, serial
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
 ROTATE_SECONDS = 1200
-SOME = ("keystone_admin", "galera_root", "glance_database", "glance_identity", "ceph_cinder")
+SOME = ("keystone_admin", "galera_root", "glance_database", "glance_identity", "ceph_cinder", VIP_CERTIFICATE)
 """One of each kind; what all services know takes longer, since all are provisioned again."""
 
 
@@ -43,6 +45,9 @@ def test_a_rotated_secret_is_another_one_and_only_the_new_one_is_good(lab: Lab, 
     assert database_lets_in(lab, "glance", old)
     assert broker_lets_in(lab, old)
 
+    certificate = serial(lab) if VIP_CERTIFICATE in old else ""
+    names = tuple(name for name in names if name in old)
+
     run("make", "rotate", f"STACK={lab.stack}", f"SECRETS={' '.join(names)}", cwd=PROJECT, timeout=ROTATE_SECONDS)
 
     new = generated(lab.stack)
@@ -50,6 +55,9 @@ def test_a_rotated_secret_is_another_one_and_only_the_new_one_is_good(lab: Lab, 
     assert new.keys() == old.keys()
     assert {name for name in old if new[name] != old[name]} == rotated
     assert started_at(lab.stack) == before
+    if certificate and VIP_CERTIFICATE in rotated:
+        assert serial(lab) not in {certificate, *revoked(lab)}
+        assert certificate in revoked(lab)
     lab.settled()
     for name in rotated:
         user, _, kind = name.rpartition("_")

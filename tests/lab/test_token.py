@@ -38,6 +38,11 @@ def test_the_catalogue_names_the_vip(lab: Lab) -> None:
     assert {url.removesuffix("/v3") for url in identity.values()} == {lab.endpoints["keystone"].removesuffix("/v3")}
 
 
+def test_root_gets_a_token_in_keystones_container(lab: Lab) -> None:
+    issue = ". /root/openrc && openstack token issue -f value -c id"
+    assert len(inside(lab.of_role("keystone"), "sh", "-c", issue)) > 32
+
+
 def test_the_request_passes_haproxy_and_reaches_the_keystone_container(lab: Lab) -> None:
     keystone, haproxy = lab.of_role("keystone"), lab.of_role("haproxy")
     log = "/var/log/supervisor/keystone.log"

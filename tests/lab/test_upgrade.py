@@ -27,7 +27,7 @@ class Watch(threading.Thread):
 
     def __init__(self, lab: Lab) -> None:
         super().__init__(daemon=True)
-        self.urls = {name: url for name, url in lab.endpoints.items() if url.startswith("http://")}
+        self.urls = lab.apis
         self.silent: list[tuple[float, frozenset[str]]] = []
         self.over = threading.Event()
 

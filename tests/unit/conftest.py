@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.graph_recorder import Graph, config, record_lab
+from tests.unit.graph_recorder import Graph, config, record_lab, with_tls
 
 
 @pytest.fixture(scope="session")
 def lab() -> Graph:
     """Return the lab with every role as an `up` declares it."""
     return record_lab(config())
+
+
+@pytest.fixture(scope="session")
+def tls() -> Graph:
+    """Return the same lab with TLS at the VIP: then it has all that there is."""
+    return record_lab(with_tls())
 
 
 @pytest.fixture(scope="session")

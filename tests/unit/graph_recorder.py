@@ -33,6 +33,7 @@ REMOTE_COMMAND = "command:remote:Command"
 UNKNOWN = rpc.UNKNOWN
 GIVEN = "given-in-the-configuration"
 GENERATED = "made-by-"
+AUTHORITY = "the authority's certificate"
 
 CONFIG: dict[str, Any] = {
     "common": {"domain": "dockstack.lab", "vip": "10.87.0.250", "passwords": {"keystone_admin": GIVEN}},
@@ -130,6 +131,8 @@ class _Answers(mocks.Mocks):
 def _stdout(args: mocks.MockResourceArgs) -> str:
     if args.name.startswith("secret-"):
         return f"{GENERATED}{args.name}"
+    if "/tool authority-publish" in args.inputs.get("create", ""):
+        return json.dumps({"certificate": AUTHORITY})
     if " image-build " in args.inputs.get("create", ""):
         given = json.loads(args.inputs["stdin"])
         return json.dumps({"id": f"sha256:{given['tag']}", "versions": dict.fromkeys(given["packages"], "1.0")})
@@ -272,6 +275,13 @@ def _recorded(text: str, preview: bool, found: Mapping[tuple[str, str], Finding]
 def config(**changes: Any) -> dict[str, Any]:
     """Return the lab's configuration with whole top-level keys replaced."""
     return copy.deepcopy(CONFIG) | changes
+
+
+def with_tls(**containers: Any) -> dict[str, Any]:
+    """Return the lab's configuration with TLS at the VIP, and with further containers."""
+    result = config(common=CONFIG["common"] | {"tls": True})
+    result["containers"] |= containers
+    return result
 
 
 def container(name: str, **changes: Any) -> dict[str, Any]:

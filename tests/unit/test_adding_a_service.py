@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components import paths
 from tests.documents import blocks, patched
@@ -91,9 +92,9 @@ def test_the_new_service_has_every_stage(recorded: dict[str, Any]) -> None:
 
 def test_its_parameters_and_its_secret_are_at_the_puppet_server(recorded: dict[str, Any]) -> None:
     entry = recorded["made"]["nats1-registration"]["inputs"]
-    assert "profile::nats::address: 10.87.0.47" in entry["data"]
+    assert yaml.safe_load(entry["data"])["profile::nats::address"] == "10.87.0.47"
     assert "secret-nats_client" in recorded["generated"]
-    assert "profile::nats::client_password: made-by-secret-nats_client" in entry["secrets"]
+    assert yaml.safe_load(entry["secrets"]) == {"profile::nats::client_password": "made-by-secret-nats_client"}
     assert "made-by-secret-nats_client" not in entry["data"]
 
 

@@ -241,8 +241,8 @@ def test_what_a_preview_shows_in_full_is_what_an_up_does(lab: Graph, previewed: 
             assert registration.inputs == up[registration.urn].inputs
 
 
-def test_the_tool_takes_each_command_that_is_declared_and_the_one_that_undoes_it(lab: Graph) -> None:
-    declared = [command for command in lab.commands() if command.operation()]
+def test_the_tool_takes_each_command_that_is_declared_and_the_one_that_undoes_it(tls: Graph) -> None:
+    declared = [command for command in tls.commands() if command.operation()]
     assert {command.operation() for command in declared} == set(NAMES)
     for command in declared:
         inputs = command.parameters()

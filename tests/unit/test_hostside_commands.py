@@ -186,9 +186,9 @@ def test_an_expected_error_is_shown_in_its_own_words_and_the_status_is_one(
     assert (told.out, told.err) == ("", f"{error}\n")
 
 
-def test_the_commands_that_are_called_are_those_that_there_are(lab: Graph) -> None:
+def test_the_commands_that_are_called_are_those_that_there_are(tls: Graph) -> None:
     # To make a thing, to undo it, and in the program file of the keeper's container.
-    said = [text for registration in lab for text in texts(registration.inputs, secrets=True)]
+    said = [text for registration in tls for text in texts(registration.inputs, secrets=True)]
     called = {name for text in said for name in re.findall(r"/tool ([a-z-]+)", text)}
     assert called == {*NAMES, *UNDONE_BY, *cli.SERVICES}
 

@@ -66,6 +66,13 @@ def test_the_program_runs_in_keystones_network_and_is_told_what_is_wanted(tmp_pa
     assert engine.lines[0][-3:] == ["sha256:one", demo.PROGRAM, "apply"]
 
 
+def test_the_program_has_the_authority_where_the_host_has_it(tmp_path: Path, engine: Engine) -> None:
+    login = {**LOGIN, "cacert": "/somewhere/ca.pem"}
+    demo.apply(tmp_path, "keystone1", "sha256:one", tmp_path / "demo-key", IMAGE, login)
+    assert engine.orders[0]["login"] == login
+    assert engine.lines[0][-5:-3] == ["--volume", "/somewhere/ca.pem:/somewhere/ca.pem:ro"]
+
+
 def test_no_secret_is_among_the_arguments(tmp_path: Path, engine: Engine) -> None:
     apply(tmp_path, IMAGE | KEY)
     assert "the-password" not in str(engine.lines)

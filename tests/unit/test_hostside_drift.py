@@ -223,7 +223,7 @@ def test_a_container_that_was_made_anew_is_no_drift(host: Host, directory: Path)
 
 def test_a_certificate_that_was_revoked_is_found(host: Host, directory: Path) -> None:
     host.words["puppet1"] = ["puppet1.lab"]
-    expected = "the certificate of web1.lab was revoked, or is gone from the authority"
+    expected = "the certificate of web1.lab ends soon, was revoked, or is gone from the authority"
     assert reasons(directory) == {"certificate-issue": expected}
     assert "puppet1" in {container for container, *_ in host.asked}
 

@@ -112,7 +112,7 @@ def by_name(role: Role) -> str:
 def test_the_signature_of_a_class_is_read_as_puppet_reads_it() -> None:
     assert parameters("haproxy") == {
         "vip_address": False, "prefix": False, "router_id": False, "priority": False, "vrrp_password": False,
-        "frontends": True, "peers": True,
+        "frontends": True, "peers": True, "certificate": True,
     }  # fmt: skip
     assert parameters("puppet") == {}
     assert sensitive("haproxy") == {"profile::haproxy::vrrp_password"}

@@ -68,6 +68,15 @@ def test_only_services_of_the_catalogue_are_tested(program: Any) -> None:
     assert "compute" not in made and "volume" not in made
 
 
+def test_tempest_verifies_with_the_labs_authority_where_there_is_tls(program: Any) -> None:
+    settings = {
+        "auth_url": "https://vip/v3", "password": "p", "region": "R", "computes": 0, "dashboard_url": None,
+        "provider_address": None, "cacert": "/etc/ssl/dockstack.pem",
+    }  # fmt: skip
+    lab = SimpleNamespace(settings=settings, has=lambda kind: kind == "identity", volume_type="")
+    assert program.configuration(lab)["identity"]["ca_certificates_file"] == "/etc/ssl/dockstack.pem"
+
+
 def test_of_the_network_only_what_neutron_has_is_tested(program: Any) -> None:
     settings = {
         "auth_url": "http://vip/v3", "password": "p", "region": "R", "computes": 0, "dashboard_url": None,

@@ -22,7 +22,7 @@ new_certs_dir = .
 certificate = ca.pem
 private_key = ca.key
 default_md = sha256
-default_days = 30
+default_days = 60
 default_crl_days = 30
 policy = any
 [any]
@@ -80,3 +80,12 @@ def test_an_authority_that_has_signed_nothing_is_fine(authority: Path) -> None:
     for path in (authority / "signed").iterdir():
         path.unlink()
     assert valid(authority) == set()
+
+
+@pytest.mark.parametrize(("days", "good"), [(29, False), (32, True)])
+def test_what_ends_soon_is_not_valid(authority: Path, days: int, good: bool) -> None:
+    (authority / "serial").write_text("B1")
+    openssl(authority, "req", "-new", "-key", "ca.key", "-subj", "/CN=e.lab", "-out", "request.pem")
+    given = ("-batch", "-config", "ca.cnf", "-days", str(days), "-in", "request.pem", "-notext")
+    openssl(authority, "ca", *given, "-out", "signed/e.lab.pem")
+    assert valid(authority) == SERIALS.keys() | ({"e.lab"} if good else set())

@@ -3,6 +3,7 @@
 import configparser
 import json
 import os
+import ssl
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
@@ -51,7 +52,11 @@ class Cloud:
         project = {"name": own["project_name"], "domain": {"name": own["project_domain_name"]}}
         identity = {"methods": ["password"], "password": {"user": user}}
         body = {"auth": {"identity": identity, "scope": {"project": project}}}
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+        if "cafile" in own:
+            context = ssl.create_default_context(cafile=own["cafile"])
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+        self._opener = urllib.request.build_opener(*handlers)
         # With or without its version, which openstacksdk finds by itself.
         keystone = own["auth_url"].rstrip("/").removesuffix("/v3")
         request = self._request("POST", f"{keystone}/v3/auth/tokens", body, {})

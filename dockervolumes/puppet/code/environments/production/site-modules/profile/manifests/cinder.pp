@@ -34,8 +34,11 @@ class profile::cinder (
   Optional[String[1]] $rbd_secret_uuid = undef,
   Integer[1] $threads = 4,
 ) {
-  $url = "http://${vip_name}:8776/"
-  $identity_url = "http://${vip_name}:5000"
+  include dockstack::tls
+  Class['dockstack::tls'] ~> Anchor['cinder::service::begin']
+
+  $url = "${dockstack::tls::scheme}://${vip_name}:8776/"
+  $identity_url = "${dockstack::tls::scheme}://${vip_name}:5000"
 
   class { 'cinder::logging':
     log_dir    => $facts['os_service_default'],
@@ -67,6 +70,7 @@ class profile::cinder (
     password                     => dockstack::quote::oslo_config($identity_password),
     auth_url                     => $identity_url,
     www_authenticate_uri         => $identity_url,
+    cafile                       => $dockstack::tls::authority,
     region_name                  => $region,
     memcached_servers            => $memcached_servers,
     service_token_roles          => ['service'],
@@ -77,16 +81,18 @@ class profile::cinder (
   class { 'cinder::keystone::service_user':
     password                => dockstack::quote::oslo_config($identity_password),
     auth_url                => $identity_url,
+    cafile                  => $dockstack::tls::authority,
     region_name             => $region,
     send_service_user_token => true,
   }
   class { 'cinder::nova':
     password    => dockstack::quote::oslo_config($nova_password),
     auth_url    => $identity_url,
+    cafile      => $dockstack::tls::authority,
     region_name => $region,
   }
   class { 'cinder::glance':
-    glance_api_servers => "http://${vip_name}:9292",
+    glance_api_servers => "${dockstack::tls::scheme}://${vip_name}:9292",
   }
 
   class { 'cinder::api':
@@ -102,6 +108,8 @@ class profile::cinder (
   create_resources(cinder_api_uwsgi_config, dockstack::uwsgi_settings(8776))
   cinder_config {
     'DEFAULT/my_ip':      value => $address;
+    # The class has no parameter for it.
+    'DEFAULT/glance_ca_certificates_file': value => $dockstack::tls::authority;
     # What Debian's package brings along for a back end that no lab has.
     'lvm/volume_driver':  ensure => absent;
     'lvm/volume_group':   ensure => absent;

@@ -23,6 +23,7 @@ class profile::compute (
   class { 'nova::compute':
     vncserver_proxyclient_address    => $address,
     vncproxy_host                    => $profile::nova::common::vip_name,
+    vncproxy_protocol                => $dockstack::tls::scheme,
     # Debian's vnc_auto.html is the page that waits for a click.
     vncproxy_path                    => '/vnc_lite.html',
     reserved_host_memory             => $reserved_memory,

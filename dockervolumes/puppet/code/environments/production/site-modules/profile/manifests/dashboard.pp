@@ -14,23 +14,30 @@ class profile::dashboard (
   Integer[1] $processes = 1,
   Integer[1] $threads = 4,
 ) {
+  include dockstack::tls
+  Class['dockstack::tls'] ~> Anchor['horizon::service::begin']
+
   # Not the package with Apache: the classes that set that up are most of what such a catalog takes to compile.
   Package <| title == 'horizon' |> {
     name => 'openstack-dashboard',
   }
   class { 'horizon':
-    secret_key              => $session_secret,
-    keystone_url            => $keystone_url,
-    keystone_default_domain => 'Default',
-    allowed_hosts           => $hosts,
-    cache_backend           => 'django.core.cache.backends.memcached.PyMemcacheCache',
-    cache_server_ip         => $memcached_hosts,
+    secret_key                     => $session_secret,
+    keystone_url                   => $keystone_url,
+    keystone_default_domain        => 'Default',
+    allowed_hosts                  => $hosts,
+    openstack_ssl_cacert           => pick_default($dockstack::tls::cacert, ''),
+    # haproxy says how it was asked, whatever the client says.
+    enable_secure_proxy_ssl_header => $dockstack::tls::enabled,
+    secure_cookies                 => $dockstack::tls::enabled,
+    cache_backend                  => 'django.core.cache.backends.memcached.PyMemcacheCache',
+    cache_server_ip                => $memcached_hosts,
     # A session with its tokens is too long for a cookie.
-    django_session_engine   => 'django.contrib.sessions.backends.cache',
+    django_session_engine          => 'django.contrib.sessions.backends.cache',
     # The image has the files compressed, and Debian's own settings keep them in use; to do it again takes half a minute.
-    compress_offline        => false,
-    configure_apache        => false,
-    log_handlers            => ['console'],
+    compress_offline               => false,
+    configure_apache               => false,
+    log_handlers                   => ['console'],
   }
 
   # Where the settings open a log, whether or not anything is logged there.

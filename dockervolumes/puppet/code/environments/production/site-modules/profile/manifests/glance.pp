@@ -20,6 +20,9 @@ class profile::glance (
 ) {
   $data = '/var/lib/glance'
 
+  include dockstack::tls
+  Class['dockstack::tls'] ~> Anchor['glance::service::begin']
+
   class { 'glance::api::logging':
     log_dir    => $facts['os_service_default'],
     log_file   => $facts['os_service_default'],
@@ -37,6 +40,7 @@ class profile::glance (
     password             => dockstack::quote::oslo_config($identity_password),
     auth_url             => $keystone_url,
     www_authenticate_uri => $keystone_url,
+    cafile               => $dockstack::tls::authority,
     region_name          => $region,
     memcached_servers    => $memcached_servers,
   }

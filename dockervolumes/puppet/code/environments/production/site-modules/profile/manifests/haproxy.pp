@@ -5,7 +5,10 @@
 # @param router_id VRRP router id, the same on all members and unique on the bridge.
 # @param priority VRRP priority; the highest living member holds the address.
 # @param vrrp_password Shared secret of the members; VRRP uses the first 8 characters.
-# @param frontends Frontend by name. An http frontend with `check_path` is checked by a GET of that path, any other by a connection.
+# @param certificate File with certificate and key for the http frontends; without one, they speak in clear.
+# @param frontends
+#   Frontend by name; its servers have its port, unless `server_port` is another. An http frontend with `check_path` is checked by a
+#   GET of that path, any other by a connection.
 # @param peers Addresses of the other members.
 class profile::haproxy (
   Stdlib::IP::Address::V4::Nosubnet $vip_address,
@@ -14,13 +17,25 @@ class profile::haproxy (
   Integer[1, 254] $priority,
   Sensitive[String[1]] $vrrp_password,
   Hash[String[1], Struct[{
-    port                 => Stdlib::Port,
-    mode                 => Enum['http', 'tcp'],
-    Optional[check_path] => Optional[String[1]],
-    backends             => Array[Struct[{ name => String[1], address => Stdlib::IP::Address::V4::Nosubnet }]],
+    port                  => Stdlib::Port,
+    mode                  => Enum['http', 'tcp'],
+    Optional[server_port] => Stdlib::Port,
+    Optional[check_path]  => Optional[String[1]],
+    backends              => Array[Struct[{ name => String[1], address => Stdlib::IP::Address::V4::Nosubnet }]],
   }]] $frontends = {},
   Array[Stdlib::IP::Address::V4::Nosubnet] $peers = [],
+  Optional[Stdlib::Absolutepath] $certificate = undef,
 ) {
+  $scheme = $certificate ? {
+    undef   => 'http',
+    default => 'https',
+  }
+  # With the version of HTTP that is spoken without TLS, what is said below of the ends of connections holds.
+  $tls = $certificate ? {
+    undef   => [],
+    default => ['ssl', 'crt', $certificate, 'alpn', 'http/1.1'],
+  }
+
   class { 'haproxy':
     merge_options    => false,
     # A restart would cut the connections of all services: a new configuration is reloaded instead.
@@ -36,6 +51,7 @@ class profile::haproxy (
       # Otherwise it forgets a connection whose server answers without having read the request's body.
       'tune.disable-zero-copy-forwarding' => '',
       'stats'                             => 'socket /run/haproxy.sock mode 600 level admin expose-fd listeners',
+      'ssl-default-bind-options'          => 'ssl-min-ver TLSv1.2',
     },
     defaults_options => {
       'log'     => 'global',
@@ -83,7 +99,7 @@ class profile::haproxy (
         # Of a long body that is answered before it was read, HAProxy 3.0 may wait for the rest for ever: the next request takes another
         # connection.
         'http-request'        => [
-          'set-header X-Forwarded-Proto http',
+          "set-header X-Forwarded-Proto ${scheme}",
           'disable-l7-retry unless METH_GET',
           'set-var(txn.long) bool(true) if { req.hdr_val(content-length) gt 8192 } || { req.fhdr(transfer-encoding) -m found }',
         ],
@@ -93,6 +109,7 @@ class profile::haproxy (
         # The servers end a connection with each answer. A client's is kept, and its end is announced, also when haproxy is reloaded.
         'option'              => ['forwardfor', 'httplog', 'clitcpka', 'http-server-close', 'idle-close-on-response'] + $check_option,
       } + $check
+      $bind_options = $tls
       $server_options = 'check inter 2s fall 2 rise 1'
     } else {
       # One server at a time takes all sessions, as concurrent writers on several Galera members conflict.
@@ -101,12 +118,12 @@ class profile::haproxy (
         'option'  => ['tcplog', 'clitcpka', 'srvtcpka'],
         'timeout' => ['client 65m', 'server 65m'],
       }
+      $bind_options = []
       $server_options = 'check inter 2s fall 2 rise 1 on-marked-down shutdown-sessions'
     }
 
     haproxy::listen { $name:
-      ipaddress        => $vip_address,
-      ports            => String($frontend['port']),
+      bind             => { "${vip_address}:${frontend['port']}" => $bind_options },
       mode             => $frontend['mode'],
       options          => $options,
       collect_exported => false,
@@ -116,7 +133,7 @@ class profile::haproxy (
         listening_service => $name,
         server_names      => $backend['name'],
         ipaddresses       => $backend['address'],
-        ports             => String($frontend['port']),
+        ports             => String($frontend.get('server_port', $frontend['port'])),
         options           => $server_options,
       }
     }

@@ -33,7 +33,9 @@ class profile::keystone (
   Integer[1] $processes = 2,
   Integer[1] $threads = 4,
 ) {
-  $url = "http://${vip_name}:5000"
+  include dockstack::tls
+
+  $url = "${dockstack::tls::scheme}://${vip_name}:5000"
 
   class { 'keystone::logging':
     log_dir    => $facts['os_service_default'],
@@ -158,21 +160,26 @@ class profile::keystone (
     require => Exec['wait for Keystone'],
   }
 
+  $cacert = $dockstack::tls::enabled ? {
+    true    => "export OS_CACERT=${dockstack::tls::file}\n",
+    default => '',
+  }
+  $openrc = @("OPENRC")
+    export OS_AUTH_URL=${url}/v3
+    export OS_IDENTITY_API_VERSION=3
+    export OS_USERNAME=admin
+    export OS_PASSWORD=${stdlib::shell_escape($admin_password.unwrap)}
+    export OS_PROJECT_NAME=admin
+    export OS_USER_DOMAIN_NAME=Default
+    export OS_PROJECT_DOMAIN_NAME=Default
+    export OS_REGION_NAME=${region}
+    | OPENRC
   file { '/root/openrc':
     ensure    => file,
     owner     => 'root',
     group     => 'root',
     mode      => '0600',
     show_diff => false,
-    content   => Sensitive(@("OPENRC")),
-      export OS_AUTH_URL=${url}/v3
-      export OS_IDENTITY_API_VERSION=3
-      export OS_USERNAME=admin
-      export OS_PASSWORD=${stdlib::shell_escape($admin_password.unwrap)}
-      export OS_PROJECT_NAME=admin
-      export OS_USER_DOMAIN_NAME=Default
-      export OS_PROJECT_DOMAIN_NAME=Default
-      export OS_REGION_NAME=${region}
-      | OPENRC
+    content   => Sensitive("${openrc}${cacert}"),
   }
 }

@@ -28,7 +28,10 @@ class profile::neutron (
   Integer[1] $processes = 1,
   Integer[1] $threads = 4,
 ) {
-  $keystone = "http://${vip_name}:5000/v3"
+  include dockstack::tls
+  Class['dockstack::tls'] ~> Anchor['neutron::service::begin']
+
+  $keystone = "${dockstack::tls::scheme}://${vip_name}:5000/v3"
 
   include profile::neutron::agent
 
@@ -43,6 +46,7 @@ class profile::neutron (
   class { 'neutron::keystone::authtoken':
     auth_url                     => $keystone,
     www_authenticate_uri         => $keystone,
+    cafile                       => $dockstack::tls::authority,
     password                     => dockstack::quote::oslo_config($identity_password),
     memcached_servers            => $memcached_servers,
     region_name                  => $region,
@@ -64,6 +68,10 @@ class profile::neutron (
       auth_url    => $keystone,
       password    => dockstack::quote::oslo_config($nova_password),
       region_name => $region,
+    }
+    # The class has no parameter for it.
+    neutron_config { 'nova/cafile':
+      value => $dockstack::tls::authority,
     }
   } else {
     neutron_config {
@@ -106,9 +114,11 @@ class profile::neutron (
     value => true,
   }
   class { 'neutron::agents::metadata':
-    shared_secret    => dockstack::quote::oslo_config($metadata_secret),
-    metadata_host    => $vip_name,
-    metadata_workers => 0,
+    shared_secret     => dockstack::quote::oslo_config($metadata_secret),
+    metadata_host     => $vip_name,
+    metadata_protocol => $dockstack::tls::scheme,
+    auth_ca_cert      => $dockstack::tls::authority,
+    metadata_workers  => 0,
   }
 
   $files = '--config-file /etc/neutron/neutron.conf --config-file /etc/neutron/plugins/ml2/ml2_conf.ini'

@@ -56,7 +56,9 @@ class profile::nova (
     # A new compute is used without anybody's nova-manage.
     discover_hosts_in_cells_interval => 10,
   }
-  class { 'nova::vncproxy': }
+  class { 'nova::vncproxy':
+    vncproxy_protocol => $dockstack::tls::scheme,
+  }
 
   file { '/etc/nova/databases.json':
     ensure  => file,

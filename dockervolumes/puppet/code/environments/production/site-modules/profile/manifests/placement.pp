@@ -18,6 +18,9 @@ class profile::placement (
   Integer[1] $processes = 1,
   Integer[1] $threads = 4,
 ) {
+  include dockstack::tls
+  Class['dockstack::tls'] ~> Anchor['placement::service::begin']
+
   class { 'placement::logging':
     log_dir    => $facts['os_service_default'],
     log_file   => $facts['os_service_default'],
@@ -35,6 +38,7 @@ class profile::placement (
     password             => dockstack::quote::oslo_config($identity_password),
     auth_url             => $keystone_url,
     www_authenticate_uri => $keystone_url,
+    cafile               => $dockstack::tls::authority,
     region_name          => $region,
     memcached_servers    => $memcached_servers,
   }

@@ -18,7 +18,10 @@ class profile::nova::common (
   Sensitive[String[1]] $identity_password,
   Sensitive[String[1]] $rabbit_password,
 ) {
-  $auth_url = "http://${vip_name}:5000"
+  include dockstack::tls
+  Class['dockstack::tls'] ~> Anchor['nova::service::begin']
+
+  $auth_url = "${dockstack::tls::scheme}://${vip_name}:5000"
   $password = dockstack::quote::oslo_config($identity_password)
 
   class { 'nova::logging':
@@ -55,6 +58,7 @@ class profile::nova::common (
     password                     => $password,
     auth_url                     => $auth_url,
     www_authenticate_uri         => $auth_url,
+    cafile                       => $dockstack::tls::authority,
     region_name                  => $region,
     memcached_servers            => $memcached_servers,
     service_token_roles          => ['service'],
@@ -64,6 +68,7 @@ class profile::nova::common (
   class { 'nova::keystone::service_user':
     password                => $password,
     auth_url                => $auth_url,
+    cafile                  => $dockstack::tls::authority,
     region_name             => $region,
     send_service_user_token => true,
   }
@@ -90,5 +95,8 @@ class profile::nova::common (
   }
   nova_config {
     'glance/region_name': value => $region;
+    # The classes have no parameters for these.
+    ['cinder/cafile', 'glance/cafile', 'keystone/cafile', 'neutron/cafile', 'placement/cafile']:
+      value => $dockstack::tls::authority;
   }
 }
