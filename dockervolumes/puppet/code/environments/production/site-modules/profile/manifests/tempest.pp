@@ -1,6 +1,7 @@
 # @summary What the runs of Tempest have to know of the lab; they find out the rest.
 #
 # @param vip_name Host name of the virtual address.
+# @param domain Domain of the names that Neutron's ports get.
 # @param region Region of the endpoints.
 # @param admin_password Password of the user admin, who makes the projects and users of the tests.
 # @param computes How many computes the lab has.
@@ -8,6 +9,7 @@
 # @param provider_address Address with prefix on the provider network, for a lab that has one.
 class profile::tempest (
   Stdlib::Fqdn $vip_name,
+  Stdlib::Fqdn $domain,
   String[1] $region,
   Sensitive[String[1]] $admin_password,
   Integer[0] $computes = 0,
@@ -23,6 +25,7 @@ class profile::tempest (
     content   => Sensitive(stdlib::to_json({
       'auth_url'         => "http://${vip_name}:5000/v3",
       'password'         => $admin_password.unwrap,
+      'domain'           => $domain,
       'region'           => $region,
       'computes'         => $computes,
       'dashboard_url'    => $dashboard_url,
