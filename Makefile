@@ -14,10 +14,10 @@ $(foreach name,STACK FILE JSON PROJECT SECRETS TESTS,\
 activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
 # Which tests run beside which: tests/conftest.py.
 pytest := python3 -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
-shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine hostside Dockerfiles dockervolumes) prepare/lib.sh prepare/accounts.sh
+shell_scripts := activate $$(grep -rlE '^\#!.*/(env )?(ba)?sh' prepare .ci engine hostside Dockerfiles dockervolumes) prepare/lib.sh prepare/accounts.sh prepare/go.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest lint bench chart
+.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest gophercloud lint bench chart
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
@@ -35,6 +35,7 @@ help:
 	@echo 'make check     lint and unit tests, without a lab; two minutes at most'
 	@echo 'make test      lint, then every test; brings the lab up and down'
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
+	@echo 'make gophercloud  Gophercloud'"'"'s acceptance tests of the lab; TESTS="-run ..." for some'
 	@echo 'make lint      ruff, mypy, shellcheck, gofmt'
 	@echo 'make bench     measure'
 	@echo 'make chart     update the lab, and draw what took how long'
@@ -108,6 +109,11 @@ tempest:
 		'import json, sys; print(next((n for n, s in json.load(sys.stdin).items() if s["role"] == "tempest"), ""))'); \
 	[[ -n $$container ]] || { echo "stack $$STACK has no container of role tempest: add one to its configuration" >&2; exit 1; }; \
 	docker exec --env TEMPEST_WORKERS "$$container" /etc/dockstack/bin/tempest-smoke $(TESTS)
+
+# By the version that the pinned module asks for.
+gophercloud:
+	@$(activated) prepare/go "$$(sed -n 's/^go //p' tests/gophercloud/go.mod)" \
+		python3 -m tests.gophercloud "$$STACK" $(TESTS)
 
 lint:
 	@$(activated) ruff check .
