@@ -66,7 +66,7 @@ COMPUTE_SECRETS: SecretNames = {"profile::compute::volumes::ceph_secret": ceph.S
 
 ROLE = Role(
     name="cinder",
-    memory_mib=450,
+    memory_mib=570,
     shares=(UWSGI_FILES,),
     needs={
         "haproxy": Stage.HEALTHY,
