@@ -26,8 +26,8 @@ puppet_options := --color false --confdir "$$DOCKSTACK_HOME/cache/puppet" --vard
 linters := python types shell puppet ruby go
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest lint docs bench \
-	chart $(addprefix lint-,$(linters))
+.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest gophercloud lint docs \
+	bench chart $(addprefix lint-,$(linters))
 
 help:
 	@echo 'make lab       prepare this machine and bring up the lab (STACK=$(STACK))'
@@ -45,6 +45,7 @@ help:
 	@echo 'make check     lint and unit tests, without a lab; two minutes at most'
 	@echo 'make test      lint, then every test; brings the lab up and down'
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
+	@echo 'make gophercloud  Gophercloud'"'"'s acceptance tests of the lab; TESTS="-run ..." for some'
 	@echo 'make lint      ruff, mypy, shellcheck, Puppet, rubocop, go vet; installs those of them that it lacks'
 	@echo 'make docs      the reference of the configuration and the JSON schema, from what reads it'
 	@echo 'make bench     measure'
@@ -121,6 +122,11 @@ tempest:
 		'import json, sys; print(next((n for n, s in json.load(sys.stdin).items() if s["role"] == "tempest"), ""))'); \
 	[[ -n $$container ]] || { echo "stack $$STACK has no container of role tempest: add one to its configuration" >&2; exit 1; }; \
 	docker exec --env TEMPEST_WORKERS "$$container" /etc/dockstack/bin/tempest-smoke $(TESTS)
+
+# By the version that the pinned module asks for.
+gophercloud:
+	@$(activated) prepare/with-go "$$(sed -n 's/^go //p' tests/gophercloud/go.mod)" \
+		python3 -m tests.gophercloud "$$STACK" $(TESTS)
 
 # All that is wrong is told at once, and each linter's words stay together.
 lint:

@@ -8,9 +8,9 @@ from components.environment import Container
 from components.services.role import Check, Demands, Hiera, Role, SecretNames
 from components.services.view import LabView
 
-POOL = "volumes"
-SECRET = "ceph_cinder"
-"""Name of the secret that the key of client.cinder is made from."""
+POOL, BACKUP_POOL = "volumes", "backups"
+SECRET, BACKUP_SECRET = "ceph_cinder", "ceph_cinder_backup"
+"""Names of the secrets that the keys of client.cinder and client.cinder-backup are made from."""
 
 
 def cluster_id(view: LabView) -> str:
@@ -29,17 +29,18 @@ def _hiera(view: LabView, container: Container) -> Hiera:
         "profile::ceph::network": str(container.network),
         "profile::ceph::fsid": cluster_id(view),
         "profile::ceph::volume_pool": POOL,
+        "profile::ceph::backup_pool": BACKUP_POOL,
     }
 
 
 def _secrets(_demands: Demands) -> SecretNames:
-    return {"profile::ceph::cinder_secret": SECRET}
+    return {"profile::ceph::cinder_secret": SECRET, "profile::ceph::backup_secret": BACKUP_SECRET}
 
 
 ROLE = Role(
     name="ceph",
     memory_mib=400,
-    # Every key but client.cinder's is made in the container: a second monitor would need them, and a quorum.
+    # The keys of the cluster's own programs are made in the container: a second monitor would need them, and a quorum.
     most=1,
     data={"data": "/var/lib/ceph"},
     endpoints={"ceph": "tcp://{address}:3300"},

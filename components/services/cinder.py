@@ -1,4 +1,4 @@
-"""Cinder: volumes. API, scheduler and volume service in one container, with the back end that the lab has chosen."""
+"""Cinder: volumes. API, scheduler, volume and backup service in one container, with the lab's choice of back end."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def _hiera(view: LabView, container: Container) -> Hiera:
         "profile::cinder::backend": view.environment.volume_backend,
         "profile::cinder::ceph_monitors": ceph.monitors(view),
         "profile::cinder::rbd_pool": ceph.POOL,
+        "profile::cinder::backup_pool": ceph.BACKUP_POOL,
         "profile::cinder::rbd_secret_uuid": volume_secret(view),
     }
 
@@ -39,6 +40,7 @@ def _secrets(_demands: Demands) -> SecretNames:
         "profile::cinder::database_password": "cinder_database",
         "profile::cinder::rabbit_password": "rabbitmq_openstack",
         "profile::cinder::ceph_secret": ceph.SECRET,
+        "profile::cinder::ceph_backup_secret": ceph.BACKUP_SECRET,
     }
 
 
@@ -64,7 +66,7 @@ COMPUTE_SECRETS: SecretNames = {"profile::compute::volumes::ceph_secret": ceph.S
 
 ROLE = Role(
     name="cinder",
-    memory_mib=450,
+    memory_mib=570,
     shares=(UWSGI_FILES,),
     needs={
         "haproxy": Stage.HEALTHY,
@@ -83,7 +85,7 @@ ROLE = Role(
     checks=(Check(port=8776, path="/healthcheck"), Check(command=("/etc/dockstack/bin/cinder-ready",))),
     # Its profile calls the host so, wherever its programs run: volumes belong to a host.
     memberships=(rabbitmq.queues("cinder"),),
-    packages=("cinder-api", "cinder-scheduler", "cinder-volume"),
+    packages=("cinder-api", "cinder-scheduler", "cinder-volume", "cinder-backup"),
     variant=_variant,
     hiera=_hiera,
     secrets=_secrets,

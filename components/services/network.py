@@ -35,5 +35,6 @@ def agent_data(view: LabView, container: Container, mappings: Mapping[str, str])
         "profile::neutron::agent::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
         "profile::neutron::agent::tunnel_address": str(tunnel_address(container.address)),
         "profile::neutron::agent::mtu": container.mtu,
+        "profile::neutron::agent::dns_domain": view.environment.domain,
         "profile::neutron::agent::bridge_mappings": {"tenant": TENANT_BRIDGE, **mappings},
     }

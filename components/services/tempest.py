@@ -15,6 +15,7 @@ def _hiera(view: LabView, container: Container) -> Hiera:
     address = _provider_address(view, container)
     return {
         "profile::tempest::keystone_url": f"{view.identity_url}/v3",
+        "profile::tempest::domain": view.environment.domain,
         "profile::tempest::region": view.environment.region,
         "profile::tempest::computes": len(view.members("compute")),
         **({"profile::tempest::dashboard_url": view.endpoint(dashboard[0])} if dashboard else {}),

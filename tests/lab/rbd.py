@@ -8,13 +8,13 @@ from tests.lab.conftest import Lab
 from tests.lab.harness import inside
 
 
-def in_ceph(lab: Lab, code: str) -> str:
-    """Run Python in the volume service's container, with the pool open as `pool` under the name that QEMU uses too."""
+def in_ceph(lab: Lab, code: str, *, user: str = "cinder", pool: str = "volumes") -> str:
+    """Run Python in the volume service's container with a pool open as `pool`, by default as QEMU has it."""
     opening = (
         "import rados, rbd\n"
-        "cluster = rados.Rados(conffile='/etc/ceph/ceph.conf', name='client.cinder',"
-        " conf={'client_mount_timeout': '30', 'keyring': '/etc/ceph/ceph.client.cinder.keyring'})\n"
-        "cluster.connect(timeout=30)\npool = cluster.open_ioctx('volumes')\n"
+        f"cluster = rados.Rados(conffile='/etc/ceph/ceph.conf', name='client.{user}',"
+        f" conf={{'client_mount_timeout': '30', 'keyring': '/etc/ceph/ceph.client.{user}.keyring'}})\n"
+        f"cluster.connect(timeout=30)\npool = cluster.open_ioctx('{pool}')\n"
     )
     return inside(lab.of_role("cinder"), "python3", "-", stdin=opening + code).strip()
 

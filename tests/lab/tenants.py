@@ -82,6 +82,52 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class TaggedProbe(Probe):
+    """A guest on its network by the frames with a tag that pass its other port: its port is that one's subport.
+
+    What tags its frames, the kernel's part in a usual guest, is a switch of its own, as not every kernel can.
+    """
+
+    trunk: Probe
+    """The port that all frames pass."""
+    bridge: str
+    """What Neutron calls the bridge of the trunk."""
+    datapath: str
+    tag: int
+
+    def plug(self) -> None:
+        """Plug the trunk's port into its bridge as Nova does, and behind it what tags."""
+        tap, peer, inner = (f"{kind}{self.port[:11]}" for kind in ("tap", "gst", "sub"))
+        ids = {"iface-id": self.trunk.port, "attached-mac": self.trunk.mac, "iface-status": "active"}
+        values = [f'external_ids:{key}="{value}"' for key, value in ids.items()]
+        netdev = f"datapath_type={self.datapath}"
+        inside(self.container, "ip", "netns", "add", self.name)
+        inside(self.container, "ip", "link", "add", tap, "type", "veth", "peer", "name", peer)
+        for end in (tap, peer):
+            inside(self.container, "ip", "link", "set", end, "up")
+        inside(
+            self.container, "ovs-vsctl", "add-br", self._tagging, "--", "set", "bridge", self._tagging, netdev,
+            "--", "add-port", self._tagging, peer,
+            "--", "add-port", self._tagging, inner, f"tag={self.tag}", "--", "set", "interface", inner, "type=internal",
+            "--", "add-br", self.bridge, "--", "set", "bridge", self.bridge, netdev,
+            "--", "add-port", self.bridge, tap, "--", "set", "interface", tap, *values,
+        )  # fmt: skip
+        inside(self.container, "ip", "link", "set", inner, "netns", self.name, "name", "eth0")
+        inside(self.container, "ip", "-n", self.name, "link", "set", "eth0", "address", self.mac, "up")
+
+    def unplug(self) -> None:
+        """Take away what Nova does, and the guest's part; nothing there is no error."""
+        inside(self.container, "ovs-vsctl", "--if-exists", "del-br", self._tagging, check=False)
+        super().unplug()
+        inside(self.container, "ovs-vsctl", "--if-exists", "del-br", self.bridge, check=False)
+        inside(self.container, "ip", "link", "delete", f"tap{self.port[:11]}", check=False)
+
+    @property
+    def _tagging(self) -> str:
+        return f"gbr{self.port[:11]}"
+
+
+@dataclass(frozen=True)
 class Ground:
     """A tenant's network with a router to the provider network."""
 
@@ -112,6 +158,36 @@ class Ground:
         finally:
             probe.unplug()
             self.cloud.network.delete_port(made.id)
+
+    @contextmanager
+    def tagged_probe(self, container: str, tag: int) -> Iterator[TaggedProbe]:
+        """Plug in a guest with a lease whose port is the subport of a trunk, on another network."""
+        network = self.cloud.network
+        with ExitStack() as undo:
+            between = network.create_network(name=f"{self.network.name}-trunk")
+            undo.callback(network.delete_network, between)
+            parent = network.create_port(network_id=between.id)
+            undo.callback(network.delete_port, parent)
+            own = network.create_port(network_id=self.network.id, security_group_ids=[self.group.id])
+            undo.callback(network.delete_port, own)
+            subport = {"port_id": own.id, "segmentation_type": "vlan", "segmentation_id": tag}
+            trunk = network.create_trunk(port_id=parent.id, sub_ports=[subport])
+            undo.callback(network.delete_trunk, trunk)
+            # A trunk is made and deleted while its port is at no host.
+            undo.callback(network.update_port, parent, binding_host_id="", device_owner="")
+            bound = network.update_port(parent, binding_host_id=container, device_owner="compute:probe")
+            details = bound.binding_vif_details
+            probe = TaggedProbe(
+                container, own.id, own.fixed_ips[0]["ip_address"], own.mac_address,
+                trunk=Probe(container, parent.id, "", parent.mac_address),
+                bridge=details["bridge_name"], datapath=details["datapath_type"], tag=tag,
+            )  # fmt: skip
+            undo.callback(probe.unplug)
+            probe.plug()
+            active = f"trunk {trunk.id} is active"
+            eventually(active, lambda: network.get_trunk(trunk.id).status == "ACTIVE", SETTLE_SECONDS, 1)
+            probe.lease()
+            yield probe
 
     @contextmanager
     def floating(self, probe: Probe) -> Iterator[str]:

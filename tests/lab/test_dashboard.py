@@ -157,6 +157,13 @@ def test_the_volume_is_shown(browser: Browser, lab: Lab, volume: str) -> None:
     browser.picture("volumes")
 
 
+def test_a_backup_of_the_volume_is_offered(browser: Browser, lab: Lab, volume: str) -> None:
+    browser.open(page(lab, "project/volumes/"))
+    browser.find(f"{row(volume)}//a[contains(@href, '/create_backup/')]")
+    browser.open(page(lab, "project/backups/"))
+    browser.find("//table[@id='volume_backups']")
+
+
 def test_a_guest_launched_from_the_form_runs_and_its_console_shows_something(
     browser: Browser, lab: Lab, guest: str
 ) -> None:

@@ -46,7 +46,7 @@ CASES = [
         frozenset({"neutron", "9696"}),
         frozenset(ANY | API | {"queues", "exchanges"}),
         along=("compute",),
-        queues="neutron-|q-|dhcp_agent|l3_agent",
+        queues="neutron-|q-|trunk|dhcp_agent|l3_agent",
     ),
     Case(
         "nova",

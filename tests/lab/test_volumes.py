@@ -15,7 +15,8 @@ from tests.lab.rbd import in_ceph, read, write
 
 pytestmark = [pytest.mark.lab, pytest.mark.shares]
 
-SERVICES = ("cinder-scheduler", "cinder-volume")
+SERVICES = ("cinder-backup", "cinder-scheduler", "cinder-volume")
+POOLS = ("volumes", "backups")
 OLD, NEW = "what was written first", "what was written after that"
 
 
@@ -44,10 +45,26 @@ def made_from(cloud: Cloud, undo: list[Any], name: str, **source: Any) -> Any:
     return cloud.block_storage.wait_for_status(made, "available", failures=["error"], interval=1, wait=120)
 
 
-def kept(lab: Lab) -> set[str]:
+def kept(lab: Lab, **where: str) -> set[str]:
     """Return what Ceph keeps in the pool, the deleted included."""
     code = "print([*rbd.RBD().list(pool), *(found['name'] for found in rbd.RBD().trash_list(pool))])"
-    return {str(name) for name in json.loads(in_ceph(lab, code).replace("'", '"'))}
+    return {str(name) for name in json.loads(in_ceph(lab, code, **where).replace("'", '"'))}
+
+
+def backed_up(cloud: Cloud, disk: Any, *, incremental: bool = False) -> Any:
+    """Make a backup of a volume."""
+    made = cloud.block_storage.create_backup(volume_id=disk.id, name=disk.name, is_incremental=incremental)
+    return cloud.block_storage.wait_for_status(made, "available", failures=["error"], interval=1, wait=120)
+
+
+def restored(cloud: Cloud, undo: list[Any], backup: Any) -> Any:
+    """Make a volume from a backup, to be deleted afterwards."""
+    order = cloud.block_storage.restore_backup(backup, name=f"restored-{backup.id}")
+    made = cloud.block_storage.get_volume(order.volume_id)
+    undo.append(made)
+    for each in (cloud.block_storage.get_backup(backup.id), made):
+        cloud.block_storage.wait_for_status(each, "available", failures=["error"], interval=1, wait=120)
+    return made
 
 
 def openstack(lab: Lab, *arguments: str, check: bool = True) -> Any:
@@ -129,6 +146,27 @@ def test_a_grown_volume_keeps_its_content(lab: Lab, cloud: Cloud) -> None:
         assert read(lab, disk, len(OLD)) == OLD
 
 
+@pytest.mark.usefixtures("in_rbd")
+def test_backups_bring_back_what_was_there_and_nothing_stays_when_they_are_deleted(
+    lab: Lab, cloud: Cloud, undo: list[Any]
+) -> None:
+    place = {"user": "cinder-backup", "pool": "backups"}
+    with volume(cloud, "backed-up") as source:
+        write(lab, source, OLD)
+        whole = backed_up(cloud, source)
+        write(lab, source, NEW)
+        later = backed_up(cloud, source, incremental=True)
+        assert any(source.id in name for name in kept(lab, **place))
+    # Neither needs the volume that it was made of.
+    assert not any(source.id in name for name in kept(lab))
+    assert read(lab, restored(cloud, undo, later), len(NEW)) == NEW
+    assert read(lab, restored(cloud, undo, whole), len(OLD)) == OLD
+    for each in (later, whole):
+        cloud.block_storage.delete_backup(each)
+        cloud.block_storage.wait_for_delete(each, interval=1, wait=120)
+    assert not any(source.id in name for name in kept(lab, **place))
+
+
 @pytest.mark.usefixtures("cloud")
 def test_a_user_who_asks_for_what_there_is_not_gets_cinders_own_words(lab: Lab) -> None:
     refused = openstack(lab, "volume", "create", "--size", "5000", "huge", check=False)
@@ -145,13 +183,18 @@ def test_a_user_who_asks_for_what_there_is_not_gets_cinders_own_words(lab: Lab) 
 
 
 @pytest.mark.usefixtures("in_rbd")
-def test_the_key_of_the_volumes_opens_nothing_else(lab: Lab) -> None:
+@pytest.mark.parametrize(("user", "own", "other"), [("cinder", *POOLS), ("cinder-backup", *reversed(POOLS))])
+def test_the_key_of_a_pool_opens_nothing_else(lab: Lab, user: str, own: str, other: str) -> None:
     tried = in_ceph(
         lab,
         "import json\n"
         "def said(**command):\n    return cluster.mon_command(json.dumps(command), b'')[0]\n"
-        "print(said(prefix='auth get', entity='client.admin'), said(prefix='osd pool create', pool='mine', pg_num=1))",
+        "print(said(prefix='auth get', entity='client.admin'), said(prefix='osd pool create', pool='mine', pg_num=1))\n"
+        f"try:\n    rbd.RBD().list(cluster.open_ioctx('{other}'))\n"
+        "except rbd.PermissionError:\n    print('kept out')",
+        user=user,
+        pool=own,
     )
-    assert tried == "-13 -13"
-    keyring = inside(lab.of_role("cinder"), "stat", "-c", "%U:%G %a", "/etc/ceph/ceph.client.cinder.keyring")
+    assert tried.split("\n") == ["-13 -13", "kept out"]
+    keyring = inside(lab.of_role("cinder"), "stat", "-c", "%U:%G %a", f"/etc/ceph/ceph.client.{user}.keyring")
     assert keyring.strip() == "root:cinder 640"

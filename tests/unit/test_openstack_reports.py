@@ -29,7 +29,7 @@ class Cloud:
     def ask(self, _method: str, service: str, path: str, **_: str) -> Any:
         if service == "volumev3":
             when = self._moment and self._moment.strftime("%Y-%m-%dT%H:%M:%S.000000")
-            names = ("cinder-scheduler", "cinder-volume") if self._alive else ("cinder-scheduler",)
+            names = ("cinder-scheduler", "cinder-volume", "cinder-backup")[: 3 if self._alive else 1]
             return {"services": [{"binary": name, "state": "up", "updated_at": when} for name in names]}
         if service == "network":
             when = self._moment and self._moment.strftime("%Y-%m-%d %H:%M:%S")
@@ -68,5 +68,5 @@ def test_cinder_is_ready_once_each_of_its_services_has_reported(monkeypatch: pyt
     silent = load("cinder/bin/cinder-ready", monkeypatch).silent_services
     since, before = STARTED + timedelta(seconds=1), STARTED - timedelta(seconds=20)
     assert silent(Cloud(since), STARTED) == ""
-    assert silent(Cloud(since, alive=False), STARTED) == "Cinder does not hear of cinder-volume"
-    assert silent(Cloud(before), STARTED) == "Cinder does not hear of cinder-scheduler, cinder-volume"
+    assert silent(Cloud(since, alive=False), STARTED) == "Cinder does not hear of cinder-backup, cinder-volume"
+    assert silent(Cloud(before), STARTED) == "Cinder does not hear of cinder-backup, cinder-scheduler, cinder-volume"

@@ -15,6 +15,10 @@ from tests.unit.graph_recorder import config
 from tests.unit.scripts import load
 
 VOLUMES = paths.DOCKERVOLUMES / "tempest"
+SETTINGS = {
+    "auth_url": "http://vip.lab.test:5000/v3", "password": "p", "domain": "lab.test", "region": "R", "computes": 0,
+    "dashboard_url": None, "provider_address": None,
+}  # fmt: skip
 
 
 def hiera(given: dict[str, Any]) -> dict[str, object]:
@@ -58,11 +62,7 @@ def test_a_lab_without_a_provider_network_gives_it_no_address_there() -> None:
 
 
 def test_only_services_of_the_catalogue_are_tested(program: Any) -> None:
-    settings = {
-        "auth_url": "http://vip/v3", "password": "p", "region": "R", "computes": 0, "dashboard_url": None,
-        "provider_address": None,
-    }  # fmt: skip
-    lab = SimpleNamespace(settings=settings, has=lambda kind: kind == "identity", volume_type="")
+    lab = SimpleNamespace(settings=SETTINGS, has=lambda kind: kind == "identity", volume_type="")
     made = program.configuration(lab)
     assert not any(made["service_available"].values())
     assert "compute" not in made and "volume" not in made
@@ -78,17 +78,32 @@ def test_tempest_verifies_with_the_labs_authority_where_there_is_tls(program: An
 
 
 def test_of_the_network_only_what_neutron_has_is_tested(program: Any) -> None:
-    settings = {
-        "auth_url": "http://vip/v3", "password": "p", "region": "R", "computes": 0, "dashboard_url": None,
-        "provider_address": None,
-    }  # fmt: skip
     lab = SimpleNamespace(
-        settings=settings,
+        settings=SETTINGS,
         has=lambda kind: kind in ("identity", "network"),
         volume_type="",
         list=lambda *_: [{"alias": "router"}, {"alias": "dvr"}],
     )
-    assert program.configuration(lab)["network-feature-enabled"] == {"api_extensions": "dvr,router"}
+    made = program.configuration(lab)
+    assert made["network-feature-enabled"] == {"api_extensions": "dvr,router"}
+    assert made["neutron_plugin_options"]["dns_domain"] == "lab.test"
+
+
+@pytest.mark.parametrize(
+    ("services", "tested"),
+    [([], False), ([{"state": "down"}], False), ([{"state": "up"}], True)],
+    ids=["none", "silent", "works"],
+)
+def test_backups_are_tested_where_a_backup_service_works(
+    program: Any, services: list[dict[str, str]], tested: bool
+) -> None:
+    lab = SimpleNamespace(
+        settings=SETTINGS,
+        has=lambda kind: kind in ("identity", "volumev3"),
+        volume_type="volumev3",
+        list=lambda *_: services,
+    )
+    assert program.configuration(lab)["volume-feature-enabled"] == {"backup": tested}
 
 
 def test_the_table_counts_by_service_and_a_failure_fails_the_run(

@@ -3,21 +3,29 @@
 # @param address Address of the monitor.
 # @param network Subnet of the lab, the only one that the cluster serves.
 # @param fsid The cluster's id.
-# @param pools Pools for block devices, with their numbers of placement groups.
 # @param cinder_secret Secret that the key of client.cinder is made from.
-# @param volume_pool Pool that client.cinder may use.
+# @param backup_secret Secret that the key of client.cinder-backup is made from.
+# @param volume_pool Pool for block devices that client.cinder may use.
+# @param backup_pool Pool for block devices that client.cinder-backup may use.
+# @param placement_groups Placement groups of each pool.
 # @param size Size of the OSD in GiB; read once, when the OSD is made.
 class profile::ceph (
   Stdlib::IP::Address::V4::Nosubnet $address,
   Stdlib::IP::Address::V4::CIDR $network,
   Pattern[/\A\h{8}(-\h{4}){3}-\h{12}\z/] $fsid,
   Sensitive[String[1]] $cinder_secret,
-  Hash[String[1], Integer[1]] $pools = { 'volumes' => 8 },
+  Sensitive[String[1]] $backup_secret,
   String[1] $volume_pool = 'volumes',
+  String[1] $backup_pool = 'backups',
+  Integer[1] $placement_groups = 8,
   Integer[2] $size = 20,
 ) {
   $services = ['ceph-mon', 'ceph-mgr', 'ceph-osd']
-  $key = dockstack::cephx_key('client.cinder', $cinder_secret)
+  # Each may use its own pool and no other. A backup is written by the one and read by the other, within one program.
+  $clients = {
+    'cinder'        => [$cinder_secret, $volume_pool],
+    'cinder-backup' => [$backup_secret, $backup_pool],
+  }
 
   file {
     default:
@@ -38,17 +46,17 @@ class profile::ceph (
       mode      => '0600',
       show_diff => false,
       content   => Sensitive(stdlib::to_json({
-        'pools'   => $pools,
-        'clients' => {
-          'cinder' => {
-            'key'  => $key.unwrap,
+        'pools'   => Hash([$volume_pool, $backup_pool].map |$pool| { [$pool, $placement_groups] }),
+        'clients' => Hash($clients.map |$name, $client| {
+          [$name, {
+            'key'  => dockstack::cephx_key("client.${name}", $client[0]).unwrap,
             'caps' => {
               'mon' => 'profile rbd',
-              'mgr' => "profile rbd pool=${volume_pool}",
-              'osd' => "profile rbd pool=${volume_pool}",
+              'mgr' => "profile rbd pool=${client[1]}",
+              'osd' => "profile rbd pool=${client[1]}",
             },
-          },
-        },
+          }]
+        }),
       })),
       before    => Exec['ceph-settle'];
     # Sockets of the daemons.

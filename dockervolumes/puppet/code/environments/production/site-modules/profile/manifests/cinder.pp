@@ -1,4 +1,5 @@
-# @summary Cinder: the API behind uwsgi, the scheduler, and one volume service with the back end that the lab has chosen.
+# @summary Cinder: the API behind uwsgi, the scheduler, one volume service with the back end that the lab has chosen, and
+# one backup service, which keeps its backups where that keeps its volumes.
 #
 # @param vip_name Host name of the virtual address, where the other services are.
 # @param address Address of this container.
@@ -12,8 +13,10 @@
 # @param database_password Password of the database user cinder.
 # @param rabbit_password Password of the RabbitMQ user openstack.
 # @param ceph_secret Secret that the key of client.cinder is made from.
+# @param ceph_backup_secret Secret that the key of client.cinder-backup is made from.
 # @param ceph_monitors Addresses of Ceph's monitors, for back end rbd.
 # @param rbd_pool Pool of the volumes.
+# @param backup_pool Pool of the backups.
 # @param rbd_secret_uuid Name under which libvirt on the computes keeps the key of client.cinder.
 # @param threads Threads of the API.
 class profile::cinder (
@@ -29,8 +32,10 @@ class profile::cinder (
   Sensitive[String[1]] $database_password,
   Sensitive[String[1]] $rabbit_password,
   Sensitive[String[1]] $ceph_secret,
+  Sensitive[String[1]] $ceph_backup_secret,
   Array[Stdlib::IP::Address::V4::Nosubnet] $ceph_monitors = [],
   String[1] $rbd_pool = 'volumes',
+  String[1] $backup_pool = 'backups',
   Optional[String[1]] $rbd_secret_uuid = undef,
   Integer[1] $threads = 4,
 ) {
@@ -121,6 +126,7 @@ class profile::cinder (
   class { 'cinder::volume':
     backend_stats_polling_interval => 30,
   }
+  include cinder::backup
   class { 'cinder::backends':
     enabled_backends => [$backend],
   }

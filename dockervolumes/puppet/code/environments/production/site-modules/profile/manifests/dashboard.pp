@@ -38,6 +38,7 @@ class profile::dashboard (
     compress_offline               => false,
     configure_apache               => false,
     log_handlers                   => ['console'],
+    cinder_options                 => { 'enable_backup' => true },
   }
 
   # Where the settings open a log, whether or not anything is logged there.

@@ -85,7 +85,7 @@ class profile::neutron (
     type_drivers         => ['flat', 'vlan', 'vxlan'],
     tenant_network_types => [$tenant_networks],
     mechanism_drivers    => ['openvswitch'],
-    extension_drivers    => ['port_security'],
+    extension_drivers    => ['port_security', 'qos', 'dns_domain_ports'],
     flat_networks        => ['provider'],
     network_vlan_ranges  => ["tenant:${vlans}"],
     vni_ranges           => ['1:65535'],
@@ -97,7 +97,14 @@ class profile::neutron (
   }
   create_resources(neutron_api_uwsgi_config, dockstack::uwsgi_settings(9696))
 
-  class { 'neutron::agents::l3': }
+  # With an extension that the kernel has no part for, the agent would fail at each router with a policy.
+  $router_extensions = $facts['dockstack_police'] ? {
+    true    => ['fip_qos', 'gateway_ip_qos'],
+    default => $facts['os_service_default'],
+  }
+  class { 'neutron::agents::l3':
+    extensions => $router_extensions,
+  }
   class { 'neutron::agents::dhcp':
     enable_isolated_metadata => true,
   }

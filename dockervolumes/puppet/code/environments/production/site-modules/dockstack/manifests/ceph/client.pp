@@ -1,17 +1,10 @@
-# @summary What a client of the lab's Ceph reads: its configuration, and its key.
+# @summary What every client of the lab's Ceph reads; dockstack::ceph::key is a client's own part.
 #
 # @param monitors Addresses of the monitors.
-# @param user Name of the client, without `client.`.
-# @param secret Secret that its key is made from.
-# @param group Group that may read the key.
 class dockstack::ceph::client (
   Array[Stdlib::IP::Address::V4::Nosubnet, 1] $monitors,
-  String[1] $user,
-  Sensitive[String[1]] $secret,
-  String[1] $group,
 ) {
   $mon_hosts = $monitors.map |$address| { "[v2:${address}:3300,v1:${address}:6789]" }
-  $key = dockstack::cephx_key("client.${user}", $secret)
 
   file {
     default:
@@ -38,12 +31,6 @@ class dockstack::ceph::client (
         objecter_tick_interval = 1
         objecter_timeout = 2
         | CONF
-      ;
-    "/etc/ceph/ceph.client.${user}.keyring":
-      group     => $group,
-      mode      => '0640',
-      show_diff => false,
-      content   => Sensitive("[client.${user}]\n\tkey = ${key.unwrap}\n"),
       ;
   }
 }

@@ -1,8 +1,9 @@
-# @summary Volumes as files on an NFS server in this container, which the computes mount.
+# @summary Volumes as files on an NFS server in this container, which the computes mount; backups as files beside them.
 #
 # The server runs in user space; mounting is the kernel's, here as on the computes.
 class profile::cinder::nfs {
   $directory = '/var/lib/cinder/nfs'
+  $backups = '/var/lib/cinder/backups'
 
   file {
     default:
@@ -13,6 +14,12 @@ class profile::cinder::nfs {
       group  => 'cinder',
       mode   => '0777',
       before => Service['nfs-ganesha'];
+    $backups:
+      ensure => directory,
+      owner  => 'cinder',
+      group  => 'cinder',
+      mode   => '0750',
+      before => Anchor['cinder::service::begin'];
     '/etc/ganesha/ganesha.conf':
       ensure  => file,
       owner   => 'root',
@@ -33,5 +40,8 @@ class profile::cinder::nfs {
     # Files belong to whoever works with them: Cinder here, QEMU on a compute.
     nas_secure_file_operations  => false,
     nas_secure_file_permissions => false,
+  }
+  class { 'cinder::backup::posix':
+    backup_posix_path => $backups,
   }
 }

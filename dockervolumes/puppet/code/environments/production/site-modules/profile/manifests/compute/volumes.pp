@@ -16,9 +16,10 @@ class profile::compute::volumes (
     # QEMU gets the key from libvirt, and only the rest from the files.
     class { 'dockstack::ceph::client':
       monitors => $ceph_monitors,
-      user     => 'cinder',
-      secret   => $ceph_secret,
-      group    => 'root',
+    }
+    dockstack::ceph::key { 'cinder':
+      secret => $ceph_secret,
+      group  => 'root',
     }
 
     $definition = '/etc/ceph/libvirt-secret.xml'

@@ -7,12 +7,14 @@
 # @param tunnel_address Address of the tunnels' end, on br-phy.
 # @param mtu What the lab's bridge carries.
 # @param bridge_mappings Bridge by physical network.
+# @param dns_domain Domain of the names that ports get.
 class profile::neutron::agent (
   Array[Stdlib::Fqdn, 1] $rabbit_hosts,
   Sensitive[String[1]] $rabbit_password,
   Stdlib::IP::Address::V4::Nosubnet $tunnel_address,
   Integer[576] $mtu,
   Hash[String[1], String[1]] $bridge_mappings,
+  Stdlib::Fqdn $dns_domain,
 ) {
   class { 'neutron::logging':
     log_dir    => $facts['os_service_default'],
@@ -20,7 +22,8 @@ class profile::neutron::agent (
   }
   class { 'neutron':
     core_plugin           => 'ml2',
-    service_plugins       => ['router'],
+    service_plugins       => ['router', 'qos', 'trunk'],
+    dns_domain            => $dns_domain,
     global_physnet_mtu    => $mtu,
     default_transport_url => os_transport_url({
       'transport' => 'rabbit',
@@ -33,10 +36,16 @@ class profile::neutron::agent (
 
   class { 'neutron::agents::ml2::ovs':
     bridge_mappings => $bridge_mappings,
+    extensions      => ['qos'],
     tunnel_types    => ['vxlan'],
     local_ip        => $tunnel_address,
     firewall_driver => 'openvswitch',
     datapath_type   => $facts['openvswitch_datapath'],
     manage_vswitch  => false,
+  }
+  # Limits of bandwidth are the switch's own meters. The usual ones are the kernel's policing, which a switch in user
+  # space takes its packets past.
+  neutron_agent_ovs { 'ovs/qos_meter_bandwidth':
+    value => true,
   }
 }
