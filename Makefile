@@ -60,7 +60,7 @@ prepare:
 # With a refresh: after a power cut, containers may be gone or stopped that the state takes for running.
 define bring_up
 @$(activated) pulumi up --stack "$$STACK" --yes --skip-preview --refresh
-@$(activated) python3 -m components.closing "$$STACK"
+@$(activated) python3 -m commands.summary "$$STACK"
 endef
 
 lab: prepare
@@ -74,31 +74,31 @@ up:
 
 destroy:
 	@$(activated) pulumi destroy --stack "$$STACK" --yes
-	@$(activated) python3 -m components.remains after "$$STACK"
+	@$(activated) python3 -m commands.cleanup after "$$STACK"
 
 # Asks none of the lab's services, and none of its containers has to run.
 purge:
 	@prepare/run --without-images
-	@$(activated) python3 -m components.remains clear "$$STACK"
+	@$(activated) python3 -m commands.cleanup clear "$$STACK"
 	@$(activated) pulumi stack rm --stack "$$STACK" --yes --force --preserve-config
 
 status:
-	@$(activated) python3 -m components.status "$$STACK" $(if $(JSON),--json)
+	@$(activated) python3 -m commands.status "$$STACK" $(if $(JSON),--json)
 
 upgrade:
-	@$(activated) python3 -m components.upgrade "$$STACK"
+	@$(activated) python3 -m commands.upgrade "$$STACK"
 
 backup:
 	@[[ -n "$${FILE:-}" ]] || { echo 'make backup: say where to: make backup FILE=lab.tar.zst' >&2; exit 1; }
-	@$(activated) python3 -m components.backup backup "$$STACK" "$$FILE"
+	@$(activated) python3 -m commands.backup backup "$$STACK" "$$FILE"
 
 restore: prepare
 	@[[ -n "$${FILE:-}" ]] || { echo 'make restore: say what from: make restore FILE=lab.tar.zst' >&2; exit 1; }
-	@$(activated) python3 -m components.backup restore "$$STACK" "$$FILE"
+	@$(activated) python3 -m commands.backup restore "$$STACK" "$$FILE"
 	$(bring_up)
 
 rotate:
-	@$(activated) python3 -m components.rotation "$$STACK" $(SECRETS)
+	@$(activated) python3 -m commands.rotate "$$STACK" $(SECRETS)
 
 token:
 	@$(activated) openrc=$$(pulumi stack output --stack "$$STACK" openrc); source "$$openrc"; openstack token issue
@@ -106,7 +106,7 @@ token:
 # Every shell has a USER of its own, which isn't meant.
 openrc: user := $(if $(filter command,$(firstword $(origin USER))),--user="$$USER")
 openrc:
-	@$(activated) python3 -m components.openrc "$$STACK" --project="$${PROJECT:-}" $(user) $${FILE:+--file="$$FILE"}
+	@$(activated) python3 -m commands.openrc "$$STACK" --project="$${PROJECT:-}" $(user) $${FILE:+--file="$$FILE"}
 
 check: lint
 	@prepare/go test
@@ -161,7 +161,7 @@ lint-go:
 	@prepare/go vet
 
 docs:
-	@$(activated) python3 -m components.reference
+	@$(activated) python3 -m commands.reference
 
 bench:
 	@prepare/compose

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from components import login, quoting
-from components.container_host import ContainerHost
+from components.host.container_host import ContainerHost
 from components.secrets import LabSecrets
 from components.services.view import LabView
 from hostside.access import CLOUDS

@@ -50,6 +50,6 @@ def _state_file(run: Path) -> str:
 
 
 if __name__ == "__main__":
-    from components.container_host import install_tool
+    from components.host.container_host import install_tool
 
     install_tool(sys.argv[1])

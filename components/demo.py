@@ -8,10 +8,10 @@ from typing import Any
 import pulumi
 
 from components.access import ADMIN_SECRET
-from components.container_host import ContainerHost
-from components.derived import TENANT_NETWORK, pools
-from components.image import ForeignImage, Image
-from components.rules import DEMO_ROLES
+from components.configuration.derived import TENANT_NETWORK, pools
+from components.configuration.rules import DEMO_ROLES
+from components.host.container_host import ContainerHost
+from components.host.image import ForeignImage, Image
 from components.secrets import LabSecrets
 from components.services.view import LabView
 from hostside.demo import RECORD
@@ -48,9 +48,10 @@ class Demo:
         Args:
             host: the host of the first Keystone container, in whose network the program runs.
             view: the lab.
-            image: the image of :data:`~components.dockerfiles.GUEST` on that host; None when the demo is off.
+            image: the image of :data:`~components.host.dockerfiles.GUEST` on that host; None when the demo is off.
             secrets: the lab's secrets.
-            opts: options of the resource; it depends on the services of :data:`~components.rules.DEMO_ROLES`.
+            opts: options of the resource; it depends on the services of
+                :data:`~components.configuration.rules.DEMO_ROLES`.
         """
         self.key = f"{host.directory}/{KEY}"
         made = pulumi.Output.all(image.id if image else "", secrets.value(ADMIN_SECRET)).apply(

@@ -8,21 +8,23 @@ from typing import Any
 
 import pulumi
 
-from components import demo, keeper, volumes
+from components import demo
 from components.access import ADMIN_SECRET, Access
-from components.authority import Authority
-from components.bridge import Bridge
-from components.container_host import ContainerHost
-from components.dockerfiles import GUEST, images_for, is_directory
-from components.environment import Container, Environment, Hooks
-from components.image import ForeignImage, Image
-from components.plain_container import PlainContainers
-from components.rules import DEMO_ROLES
+from components.configuration.environment import Container, Environment, Hooks
+from components.configuration.rules import DEMO_ROLES
+from components.host import keeper
+from components.host.authority import Authority
+from components.host.bridge import Bridge
+from components.host.container_host import ContainerHost
+from components.host.dockerfiles import GUEST, images_for, is_directory
+from components.host.image import ForeignImage, Image
 from components.secrets import LabSecrets, secret_names
-from components.service_container import ServiceContainer
 from components.services import KEEPER, needs_of
 from components.services.role import Membership, Role, Stage
 from components.services.view import LabView
+from components.stages import volumes
+from components.stages.plain_container import PlainContainers
+from components.stages.service_container import ServiceContainer
 from hostside import drift
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pulumi
 
-from components import accounts, environment, paths, preflight, remains, services
-from components.environment import Environment
-from components.faults import ConfigurationFaults
+from commands import cleanup
+from components import accounts, paths, services
+from components.configuration import environment, preflight
+from components.configuration.environment import Environment
+from components.configuration.faults import ConfigurationFaults
 from components.lab import Lab
 from hostside import drift, runs
 from hostside.process import complete_path
@@ -30,19 +32,19 @@ async def main() -> dict[str, Any]:
     stack, real = pulumi.get_stack(), not pulumi.runtime.is_dry_run()
     directory = Path(paths.stack_directory(stack))
     try:
-        remains.claim(stack, note=False)
+        cleanup.claim(stack, note=False)
         # What an `up` may have to remove first, it looks at afterwards.
         found = {} if real else drift.look(directory, stack)
         lab = configured(stack)
-    except (ConfigurationFaults, remains.ForeignStack) as error:
+    except (ConfigurationFaults, cleanup.ForeignStack) as error:
         # Shown without a traceback, which would hide what the person has to read.
         raise pulumi.RunError(str(error)) from None
     if real:
-        remains.claim(stack, note=True)
+        cleanup.claim(stack, note=True)
         accounts.begin(stack)
         runs.note(directory)
         runs.end_orphans(directory)
-        remains.clear_unrecorded(stack)
+        cleanup.clear_unrecorded(stack)
         found = drift.look(directory, stack)
     made = Lab(lab, services.for_lab(lab), found)
     # Lets the registrations begin. Where the SDK finds none begun, it waits for the outputs of all resources instead,

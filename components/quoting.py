@@ -1,7 +1,7 @@
 """How what a person or a generator has chosen is written down so that its reader reads the same.
 
 Shells have :func:`shlex.quote`. What Puppet writes in a container is quoted by the functions ``dockstack::quote::*`` of
-the Puppet environment; what cannot be written at all is for :mod:`components.readers`.
+the Puppet environment; what cannot be written at all is for :mod:`components.configuration.readers`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_command as command
 
-from components.container_host import COMMAND_VERSION
+from components.host.container_host import COMMAND_VERSION
 from components.services.role import SecretNames
 from components.services.view import LabView
 

@@ -97,7 +97,10 @@ class Keeper:
         ports.remove(stale)
         for name, owner in stale.items():
             log(f"{owner}: removed its stale port {name}")
-        self._records.keep_only(running | {name for name in self._records.names() - running if _runs(name)})
+        # One by one, by name: what has started meanwhile has a record that is not among these.
+        for name in self._records.names() - running:
+            if not _runs(name):
+                self._records.remove(name)
 
     def _follow(self) -> None:
         while not self._ending.is_set():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from pathlib import Path
 
 
@@ -29,13 +28,6 @@ class Records:
         if not self._directory.is_dir():
             return set()
         return {path.name for path in self._directory.iterdir() if not path.name.startswith(".")}
-
-    def keep_only(self, containers: Collection[str]) -> None:
-        """Withdraw the addresses of all other containers."""
-        if self._directory.is_dir():
-            for path in self._directory.iterdir():
-                if path.name not in containers and not path.name.startswith("."):
-                    self.remove(path.name)
 
     def _write(self, container: str, text: str) -> None:
         path = self._directory / container

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from components import dockerfiles
+from components.host import dockerfiles
 from prepare.jobs import Interrupted, Job, JobFailed, run
 
 HERE = Path(__file__).resolve().parent
@@ -69,7 +69,7 @@ def _script(name: str, *needs: str) -> Job:
 
 
 def _found_out(answer: str) -> Iterable[Job]:
-    """Return the jobs for the images that :mod:`components.prebuild` tells, each after the one it is made from."""
+    """Return the jobs for the images that :mod:`commands.prebuild` tells, each after the one it is made from."""
     told = [image for image in json.loads(answer) if image["directory"] not in {"base", *LATE}]
     by_tag = {image["tag"]: f"image {image['directory']}" for image in told}
     for image in told:

@@ -78,7 +78,7 @@ keep_account() {
     fi
     # A first `up` that was lost: there is no step whose undoing would remove what it made.
     if [[ $command == destroy && -d $directory ]] && ! has_resources "$stack"; then
-        of_program components.remains after "$stack"
+        of_program commands.cleanup after "$stack"
     fi
     [[ $command != preview && $what != open ]] && only_plain "$3" "$stack" || return 0
     mkdir -p -- "$runs"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from components.readers import Reader
+from components.configuration.readers import Reader
 
 ASCII = [chr(code) for code in range(ord(" "), ord("~") + 1)]
 LONGEST = 200

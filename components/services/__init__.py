@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from components.environment import Environment
-from components.rules import RoleFacts
+from components.configuration.environment import Environment
+from components.configuration.rules import RoleFacts
 from components.services import (
     ceph,
     cinder,

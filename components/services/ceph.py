@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from components.environment import Container
+from components.configuration.environment import Container
 from components.services.role import Check, Demands, Hiera, Role, SecretNames
 from components.services.view import LabView
 

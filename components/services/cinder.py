@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from components.environment import Container, Environment
+from components.configuration.environment import Container, Environment
 from components.services import ceph, rabbitmq
 from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
 from components.services.view import LabView

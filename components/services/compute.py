@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.environment import Container
+from components.configuration.environment import Container
 from components.services import cinder, network, nova, rabbitmq
 from components.services.role import Check, Demands, Hiera, Membership, Role, SecretNames, Stage
 from components.services.view import LabView

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.environment import Container
+from components.configuration.environment import Container
 from components.services.role import Check, Demands, Frontend, Hiera, Role, SecretNames, Stage
 from components.services.view import LabView
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from components.environment import Container
-from components.readers import MYSQL_HASH, PYMYSQL
+from components.configuration.environment import Container
+from components.configuration.readers import MYSQL_HASH, PYMYSQL
 from components.services.role import Check, Demands, Frontend, Hiera, Role, SecretNames
 from components.services.view import LabView
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from components.environment import Container
-from components.readers import KEEPALIVED
+from components.configuration.environment import Container
+from components.configuration.readers import KEEPALIVED
 from components.services.role import Check, Demands, Hiera, Role, SecretNames
 from components.services.view import LabView
 

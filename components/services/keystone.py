@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from components.environment import Container
-from components.readers import KEYSTONE
+from components.configuration.environment import Container
+from components.configuration.readers import KEYSTONE
 from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Role, SecretNames, Stage
 from components.services.view import IDENTITY_PORT, LabView
 

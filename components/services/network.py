@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from components.derived import tunnel_address
-from components.environment import Container
+from components.configuration.derived import tunnel_address
+from components.configuration.environment import Container
 from components.services.role import Hiera
 from components.services.view import LabView
 

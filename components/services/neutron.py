@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.environment import Container
+from components.configuration.environment import Container
 from components.services import network, rabbitmq
 from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
 from components.services.view import LabView

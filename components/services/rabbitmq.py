@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from components.environment import Container
-from components.readers import ERLANG, OSLO_MESSAGING
+from components.configuration.environment import Container
+from components.configuration.readers import ERLANG, OSLO_MESSAGING
 from components.services.role import Check, Demands, Hiera, Membership, Role, SecretNames
 from components.services.view import LabView
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from components.readers import Reader
-from components.rules import USUAL_DISK_MIB
+from components.configuration.readers import Reader
+from components.configuration.rules import USUAL_DISK_MIB
 
 if TYPE_CHECKING:
-    from components.environment import Container, Environment
+    from components.configuration.environment import Container, Environment
     from components.services.view import LabView
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from components.derived import left_by_pools
-from components.environment import Container
+from components.configuration.derived import left_by_pools
+from components.configuration.environment import Container
 from components.services.role import Check, Demands, Hiera, Role, SecretNames, Stage
 from components.services.view import LabView
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from components import paths
-from components.environment import Container, Environment
+from components.configuration.environment import Container, Environment
 from components.services.role import Demands, Frontend, Role
 
 IDENTITY_PORT = 5000

@@ -1,7 +1,7 @@
 """What ``pulumi up`` does on a host: one operation a module, called like the command that carries it out.
 
-The program makes an operation (see :meth:`components.container_host.ContainerHost.declare`), and the tool on the host
-reads it from standard input and runs it. A new one is a module here and its name in :data:`NAMES`.
+The program makes an operation (see :meth:`components.host.container_host.ContainerHost.declare`), and the tool on the
+host reads it from standard input and runs it. A new one is a module here and its name in :data:`NAMES`.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class Lab:
 
     def works(self) -> bool:
         """Say whether `make status` finds nothing broken."""
-        return run("python3", "-m", "components.status", self.stack, check=False).returncode == 0
+        return run("python3", "-m", "commands.status", self.stack, check=False).returncode == 0
 
     def settled(self) -> None:
         """Wait until all works again after a loss or a restart, as `make status` tells it.

@@ -39,7 +39,7 @@ _OF_WORKER = b"PYTEST_XDIST_WORKER="
 """Variable that all has which is started by one of the processes that the tests run in."""
 COMES_AND_GOES = frozenset({"processes", "links", "namespaces"})
 """What of an inventory is there for a moment whenever a container is wired, or a command runs, whoever's it is."""
-PROGRAM = ("__main__.py", "Pulumi.yaml", "components", "hostside", "Dockerfiles", "dockervolumes")
+PROGRAM = ("__main__.py", "Pulumi.yaml", "commands", "components", "hostside", "Dockerfiles", "dockervolumes")
 
 
 def run(
@@ -146,7 +146,7 @@ def take_away_throwaway_stacks() -> None:
     for left in (HOME / "stacks").glob("t[0-9]*"):
         if held := take_name(left.name, wait=False):
             with held:
-                run("python3", "-m", "components.remains", "clear", left.name)
+                run("python3", "-m", "commands.cleanup", "clear", left.name)
 
 
 class Stack:
@@ -168,7 +168,7 @@ class Stack:
         }
         self.configure(config)
         # An earlier run of the tests may have been cut off.
-        run("python3", "-m", "components.remains", "clear", name)
+        run("python3", "-m", "commands.cleanup", "clear", name)
         self.pulumi("stack", "init", name)
 
     def configure(self, config: Mapping[str, Any]) -> None:

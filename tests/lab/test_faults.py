@@ -92,8 +92,8 @@ def test_nothing_is_touched_that_is_not_the_stacks(
     said = refused(made)
     assert [name for name in foreign_things if name not in said] == []
     made.destroy()
-    run("python3", "-m", "components.remains", "after", "t160", env=made.env)
-    run("python3", "-m", "components.remains", "clear", "t160", env=made.env)
+    run("python3", "-m", "commands.cleanup", "after", "t160", env=made.env)
+    run("python3", "-m", "commands.cleanup", "clear", "t160", env=made.env)
     assert [name for name, is_as_it_was in foreign_things.items() if not is_as_it_was()] == []
 
 

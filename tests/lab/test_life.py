@@ -92,7 +92,7 @@ def _a_restored_lab_has_what_was_there_and_nothing_else(small: Stack, file: Path
         return set(inside("t20-db", "mariadb", "--batch", "--execute", "SHOW DATABASES").split())
 
     def backup(what: str) -> None:
-        run("python3", "-m", "components.backup", what, small.name, str(file), cwd=small.directory, env=small.env)
+        run("python3", "-m", "commands.backup", what, small.name, str(file), cwd=small.directory, env=small.env)
 
     inside("t20-db", "mariadb", "--execute", "CREATE DATABASE before_it")
     backup("backup")

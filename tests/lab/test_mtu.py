@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from components import status
+from commands import status
 from tests.lab.harness import Make, Stack, eventually, inspect, network_of, plain, run
 
 pytestmark = pytest.mark.lab

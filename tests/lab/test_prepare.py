@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from components import dockerfiles
+from components.host import dockerfiles
 from tests.lab.harness import PROJECT, run
 
 pytestmark = pytest.mark.lab

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from components import paths, quoting
-from components.readers import ERLANG, KEEPALIVED, MYSQL_HASH, OSLO_MESSAGING, PYMYSQL, Reader
+from components.configuration.readers import ERLANG, KEEPALIVED, MYSQL_HASH, OSLO_MESSAGING, PYMYSQL, Reader
 from tests.hostile import LONGEST, SECRETS, all_in_one, readable
 from tests.lab.conftest import Lab
 from tests.lab.harness import inside, run

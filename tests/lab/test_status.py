@@ -17,7 +17,7 @@ pytestmark = pytest.mark.lab
 
 def status(stack: str) -> tuple[int, dict[str, Any]]:
     """Return the exit status and what is told to programs; make's own status is another."""
-    done = run("python3", "-m", "components.status", stack, "--json", check=False)
+    done = run("python3", "-m", "commands.status", stack, "--json", check=False)
     return done.returncode, json.loads(done.stdout)
 
 
@@ -59,6 +59,6 @@ def subjects(lab: Lab) -> set[str]:
 
 
 def test_a_stack_that_is_not_up_is_told_from_one_that_is_broken() -> None:
-    done = run("python3", "-m", "components.status", "nosuch", check=False)
+    done = run("python3", "-m", "commands.status", "nosuch", check=False)
     assert done.returncode == 2
     assert "make lab STACK=nosuch" in done.stderr

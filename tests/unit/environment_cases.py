@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from components.environment import RoleFacts, Survey, survey
+from components.configuration.environment import RoleFacts, Survey, survey
 
 DATA = Path(__file__).parent / "data"
 

@@ -19,7 +19,8 @@ from pulumi.runtime import mocks, rpc
 from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import run_pulumi_func
 
-from components import environment, paths, services
+from components import paths, services
+from components.configuration import environment
 from components.lab import Lab
 from hostside.drift import Finding
 

@@ -17,7 +17,7 @@ from components import paths
 from tests.documents import blocks, patched
 
 DOCUMENT = paths.PROJECT / "docs/adding-a-service.md"
-COPIED = ("components", "hostside", "Dockerfiles", "dockervolumes", "tests", "docs", "examples", "prepare")
+COPIED = ("commands", "components", "hostside", "Dockerfiles", "dockervolumes", "tests", "docs", "examples", "prepare")
 SINGLE = ("__main__.py", "Pulumi.yaml", "Pulumi.lab.yaml", "README.md", "stack.schema.json", "pyproject.toml")
 TESTS = (
     "tests/unit/test_services.py",
@@ -62,7 +62,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         assert path.exists() is (block.language == "diff"), block.file
         path.write_text(patched(path.read_text(), block.text) if block.language == "diff" else block.text)
-    run(made, "-m", "components.reference")
+    run(made, "-m", "commands.reference")
     return made
 
 

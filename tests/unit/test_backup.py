@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components import backup
+from commands import backup
 from hostside import archive, engine
 from hostside.errors import StepError
 from hostside.process import CommandFailed

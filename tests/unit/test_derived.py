@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from components import derived, environment, paths, services
+from components import paths, services
+from components.configuration import derived, environment
 from components.services.view import LabView
 from tests.unit.graph_recorder import config
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components import environment, paths, services
+from components import paths, services
+from components.configuration import environment
 from tests.documents import DOCUMENTS, blocks, commands
 from tests.unit.test_reference import configuration, errors
 
@@ -81,8 +82,8 @@ PROOFS: dict[str, tuple[Proof, ...]] = {
         Run(".ci/run", "make destroy"),
     ),
     "make docs": (
-        Recipe("python3 -m components.reference"),
-        Run("tests/unit/test_adding_a_service.py::copy", '"components.reference"'),
+        Recipe("python3 -m commands.reference"),
+        Run("tests/unit/test_adding_a_service.py::copy", '"commands.reference"'),
     ),
     "make lab": (LAB_IS_UP,),
     "make lab STACK=classic": (
@@ -116,7 +117,7 @@ PROOFS: dict[str, tuple[Proof, ...]] = {
         Run("tests/lab/test_status.py::test_a_lab_that_works_is_told_in_a_line_for_each_container", '"make", "status"'),
     ),
     "make status JSON=1": (
-        Recipe("components.status"),
+        Recipe("commands.status"),
         Recipe("--json"),
         Run("tests/lab/test_status.py::status", '"--json"'),
     ),
@@ -138,7 +139,7 @@ PROOFS: dict[str, tuple[Proof, ...]] = {
     ),
     "openstack server add floating ip guest1 $address": (GUEST,),
     "openstack server create --image guest --flavor tiny --network demo --security-group demo --key-name demo-key "
-    "--wait guest1": (GUEST, Run("tests/unit/test_closing.py", "--key-name demo-key --wait guest1")),
+    "--wait guest1": (GUEST, Run("tests/unit/test_summary.py", "--key-name demo-key --wait guest1")),
     "pre-commit install": (ByHand("changes the clone's Git hooks"),),
     "pulumi config set --secret --path 'dockstack:common.passwords.keystone_admin'": (
         Run("tests/lab/test_documents.py::test_an_example_is_reviewed_and_its_secret_is_kept", '"--secret", "--path"'),

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from components import services
-from components.environment import Container, Environment, Hooks, Ssh, decode, load
-from components.rules import cycles
+from components.configuration.environment import Container, Environment, Hooks, Ssh, decode, load
+from components.configuration.rules import cycles
 from tests.unit.environment_cases import DATA, LAB, ROLES, lab, look
 
 

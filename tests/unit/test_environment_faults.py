@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from components.environment import load
-from components.faults import ConfigurationFaults
+from components.configuration.environment import load
+from components.configuration.faults import ConfigurationFaults
 from tests.unit.environment_cases import DATA, ROLES, changes_in, lab, look
 
 CASES = sorted((DATA / "faults").glob("*.yaml"))

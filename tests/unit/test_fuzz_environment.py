@@ -8,8 +8,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.environment import Survey, load
-from components.faults import ConfigurationFaults
+from components.configuration.environment import Survey, load
+from components.configuration.faults import ConfigurationFaults
 from tests.unit.environment_cases import DATA, LAB, ROLES, lab, look
 
 QUICK = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from components import docker_container, paths, services
+from components import paths, services
+from components.stages import docker_container
 from tests.unit.graph_recorder import (
     CONFIG,
     CONTAINER,

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from components import demo, derived, dockerfiles, environment, paths, rules, services
+from components import demo, paths, services
+from components.configuration import derived, environment, rules
+from components.host import dockerfiles
 from components.services.view import LabView
 from tests.unit.graph_recorder import GIVEN, Graph, Secret, config, record_lab
 

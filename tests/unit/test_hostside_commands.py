@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from components import container_host, paths
+from components import paths
+from components.host import container_host
 from hostside import bridge, cli, containers, engine, image, ovs, ports, process
 from hostside.errors import StepError
 from hostside.operations import NAMES, UNDONE_BY, named

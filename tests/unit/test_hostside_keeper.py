@@ -463,6 +463,21 @@ def test_a_lab_with_more_containers_than_workers_is_swept(world: World, director
     assert len(world.attached) == 40
 
 
+def test_a_record_that_comes_while_those_of_others_are_looked_at_stays(
+    world: World, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = Records(directory / "records")
+    records.add("gone1", "10.87.0.8", "gone1.dockstack.lab")
+
+    def inspect(name: str) -> None:
+        assert name == "gone1"
+        records.add("started1", "10.87.0.9", "started1.dockstack.lab")
+
+    monkeypatch.setattr(engine, "inspect", inspect)
+    keeper.Keeper("lab", directory).sweep()
+    assert names(directory) == {"started1"}
+
+
 def test_an_engine_that_goes_away_is_waited_for_and_then_everything_is_looked_at(
     world: World, directory: Path, running: threading.Thread
 ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from components import status
+from commands import status
 from hostside import health, web
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from components import dockerfiles, paths, services
+from components import paths, services
+from components.host import dockerfiles
 from tests.unit.graph_recorder import CONFIG, CONTAINER, Graph, container, record_lab
 
 DIRECTORIES = sorted(path.name for path in paths.DOCKERFILES.iterdir() if path.is_dir())

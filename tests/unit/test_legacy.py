@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from components import legacy
-from components.environment import Environment, Hooks, RoleFacts, Ssh, Survey, load, survey
+from components.configuration import legacy
+from components.configuration.environment import Environment, Hooks, RoleFacts, Ssh, Survey, load, survey
 from tests.unit.environment_cases import DATA, ROLES, lab, look
 
 CASES = sorted((DATA / "legacy" / "faults").glob("*.yaml"))

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from components import environment, names, paths, services
+from components import paths, services
+from components.configuration import environment, names
 from hostside.ports import ENDS, Port, link_name
 from tests.unit.graph_recorder import CONTAINER, LOCAL_COMMAND, REMOTE_COMMAND, Graph, config
 

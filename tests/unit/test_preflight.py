@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from components.environment import ContainerHost, Environment, Ssh
-from components.faults import ConfigurationFaults
-from components.preflight import (
+from components.configuration.environment import ContainerHost, Environment, Ssh
+from components.configuration.faults import ConfigurationFaults
+from components.configuration.preflight import (
     Engine,
     HostFacts,
     Route,

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from components import dockerfiles, environment, paths, prebuild, preflight, services
-from components.environment import Environment
-from components.faults import ConfigurationFaults
+from commands import prebuild
+from components import paths, services
+from components.configuration import environment, preflight
+from components.configuration.environment import Environment
+from components.configuration.faults import ConfigurationFaults
+from components.host import dockerfiles
 from prepare import __main__ as prepare
 from prepare.jobs import Board
 from tests.unit.graph_recorder import CONFIG, config, container, plain_config, record_lab

@@ -9,8 +9,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import program, remains, services
-from components.faults import ConfigurationFaults, Fault
+from commands import cleanup
+from components import program, services
+from components.configuration.faults import ConfigurationFaults, Fault
 from hostside import drift, runs
 
 
@@ -18,7 +19,7 @@ from hostside import drift, runs
 def nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi, "get_stack", lambda: "lab")
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
-    monkeypatch.setattr(remains, "claim", lambda _stack, **_: None)
+    monkeypatch.setattr(cleanup, "claim", lambda _stack, **_: None)
     monkeypatch.setattr(services, "for_lab", lambda _lab: {})
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
     monkeypatch.setattr(drift, "look", lambda *_: {})
@@ -90,7 +91,7 @@ def test_a_preview_looks_at_the_host_while_it_checks_and_an_up_after_it_has_clea
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: not real)
     monkeypatch.setattr(runs, "note", lambda _directory: done.append("note"))
     monkeypatch.setattr(runs, "end_orphans", lambda _directory: done.append("end"))
-    monkeypatch.setattr(remains, "clear_unrecorded", lambda _stack: done.append("clear"))
+    monkeypatch.setattr(cleanup, "clear_unrecorded", lambda _stack: done.append("clear"))
     monkeypatch.setattr(drift, "look", look)
     monkeypatch.setattr(program, "configured", lambda _stack: done.append("check"))
     monkeypatch.setattr(program, "Lab", lambda _lab, _roles, given: made if given is found else None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from components import paths, services
-from components.environment import survey
-from components.faults import Fault
-from components.schema import password_faults
+from components.configuration.environment import survey
+from components.configuration.faults import Fault
+from components.configuration.schema import password_faults
 from components.services import ROLES
 from components.services.role import Demands
 from tests.hostile import SECRETS, all_in_one

@@ -14,7 +14,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from components import environment, paths, reference, schema, services
+from commands import reference
+from components import paths, services
+from components.configuration import environment, schema
 from tests.unit.environment_cases import DATA, changes_in, lab
 
 STACKS = [paths.PROJECT / "Pulumi.lab.yaml", *sorted((paths.PROJECT / "examples").glob("Pulumi.*.yaml"))]

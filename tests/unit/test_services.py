@@ -11,10 +11,12 @@ import jinja2
 import pytest
 import yaml
 
-from components import environment, paths, provisioning, services, volumes
-from components.faults import ConfigurationFaults
+from components import paths, services
+from components.configuration import environment
+from components.configuration.faults import ConfigurationFaults
 from components.services.role import Demands, Identity, Role
 from components.services.view import LabView
+from components.stages import provisioning, volumes
 from tests.unit.graph_recorder import FACTS, config, container
 
 SITE = paths.DOCKERVOLUMES / "puppet/code/environments/production/site-modules"

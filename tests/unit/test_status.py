@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from components import status
-from components.status import Fault
+from commands import status
+from commands.status import Fault
 from hostside import applied, bridge, containers, engine, health, ovs, passage, ports, programs
 from hostside.applied import Applied
 from hostside.programs import Program

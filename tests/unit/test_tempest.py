@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from components import environment, paths, services
+from components import paths, services
+from components.configuration import environment
 from components.services.view import LabView
 from tests.unit.graph_recorder import config
 from tests.unit.scripts import load

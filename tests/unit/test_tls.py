@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from components import environment, paths, services
-from components.provisioning import digest
+from components import paths, services
+from components.configuration import environment
 from components.services.view import LabView
+from components.stages.provisioning import digest
 from tests.unit.graph_recorder import AUTHORITY, CONFIG, GENERATED, Graph, Secret, config, data_of, record_lab, with_tls
 
 FILE = str(paths.authority("lab"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components import upgrade
+from commands import upgrade
 from components.services import ROLES, needs_of
 
 PREFIX = "urn:pulumi:lab::dockstack::dockstack:index:Lab$dockstack:index:ServiceContainer$"

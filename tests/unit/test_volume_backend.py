@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from components import services
-from components.environment import Environment, RoleFacts, survey
-from components.preflight import HostFacts, check, gather, local
+from components.configuration.environment import Environment, RoleFacts, survey
+from components.configuration.preflight import HostFacts, check, gather, local
 from tests.unit.environment_cases import DATA, ROLES, lab
 from tests.unit.graph_recorder import CONTAINER, config, record_lab
 

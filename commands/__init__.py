@@ -1,0 +1,1 @@
+"""What people call by `make`, beside Pulumi: each module is a command."""

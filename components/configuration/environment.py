@@ -1,0 +1,581 @@
+"""The configuration of a lab as typed, frozen models, read from the stack's configuration or a 2015-style file.
+
+`load` reports every fault of a configuration at once. It looks at no host and starts nothing; the only file it
+reads is the 2015-style one that a stack may name. What needs a look at the hosts is in `preflight`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from components.configuration import legacy, names, rules
+from components.configuration.faults import ConfigurationFaults, Fault, Keys, Note, one_of, show, suggest
+from components.configuration.rules import ContainerDraft, Draft, ProviderDraft, RoleFacts, VolumeDraft
+from components.configuration.schema import (
+    TENANT_NETWORKS,
+    VOLUME_BACKENDS,
+    CommonInput,
+    ContainerInput,
+    DefaultsInput,
+    HooksInput,
+    HostInput,
+    ProviderInput,
+    StackInput,
+    is_host_name,
+    is_key,
+    key_names,
+    kind,
+    odd_key,
+    parse_flag,
+    password_faults,
+    read,
+    unknown_key,
+)
+
+__all__ = [
+    "Container",
+    "ContainerHost",
+    "Environment",
+    "Hooks",
+    "Provider",
+    "RoleFacts",
+    "Ssh",
+    "Survey",
+    "Volume",
+    "decode",
+    "load",
+    "survey",
+]
+
+CONFIGURATION_KEYS = key_names(StackInput)
+DEFAULT_REGION = "RegionOne"
+DEFAULT_MTU = 1500
+LOCAL_HOST = "local"
+
+T = TypeVar("T")
+FrozenMap = Annotated[Mapping[str, T], AfterValidator(lambda value: MappingProxyType(dict(value)))]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Ssh(_Model):
+    """How to reach a container host; without `host_key` the user's known_hosts decides whether it is the right one."""
+
+    host: str
+    user: str = "root"
+    port: int = 22
+    private_key: str | None = None
+    host_key: str | None = None
+
+
+class ContainerHost(_Model):
+    """A machine with a Docker engine and Open vSwitch; without `ssh` it is the one that Pulumi runs on."""
+
+    name: str
+    ssh: Ssh | None = None
+
+
+class Volume(_Model):
+    """A path of the container host, mounted at `target`.
+
+    `optional` marks one from a 2015-style file that stands for what the role mounts anyway: it is left out where
+    the host has no such source (`preflight.settle`).
+    """
+
+    source: str
+    target: str
+    read_only: bool = False
+    optional: bool = False
+
+
+class Hooks(_Model):
+    """Shell commands that run on the container's host, in order."""
+
+    pre_creation: tuple[str, ...] = ()
+    post_creation: tuple[str, ...] = ()
+    pre_destroy: tuple[str, ...] = ()
+    post_destroy: tuple[str, ...] = ()
+
+
+class Container(_Model):
+    """A container of the lab with all defaults filled in.
+
+    `image` is a directory under Dockerfiles/ or a full image reference; None stands for the role's own.
+    `needs` are containers that have to be up before this one, besides those that its role needs.
+    """
+
+    name: str
+    role: str
+    address: IPv4Address
+    prefix: int
+    gateway: IPv4Address
+    dns: tuple[IPv4Address, ...]
+    domain: str
+    bridge: str
+    mtu: int = DEFAULT_MTU
+    host: str
+    image: str | None = None
+    volumes: tuple[Volume, ...] = ()
+    needs: tuple[str, ...] = ()
+    hooks: Hooks = Hooks()
+
+    @property
+    def fqdn(self) -> str:
+        """The container's full name, which is also its certificate's."""
+        return f"{self.name}.{self.domain}"
+
+    def mac(self, interface: int = 0) -> str:
+        """The locally administered Ethernet address that belongs to the container's IPv4 address, by interface."""
+        return f"02:{0x42 + interface:02x}:{self.address.packed.hex(':')}"
+
+    @property
+    def network(self) -> IPv4Network:
+        """The subnet that the container's bridge carries."""
+        return IPv4Network((self.gateway, self.prefix), strict=False)
+
+
+class Provider(_Model):
+    """The bridge that carries the provider network; the host holds the network's gateway on it."""
+
+    bridge: str
+    network: IPv4Network
+    gateway: IPv4Address
+
+
+class Environment(_Model):
+    """A lab. `passwords` holds the given ones only, by secret name; it never shows in a repr."""
+
+    stack: str
+    domain: str
+    region: str = DEFAULT_REGION
+    network: IPv4Network
+    gateway: IPv4Address
+    vip: IPv4Address
+    dhcp: tuple[IPv4Address, IPv4Address] | None = None
+    volume_backend: str = VOLUME_BACKENDS[0]
+    provider: Provider | None = None
+    demo: bool = False
+    tenant_networks: str = TENANT_NETWORKS[0]
+    tls: bool = False
+    """Whether what is served at the VIP is spoken to by TLS."""
+    passwords: FrozenMap[str] = Field(default_factory=lambda: MappingProxyType({}), repr=False)
+    hosts: FrozenMap[ContainerHost]
+    containers: tuple[Container, ...]
+    keys: Keys = Field(default_factory=Keys, repr=False, exclude=True)
+    """Names places of the configuration the way its author wrote them, for faults that are found later."""
+
+    def members(self, role: str) -> tuple[Container, ...]:
+        """The containers of a role, in the order of the configuration."""
+        return tuple(c for c in self.containers if c.role == role)
+
+    def container(self, name: str) -> Container:
+        """The container of this name; KeyError if there is none."""
+        for container in self.containers:
+            if container.name == name:
+                return container
+        raise KeyError(name)
+
+    @property
+    def used_hosts(self) -> tuple[ContainerHost, ...]:
+        """The hosts that have containers."""
+        used = {c.host for c in self.containers}
+        return tuple(host for host in self.hosts.values() if host.name in used)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All that could be made of a configuration.
+
+    With faults, `environment` holds the part that could be read, good enough to look at the hosts for more faults
+    and for nothing else; it is None if not even the lab's subnet is known.
+    """
+
+    environment: Environment | None
+    faults: tuple[Fault, ...]
+    notes: tuple[Note, ...]
+
+
+def decode(raw: Mapping[str, str], project: str = "dockstack") -> dict[str, object]:
+    """The configuration of `project` from Pulumi's flat map of texts, in which objects are JSON."""
+    result: dict[str, object] = {}
+    for key, value in raw.items():
+        namespace, _, name = key.partition(":")
+        if namespace != project:
+            continue
+        result[name] = value
+        if value.lstrip()[:1] in ("{", "["):
+            try:
+                result[name] = json.loads(value)
+            except (ValueError, RecursionError):
+                continue
+    return result
+
+
+def load(
+    config: Mapping[str, object],
+    *,
+    stack: str,
+    roles: Mapping[str, RoleFacts],
+    base_dir: Path,
+    local_addresses: frozenset[str] = legacy.LOOPBACK,
+) -> tuple[Environment, list[Note]]:
+    """The lab that `config` (keys without `dockstack:`) describes, and what was read differently than written.
+
+    `base_dir` is where a relative path of a 2015-style file starts; a host of such a file is the local one if its
+    address is among `local_addresses`. Raises ConfigurationFaults with every fault, and nothing else.
+    """
+    result = survey(config, stack=stack, roles=roles, base_dir=base_dir, local_addresses=local_addresses)
+    if result.faults or result.environment is None:
+        raise ConfigurationFaults(result.faults)
+    return result.environment, list(result.notes)
+
+
+def survey(
+    config: Mapping[str, object],
+    *,
+    stack: str,
+    roles: Mapping[str, RoleFacts],
+    base_dir: Path,
+    local_addresses: frozenset[str] = legacy.LOOPBACK,
+    read_text: Callable[[Path], str] = lambda path: path.read_text(encoding="utf-8"),
+) -> Survey:
+    """Like `load`, but returns faults and what could be read beside them."""
+    # A key that Pulumi fills in for lack of a value is empty.
+    if config.get("environment") in (None, ""):
+        reader = _Reader(Keys(), stack, roles)
+        return reader.read(config)
+    return _survey_file(config, stack, roles, base_dir, local_addresses, read_text)
+
+
+def _survey_file(
+    config: Mapping[str, object],
+    stack: str,
+    roles: Mapping[str, RoleFacts],
+    base_dir: Path,
+    local_addresses: frozenset[str],
+    read_text: Callable[[Path], str],
+) -> Survey:
+    keys, path = Keys(), config["environment"]
+    faults = _top_level(config, keys)
+    # A key that Pulumi fills in for lack of a value is empty.
+    beside = {
+        key: config[key]
+        for key in CONFIGURATION_KEYS - {"environment"}
+        if config.get(key) not in (None, {}, False, "false")
+    }
+    place = keys.of("environment")
+    if not isinstance(path, str) or not is_key(path):
+        return Survey(None, (*faults, Fault(place, f"is {kind(path)} where a path belongs", "Give a file's path.")), ())
+    try:
+        text = read_text(base_dir / path)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        fault = Fault(place, f"{show(path)} can't be read: {why}", "Give the path of a 2015-style environment.yaml.")
+        return Survey(None, tuple(sorted({*faults, fault})), ())
+    reading = legacy.read(text, file=Path(path).name, roles=roles, local_addresses=local_addresses, beside=beside)
+    if reading.config is None:
+        return Survey(None, tuple(sorted({*faults, *reading.faults})), tuple(sorted(reading.notes)))
+    result = _Reader(reading.keys, stack, roles, optional=legacy.stands_for_ours).read(reading.config, reading.faults)
+    return Survey(
+        result.environment,
+        tuple(sorted({*faults, *result.faults})),
+        tuple(sorted({*reading.notes, *result.notes})),
+    )
+
+
+def _top_level(config: Mapping[str, object], keys: Keys) -> list[Fault]:
+    faults = [odd_key(keys, key) for key in config if not is_key(key)]
+    unknown = [key for key in config if is_key(key) and key not in CONFIGURATION_KEYS]
+    return faults + [unknown_key(keys, CONFIGURATION_KEYS, key) for key in unknown]
+
+
+def _first(*values: T | None) -> T | None:
+    return next((value for value in values if value is not None), None)
+
+
+class _Reader:
+    """Reads one configuration; collects faults on the way."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        stack: str,
+        roles: Mapping[str, RoleFacts],
+        optional: Callable[[str], bool] = lambda source: False,
+    ) -> None:
+        self.keys, self.stack, self.roles, self.optional = keys, stack, roles, optional
+        self.faults: list[Fault] = []
+
+    def read(self, config: Mapping[str, object], known_faults: tuple[Fault, ...] = ()) -> Survey:
+        self.faults += known_faults
+        self.faults += _top_level(config, self.keys)
+        hosts = self._hosts(config.get("containerHosts"))
+        common = self._common(config.get("common"))
+        passwords = self._passwords(common.passwords)
+        defaults = self._defaults(config.get("containerDefaults"))
+        draft = Draft(self.keys, self.roles, hosts)
+        draft.domain, draft.vip = common.domain, common.vip
+        # One that can't be read is reported, and stands for none.
+        if "volumeBackend" not in self.bad_common:
+            draft.volume_backend = common.volume_backend or VOLUME_BACKENDS[0]
+        draft.gateway, draft.prefix = defaults.gateway, defaults.mask
+        if common.dhcp is not None:
+            draft.dhcp_start, draft.dhcp_end = common.dhcp.start, common.dhcp.end
+        draft.provider = self._provider(config.get("provider"))
+        draft.demo = self._demo(config.get("demo"))
+        inputs = self._containers(config.get("containers"), draft, defaults)
+        self.faults += rules.check(draft)
+        containers = [self._container(c, inputs[c.name], draft) for c in draft.containers]
+        environment = self._environment(draft, common, passwords, hosts, [c for c in containers if c is not None])
+        if environment is not None:
+            self.faults += names.check(environment, self.roles)
+        return Survey(environment, tuple(sorted(set(self.faults))), ())
+
+    def _fault(self, reason: str, fix: str, *path: str | int) -> None:
+        self.faults.append(Fault(self.keys.of(*path), reason, fix))
+
+    def _map(self, value: object, *path: str) -> dict[str, object]:
+        """The entries of a map that are named by the user."""
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            self._fault(f"is {kind(value)} where a map belongs", "Write NAME: {…} for each.", *path)
+            return {}
+        self.faults += [odd_key(self.keys, key, *path) for key in value if not is_key(key)]
+        return {key: item for key, item in value.items() if is_key(key)}
+
+    def _common(self, value: object) -> CommonInput:
+        common, bad, faults = read(CommonInput, value, self.keys, "common")
+        self.faults += faults
+        self.bad_common = bad
+        if common.domain is None and "domain" not in bad:
+            self._fault("is missing", "Give the lab's domain, e.g. dockstack.lab.", "common", "domain")
+        if common.vip is None and "vip" not in bad:
+            self._fault("is missing", "Give a free address of the lab's subnet.", "common", "vip")
+        if common.dhcp is not None:
+            for name in ("start", "end"):
+                if getattr(common.dhcp, name) is None:
+                    self._fault("is missing", "Give the pool's first and last address.", "common", "dhcp", name)
+        return common
+
+    def _provider(self, value: object) -> ProviderDraft | None:
+        given, bad, faults = read(ProviderInput, value, self.keys, "provider")
+        self.faults += faults
+        if not value:
+            return None
+        for name, fix in (
+            ("bridge", "Name the bridge, e.g. br-ext."),
+            ("network", "Give the provider network's subnet, e.g. 10.87.1.0/24."),
+            ("gateway", "Give an address of the provider network for the host, e.g. 10.87.1.1."),
+        ):
+            if getattr(given, name) is None and name not in bad:
+                self._fault("is missing", fix, "provider", name)
+        if given.bridge is None or given.network is None or given.gateway is None:
+            return None
+        return ProviderDraft(given.bridge, given.network, given.gateway)
+
+    def _demo(self, value: object) -> bool:
+        try:
+            return value is not None and parse_flag(value)
+        except PydanticCustomError as error:
+            detail = error.context or {}
+            self._fault(detail["reason"], detail["fix"], "demo")
+            return False
+
+    def _passwords(self, given: object) -> dict[str, str]:
+        known = frozenset(name for role in self.roles.values() for name in role.secrets)
+        result = {}
+        for name, value in self._map(given, "common", "passwords").items():
+            key = self.keys.of("common", "passwords", name)
+            if name not in known:
+                fix = f"{suggest(name, known)}Names: {one_of(known)}."
+                self.faults.append(Fault(key, "no role has a secret of this name", fix))
+                continue
+            readers = [reader for role in self.roles.values() for reader in role.readers.get(name, ())]
+            if faults := password_faults(value, key, readers):
+                self.faults += faults
+            else:
+                result[name] = str(value)
+        return result
+
+    def _hosts(self, value: object) -> dict[str, ContainerHost]:
+        result: dict[str, ContainerHost] = {}
+        self.broken_hosts: set[str] = set()
+        engines: dict[tuple[str, int] | None, str] = {}
+        for name, item in self._map({LOCAL_HOST: {}} if value in (None, {}) else value, "containerHosts").items():
+            given, bad, faults = read(HostInput, item, self.keys, "containerHosts", name)
+            self.faults += faults
+            if not is_host_name(name):
+                fix = "Use letters, digits, dots, hyphens and underscores."
+                self._fault(f"{show(name)} is no name for a host", fix, "containerHosts", name)
+                bad |= {name}
+            if given.ssh is not None and given.ssh.host is None and not bad:
+                self._fault("is missing", "Give the host's name or address.", "containerHosts", name, "ssh", "host")
+                bad |= {"ssh"}
+            if bad:
+                self.broken_hosts.add(name)
+                continue
+            ssh = None
+            if given.ssh is not None:
+                ssh = Ssh(**{key: field for key, field in given.ssh if field is not None})
+            engine = (ssh.host, ssh.port) if ssh else None
+            if engine in engines:
+                where = f"at {ssh.host}" if ssh else "this machine"
+                fix = "Leave one of the two out." if ssh else "Leave one of the two out, or give it `ssh`."
+                self._fault(f"is {where}, like {engines[engine]}", fix, "containerHosts", name)
+            engines.setdefault(engine, name)
+            result[name] = ContainerHost(name=name, ssh=ssh)
+        return result
+
+    def _defaults(self, value: object) -> DefaultsInput:
+        defaults, bad, faults = read(DefaultsInput, value, self.keys, "containerDefaults")
+        self.faults += faults
+        self.bad_defaults = bad
+        for name, fix in (
+            ("gateway", "Give the address that the lab's bridge has on its host, e.g. 10.87.0.1."),
+            ("mask", "Give the prefix length of the lab's subnet, e.g. 24."),
+            ("bridge", "Name the lab's bridge, e.g. br-lab."),
+        ):
+            if getattr(defaults, name) is None and name not in bad:
+                self._fault("is missing", fix, "containerDefaults", name)
+        return defaults
+
+    def _containers(self, value: object, draft: Draft, defaults: DefaultsInput) -> dict[str, ContainerInput]:
+        given = self._map(value, "containers")
+        if not given and (value is None or isinstance(value, Mapping)):
+            fix = "Name at least one, e.g. `dnsmasq1: {role: dnsmasq, address: 10.87.0.53}`."
+            self._fault("no container is configured", fix, "containers")
+        inputs: dict[str, ContainerInput] = {}
+        only_host = next(iter(draft.hosts)) if len(draft.hosts) == 1 and not self.broken_hosts else None
+        for name, item in given.items():
+            container, bad, faults = read(ContainerInput, item, self.keys, "containers", name)
+            self.faults += faults
+            inputs[name] = container
+            for key, fix in (
+                ("role", f"Name one of {one_of(self.roles)}."),
+                ("address", "Give a free address of the lab's subnet."),
+            ):
+                if getattr(container, key) is None and key not in bad:
+                    self._fault("is missing", fix, "containers", name, key)
+            host = _first(container.host, defaults.host, only_host if "host" not in bad | self.bad_defaults else None)
+            if host is None and "host" not in bad | self.bad_defaults and not self.broken_hosts and draft.hosts:
+                fix = f"Name one of {one_of(draft.hosts)}, or set it in the defaults."
+                self._fault("is missing, and there are several hosts", fix, "containers", name, "host")
+            own = frozenset(key for key in type(container).model_fields if getattr(container, key) is not None)
+            if host is not None and host not in draft.hosts:
+                if host not in self.broken_hosts:
+                    place = ("containers", name, "host") if "host" in own else ("containerDefaults", "host")
+                    fix = f"{suggest(host, draft.hosts)}Hosts: {one_of(draft.hosts)}."
+                    self._fault(f"unknown host {show(host)}", fix, *place)
+                host = None
+            # A key that can't be read is not replaced by the default: what follows from that would mislead.
+            fill = defaults.model_copy(update={key: None for key in bad if key in DefaultsInput.model_fields})
+            draft.containers.append(
+                ContainerDraft(
+                    name=name,
+                    own=own,
+                    role=container.role,
+                    address=container.address,
+                    prefix=_first(container.mask, fill.mask),
+                    gateway=_first(container.gateway, fill.gateway),
+                    bridge=_first(container.bridge, fill.bridge),
+                    mtu=_first(container.mtu, fill.mtu),
+                    host=host,
+                    domain=_first(container.domain, fill.domain, draft.domain),
+                    dns=self._dns(container, fill),
+                    image=container.image,
+                    volumes=self._volumes(container, fill),
+                    needs=tuple(container.needs or ()),
+                )
+            )
+        return inputs
+
+    @staticmethod
+    def _dns(container: ContainerInput, defaults: DefaultsInput) -> tuple[IPv4Address, ...] | None:
+        given = _first(container.dns, defaults.dns)
+        return None if given is None else tuple(given)
+
+    def _volumes(self, container: ContainerInput, defaults: DefaultsInput) -> tuple[VolumeDraft, ...]:
+        return tuple(
+            VolumeDraft(v.source, v.target, bool(v.read_only), bool(v.source and self.optional(v.source)))
+            for v in _first(container.volumes, defaults.volumes) or []
+        )
+
+    def _container(self, draft: ContainerDraft, given: ContainerInput, lab: Draft) -> Container | None:
+        """The container, or None if something without which it can't be described is missing (and reported)."""
+        role, address, prefix, gateway = draft.role, draft.address, draft.prefix, draft.gateway
+        bridge, host, domain = draft.bridge, draft.host, draft.domain or "invalid"
+        if role is None or role not in self.roles or address is None or prefix is None:
+            return None
+        if gateway is None or bridge is None or host is None:
+            return None
+        dns = draft.dns
+        if dns is None:
+            serving = (c for r in self.roles.values() if r.serves_dns for c in lab.members(r.name))
+            dns = tuple(c.address for c in serving if c.address is not None)
+        hooks = given.hooks or HooksInput()
+        return Container(
+            name=draft.name,
+            role=role,
+            address=address,
+            prefix=prefix,
+            gateway=gateway,
+            dns=dns,
+            domain=domain,
+            bridge=bridge,
+            mtu=draft.mtu or DEFAULT_MTU,
+            host=host,
+            image=draft.image,
+            volumes=tuple(
+                Volume(source=v.source, target=v.target, read_only=v.read_only, optional=v.optional)
+                for v in draft.volumes
+                if v.source is not None and v.target is not None
+            ),
+            needs=draft.needs,
+            hooks=Hooks(**{name: tuple(commands) for name, commands in hooks if commands is not None}),
+        )
+
+    def _environment(
+        self,
+        draft: Draft,
+        common: CommonInput,
+        passwords: dict[str, str],
+        hosts: dict[str, ContainerHost],
+        containers: list[Container],
+    ) -> Environment | None:
+        network, gateway = draft.network, draft.gateway
+        if network is None or gateway is None:
+            return None
+        dhcp = None
+        if draft.dhcp_start is not None and draft.dhcp_end is not None:
+            dhcp = (draft.dhcp_start, draft.dhcp_end)
+        # The stand-ins below are only ever used beside a fault that says that the value is missing.
+        return Environment(
+            stack=self.stack,
+            domain=common.domain or "invalid",
+            region=common.region or DEFAULT_REGION,
+            network=network,
+            gateway=gateway,
+            vip=draft.vip or gateway,
+            dhcp=dhcp,
+            demo=draft.demo,
+            tenant_networks=common.tenant_networks or TENANT_NETWORKS[0],
+            volume_backend=common.volume_backend or VOLUME_BACKENDS[0],
+            tls=common.tls or False,
+            provider=draft.provider and Provider(**draft.provider._asdict()),
+            passwords=passwords,
+            hosts=hosts,
+            containers=tuple(containers),
+            keys=self.keys,
+        )

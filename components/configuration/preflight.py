@@ -1,0 +1,719 @@
+"""What has to be seen on a container host before anything is made there.
+
+`gather` asks a host everything in one round trip; `check` compares the answer with the lab and changes nothing.
+`verify` joins both with the rules of `environment`, so that a person sees every fault at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from components import paths
+from components.configuration import names
+from components.configuration.environment import Container, ContainerHost, Environment, RoleFacts, Ssh, Survey, survey
+from components.configuration.faults import ConfigurationFaults, Fault, Note, plain, show
+from components.configuration.rules import USUAL_DISK_MIB, mounted_already
+from hostside import bridge as bridges
+from hostside import labels, process
+from hostside.access import MARK
+from hostside.ovs import STACK_KEY
+
+Runner = Callable[[str], str]
+"""Runs a shell script on a host and returns what it writes; raises OSError or subprocess.SubprocessError."""
+
+IMAGE_PREFIX = "dockstack/"
+TOOLS = ("docker", "ovs-vsctl", "ovs-docker", "ip", "nsenter", "ethtool", "python3")
+
+OLDEST_ENGINE = (20, 10)
+_RUNTIMES = frozenset({"runc", "crun", "io.containerd.runc.v2", "nvidia"})
+"""What starts containers as processes of this kernel, whose network the host can get at."""
+_HINDERING = {
+    "userns": (
+        "gives containers users of their own, and the lab's work with the host's network and files",
+        'Remove "userns-remap" from /etc/docker/daemon.json, and restart Docker.',
+    ),
+    "rootless": (
+        "runs without root's rights, and can't give them to the containers that make bridges and networks",
+        "Use an engine that root runs.",
+    ),
+    "no-new-privileges": (
+        "keeps programs from gaining rights, and OpenStack's services do by sudo",
+        'Remove "no-new-privileges" from /etc/docker/daemon.json, and restart Docker.',
+    ),
+}
+"""Security options of an engine, by Docker's names, with what they mean for a lab."""
+
+VOLUME_ROLES = frozenset({"cinder", "compute"})
+"""Roles whose containers work with the volumes themselves."""
+
+MIB_PER_IMAGE = 700
+"""Disk that building one image takes, its parents' share included."""
+COPIES = 4
+"""How often an image is on the disk with the storage driver vfs, which copies all that is below each layer."""
+
+_ANSWER_WITHIN = 30
+_PREPARE = "Run `make lab`, or `prepare/run` on that host."
+_NOT_ROUTES = frozenset({"multicast", "anycast"})
+_NOTHING_THERE = frozenset({"blackhole", "unreachable", "prohibit", "throw"})
+_MARK = "\x1e"
+
+_SCRIPT = r"""
+PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
+say() { printf '\036%s\n' "$1"; }
+ask() {
+    say "$1"; shift
+    { wrong=$(timeout 10 "$@" 2>&1 >&3); status=$?; } 3>&1
+    [ "$status" = 0 ] || printf '\036failed\n%s' "${wrong:-exit status $status}"
+}
+say engine
+named=${DOCKER_HOST:-} by=DOCKER_HOST
+if [ -z "$named" ]; then
+    context=${DOCKSTACK_DOCKER_CONTEXT:-${DOCKER_CONTEXT:-$(sed -n 's/.*"currentContext": *"\([^"]*\)".*/\1/p' \
+        "${DOCKER_CONFIG:-$HOME/.docker}/config.json" 2>/dev/null)}}
+    by="docker context ${context:=default}"
+    [ "$context" = default ] || named=$(docker context inspect --format '{{.Endpoints.docker.Host}}' "$context" 2>&1)
+fi
+case $named in unix://*) [ "$(readlink -f "${named#unix://}")" != "$(readlink -f SOCKET)" ] || named= ;; esac
+[ -z "$named" ] || printf '%s\n%s\n' "$by" "$named"
+unset DOCKER_CONTEXT DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_API_VERSION
+export DOCKER_HOST=unix://SOCKET
+say missing
+for tool in TOOLS; do command -v "$tool" >/dev/null 2>&1 || echo "$tool"; done
+ask routes ip -j -4 route show table all
+ask links ip -j -d link
+ask bridges ovs-vsctl --timeout=5 --format=json --columns=name,external_ids list bridge
+ask containers docker ps -a --no-trunc --format '{{.Names}}|{{.State}}|{{.Label "LABEL"}}|{{.Mounts}}'
+ask volumes docker volume ls --format '{{.Name}}|{{.Label "LABEL"}}'
+ask images docker image ls --format '{{.Repository}}:{{.Tag}}'
+ask hosts cat /etc/hosts
+say info
+info=$(timeout 10 docker info --format '{{json .}}' 2>/dev/null)
+printf '%s\n' "$info"
+root=$(printf '%s' "$info" | sed -n 's/.*"DockerRootDir":"\([^"]*\)".*/\1/p')
+[ -d "$root" ] || root=/var/lib
+ask disk df -Pm "$root"
+ask memory cat /proc/meminfo
+say kernel
+lacks() { # NAME MODULE COMMAND...: a name that COMMAND doesn't find, and no module of that name to load.
+    name=$1 module=$2; shift 2
+    "$@" >/dev/null 2>&1 || modprobe --dry-run --quiet "$module" 2>/dev/null || echo "$name"
+}
+lacks device-mapper dm_mod grep -qw device-mapper /proc/misc
+lacks nfs nfsv4 grep -qw nfs4 /proc/filesystems
+say directory
+# As hostside.sweep.is_ours.
+if [ -e DIRECTORY/backend ] || [ -e DIRECTORY/tool ]; then
+    echo ours
+elif [ -L DIRECTORY ] || [ -n "$(ls -A DIRECTORY 2>/dev/null)" ]; then
+    echo foreign
+fi
+say absent
+for path in PATHS; do [ -e "$path" ] || printf '%s\n' "$path"; done
+say end
+"""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One IPv4 route of a host, from any of its routing tables; `device` is empty for those without."""
+
+    destination: IPv4Network
+    device: str = ""
+    type: str = "unicast"
+    protocol: str = ""
+    metric: int = 0
+    table: str = "main"
+
+    def __str__(self) -> str:
+        return f"{'' if self.type == 'unicast' else self.type + ' '}{self.destination}" + (
+            f" dev {self.device}" if self.device else ""
+        )
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What matters of the settings of a Docker engine; empty where it didn't tell.
+
+    `version` is the engine's, `storage` its storage driver, `runtime` what starts containers that don't say otherwise,
+    and `security` the names of its security options.
+    """
+
+    version: str = ""
+    storage: str = ""
+    runtime: str = ""
+    security: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What a container host has and lacks. Memory and disk are in MiB, None where they could not be read.
+
+    `bridges` and `volumes` map each Open vSwitch bridge and Docker volume to the stack that owns it, `containers` each
+    name to that stack and whether it runs; None stands for nobody of ours. `carried` maps each bridge to the subnet
+    that is recorded of it. `pairs` are those of the `links` that are one end of a pair. `directory` says whether what
+    is in the stack's directory is `ours` or `foreign`, and is empty where nothing is. `known` maps each name in the
+    host's /etc/hosts to its address and the stack that wrote it there. `kernel_lacks` names what volumes could need of
+    the kernel and it has not. `other_engine` is what names a Docker engine that is not the host's own, and where that
+    is. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
+    """
+
+    routes: tuple[Route, ...] = ()
+    links: frozenset[str] = frozenset()
+    pairs: frozenset[str] = frozenset()
+    bridges: Mapping[str, str | None] = field(default_factory=dict)
+    carried: Mapping[str, IPv4Network] = field(default_factory=dict)
+    containers: Mapping[str, tuple[str | None, bool]] = field(default_factory=dict)
+    volumes: Mapping[str, str | None] = field(default_factory=dict)
+    directory: str = ""
+    known: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
+    engine: Engine = Engine()
+    images: frozenset[str] = frozenset()
+    memory_available_mib: int | None = None
+    disk_free_mib: int | None = None
+    missing_tools: tuple[str, ...] = ()
+    absent_paths: frozenset[str] = frozenset()
+    kernel_lacks: frozenset[str] = frozenset()
+    other_engine: tuple[str, str] | None = None
+    unreachable: str | None = None
+    docker_error: str | None = None
+    ovs_error: str | None = None
+
+
+def local(script: str) -> str:
+    """Runs `script` on this machine."""
+    done = subprocess.run(
+        ["sh", "-s"], input=script, capture_output=True, text=True, timeout=_ANSWER_WITHIN, errors="replace", check=True
+    )
+    return done.stdout
+
+
+def over_ssh(ssh: Ssh) -> Runner:
+    """A runner for the host that `ssh` leads to; it asks for no password and trusts no unknown host."""
+
+    def run(script: str) -> str:
+        with tempfile.NamedTemporaryFile("w", prefix="dockstack-known-hosts-") as known:
+            command = ["ssh", "-oBatchMode=yes", "-oConnectTimeout=10", "-oStrictHostKeyChecking=yes"]
+            if ssh.host_key is not None:
+                name = ssh.host if ssh.port == 22 else f"[{ssh.host}]:{ssh.port}"
+                known.write(f"{name} {ssh.host_key}\n")
+                known.flush()
+                command += [f"-oUserKnownHostsFile={known.name}", "-oGlobalKnownHostsFile=/dev/null"]
+            if ssh.private_key is not None:
+                command += ["-oIdentitiesOnly=yes", f"-i{ssh.private_key}"]
+            command += [f"-p{ssh.port}", f"-l{ssh.user}", "--", ssh.host, "sh -s"]
+            done = subprocess.run(
+                command,
+                input=script,
+                capture_output=True,
+                text=True,
+                timeout=_ANSWER_WITHIN,
+                errors="replace",
+                check=True,
+            )
+        return done.stdout
+
+    return run
+
+
+def runner_for(host: ContainerHost) -> Runner:
+    """The way to run a script on `host`."""
+    return local if host.ssh is None else over_ssh(host.ssh)
+
+
+def gather(runner: Runner, stack: str, sources: Iterable[str] = ()) -> HostFacts:
+    """The facts of the host that `runner` leads to, in one round trip; `sources` are paths, tested for being there.
+
+    It never raises: what could not be learnt is said in the facts.
+    """
+    script = _SCRIPT.replace("TOOLS", " ".join(TOOLS)).replace("LABEL", labels.STACK)
+    script = script.replace("SOCKET", process.SOCKET)
+    script = script.replace("DIRECTORY", shlex.quote(str(paths.stack_directory(stack))))
+    script = script.replace("PATHS", " ".join(shlex.quote(path) for path in sorted(set(sources))))
+    try:
+        output = runner(script)
+    except subprocess.TimeoutExpired as error:
+        return HostFacts(unreachable=f"no answer within {error.timeout:.0f} s")
+    except subprocess.CalledProcessError as error:
+        lines = str(error.stderr or "").strip().splitlines()
+        return HostFacts(unreachable=plain(lines[-1]) if lines else f"exit status {error.returncode}")
+    except (OSError, subprocess.SubprocessError) as error:
+        return HostFacts(unreachable=plain(str(error)))
+    return _parse(output)
+
+
+def _parse(output: str) -> HostFacts:
+    sections: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    last = ""
+    for part in output.split(_MARK)[1:]:
+        name, _, body = part.partition("\n")
+        if name == "failed":
+            errors[last] = plain((body.strip().splitlines() or [""])[-1])
+        else:
+            sections[name], last = body, name
+    if "end" not in sections:
+        return HostFacts(unreachable="its answer is cut short")
+    containers, mounted = _containers(sections["containers"])
+    links = [link for link in _json(sections["links"]) if "ifname" in link]
+    bridges = _bridges(sections["bridges"])
+    return HostFacts(
+        routes=tuple(_routes(_json(sections["routes"]))),
+        links=frozenset(link["ifname"] for link in links),
+        pairs=frozenset(link["ifname"] for link in links if _kind(link) == "veth"),
+        bridges={name: identifiers.get(STACK_KEY) for name, identifiers in bridges.items()},
+        carried={name: network for name, identifiers in bridges.items() if (network := _carried(identifiers))},
+        containers=containers,
+        volumes=_volumes(sections["volumes"], mounted),
+        directory=sections["directory"].strip(),
+        known=_known(sections["hosts"]),
+        engine=_engine(sections["info"]),
+        images=frozenset(sections["images"].split()),
+        memory_available_mib=_memory(sections["memory"]),
+        disk_free_mib=_disk(sections["disk"]),
+        missing_tools=tuple(sections["missing"].split()),
+        absent_paths=frozenset(sections["absent"].splitlines()),
+        kernel_lacks=frozenset(sections["kernel"].split()),
+        other_engine=(other[0], other[1]) if len(other := sections["engine"].splitlines()) > 1 else None,
+        docker_error=errors.get("containers"),
+        ovs_error=errors.get("bridges"),
+    )
+
+
+def _containers(text: str) -> tuple[dict[str, tuple[str | None, bool]], dict[str, str]]:
+    """Stack and state of each container, and for each volume that a container of a stack has mounted that stack."""
+    containers: dict[str, tuple[str | None, bool]] = {}
+    mounted: dict[str, str] = {}
+    for line in text.splitlines():
+        called, state, stack, mounts = [*line.split("|", 3), "", "", ""][:4]
+        containers |= dict.fromkeys(called.split(","), (stack or None, state == "running"))
+        mounted |= dict.fromkeys(mounts.split(",") if stack else (), stack)
+    return containers, mounted
+
+
+def _volumes(text: str, mounted: Mapping[str, str]) -> dict[str, str | None]:
+    """The stack that each volume belongs to; one without a label, that of the container that Docker made it for."""
+    found = [[*line.split("|", 1), ""][:2] for line in text.splitlines()]
+    return {name: stack or mounted.get(name) for name, stack in found}
+
+
+def _known(text: str) -> dict[str, tuple[str, str | None]]:
+    """The IPv4 addresses of names in a file as /etc/hosts, the first of each, with the stack that its line is from."""
+    found: dict[str, tuple[str, str | None]] = {}
+    for line in text.splitlines():
+        entry, _, comment = line.partition("#")
+        address, *names_there = entry.split() or [""]
+        _, ours, stack = comment.partition(MARK)
+        for name in names_there if ":" not in address else ():
+            found.setdefault(name.lower(), (address, stack.strip() if ours else None))
+    return found
+
+
+def _engine(text: str) -> Engine:
+    try:
+        told = json.loads(text)
+        options = [option.split(",")[0].removeprefix("name=") for option in told.get("SecurityOptions") or ()]
+        version, storage, runtime = (
+            str(told.get(name) or "") for name in ("ServerVersion", "Driver", "DefaultRuntime")
+        )
+        return Engine(version, storage, runtime, frozenset(options))
+    except (ValueError, AttributeError, TypeError):
+        return Engine()
+
+
+def _kind(link: Mapping[str, Any]) -> str:
+    """What sort of interface a link is; empty for a physical one."""
+    told = link.get("linkinfo")
+    return str(told.get("info_kind", "")) if isinstance(told, Mapping) else ""
+
+
+def _json(text: str) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _routes(routes: list[dict[str, Any]]) -> Iterator[Route]:
+    for route in routes:
+        text = route.get("dst", "")
+        try:
+            destination = IPv4Network("0.0.0.0/0" if text == "default" else text)
+        except ValueError:
+            continue
+        yield Route(
+            destination,
+            route.get("dev", ""),
+            route.get("type", "unicast"),
+            route.get("protocol", ""),
+            route.get("metric", 0),
+            route.get("table", "main"),
+        )
+
+
+def _bridges(text: str) -> dict[str, dict[str, str]]:
+    """The external_ids of each bridge."""
+    try:
+        return {name: dict(external_ids[1]) for name, external_ids in json.loads(text)["data"]}
+    except (ValueError, KeyError, TypeError, IndexError):
+        return {}
+
+
+def _carried(identifiers: Mapping[str, str]) -> IPv4Network | None:
+    try:
+        return IPv4Network(identifiers[bridges.NETWORK_KEY])
+    except (KeyError, ValueError):
+        return None
+
+
+def _memory(text: str) -> int | None:
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        amount = value.split()[:1]
+        if name == "MemAvailable" and amount and amount[0].isdigit():
+            return int(amount[0]) // 1024
+    return None
+
+
+def _disk(text: str) -> int | None:
+    fields = text.splitlines()[-1].split() if text.strip() else []
+    return int(fields[3]) if len(fields) > 4 and fields[3].isdigit() else None
+
+
+def settle(environment: Environment, facts: Mapping[str, HostFacts]) -> tuple[Environment, list[Note]]:
+    """`environment` without the optional volumes whose source its host lacks, and a note for each container."""
+    notes = []
+    containers = []
+    for container in environment.containers:
+        absent = facts[container.host].absent_paths if container.host in facts else frozenset()
+        gone = [v.source for v in container.volumes if v.optional and v.source in absent]
+        if gone:
+            kept = tuple(v for v in container.volumes if v.source not in gone)
+            container = container.model_copy(update={"volumes": kept})
+            text = f"left out, as the role mounts its own: {', '.join(plain(source) for source in gone)}"
+            notes.append(Note(environment.keys.of("containers", container.name, "volumes"), text))
+        containers.append(container)
+    return environment.model_copy(update={"containers": tuple(containers)}), notes
+
+
+def check(environment: Environment, facts: Mapping[str, HostFacts], roles: Mapping[str, RoleFacts]) -> list[Fault]:
+    """Every fault that the hosts of `environment` show, sorted; `facts` are by host name."""
+    faults: list[Fault] = []
+    for host in environment.used_hosts:
+        if host.name not in facts:
+            continue
+        found = facts[host.name]
+        containers = [c for c in environment.containers if c.host == host.name]
+        key = environment.keys.of("containerHosts", host.name)
+        if found.unreachable is not None:
+            fix = "Check that Pulumi's user can run `sh` here." if host.ssh is None else f"Try `{_ssh_line(host.ssh)}`."
+            faults.append(Fault(key, f"doesn't answer: {found.unreachable}", fix))
+            continue
+        faults += _engines(key, host, found)
+        faults += _routes_and_bridges(environment, host, found, containers, roles)
+        faults += _settings(key, found.engine)
+        faults += _taken_names(environment, host, found, roles)
+        faults += _vip_name(environment, host, found)
+        faults += _sources(environment, host, found, containers, roles)
+        faults += _volume_backend(environment, host, found, containers)
+        faults += _room(environment, key, found, containers, roles)
+    return sorted(set(faults))
+
+
+def _ssh_line(ssh: Ssh) -> str:
+    port = f" -p {ssh.port}" if ssh.port != 22 else ""
+    return f"ssh{port} {ssh.user}@{ssh.host} true"
+
+
+def _engines(key: str, host: ContainerHost, found: HostFacts) -> Iterator[Fault]:
+    if found.other_engine is not None:
+        by, address = (plain(word) for word in found.other_engine)
+        reason = f"names the Docker engine at {address}, and the lab of host {plain(host.name)} is at unix://{process.SOCKET}"
+        undo = "unset DOCKER_HOST" if by == "DOCKER_HOST" else "unset DOCKER_CONTEXT; docker context use default"
+        yield Fault(by, reason, f"Run `{undo}` first; another machine's engine is one of `containerHosts`, with `ssh`.")
+    if found.missing_tools:
+        yield Fault(key, f"has no {', '.join(found.missing_tools)}", _PREPARE)
+    if found.docker_error is not None and "docker" not in found.missing_tools:
+        yield Fault(key, f"its Docker engine doesn't answer: {found.docker_error}", _PREPARE)
+    if found.ovs_error is not None and "ovs-vsctl" not in found.missing_tools:
+        yield Fault(key, f"its Open vSwitch doesn't answer: {found.ovs_error}", _PREPARE)
+
+
+def _settings(key: str, engine_there: Engine) -> Iterator[Fault]:
+    """What an engine is set to that the lab's containers can't work with."""
+    oldest = ".".join(map(str, OLDEST_ENGINE))
+    version = tuple(map(int, re.findall(r"[0-9]+", engine_there.version)[:2]))
+    if version and version < OLDEST_ENGINE:
+        yield Fault(key, f"its Docker engine is {plain(engine_there.version)}", f"Install Docker {oldest} or later.")
+    for option, (reason, fix) in _HINDERING.items():
+        if option in engine_there.security:
+            yield Fault(key, f"its Docker engine {reason}", fix)
+    if engine_there.runtime and engine_there.runtime not in _RUNTIMES:
+        reason = f"its Docker engine starts containers by {plain(engine_there.runtime)}, which the lab was not made for"
+        yield Fault(key, reason, 'Set "default-runtime" to "runc" in /etc/docker/daemon.json, and restart Docker.')
+
+
+def _vip_name(environment: Environment, host: ContainerHost, found: HostFacts) -> Iterator[Fault]:
+    """The VIP's name is written where Pulumi runs, for people's clients, in a lab with an API to talk to."""
+    name = f"vip.{environment.domain}"
+    if host.ssh is not None or not environment.members("keystone") or name not in found.known:
+        return
+    address, owner = found.known[name]
+    if owner != environment.stack and (owner or address != str(environment.vip)):
+        whose = f"stack {plain(owner)}" if owner else "something that is not Dockstack"
+        reason = f"the /etc/hosts of host {plain(host.name)} says that {name} is {plain(address)}, by {whose}"
+        fix = "Give each lab a domain of its own." if owner else "Remove that line, or choose another domain."
+        yield Fault(environment.keys.of("common", "domain"), reason, fix)
+
+
+def _routes_and_bridges(
+    environment: Environment,
+    host: ContainerHost,
+    found: HostFacts,
+    containers: list[Container],
+    roles: Mapping[str, RoleFacts],
+) -> Iterator[Fault]:
+    networks = {container.bridge: container.network for container in containers}
+    provider = environment.provider
+    if provider and any(roles[c.role].provider_port for c in containers):
+        networks[provider.bridge] = provider.network
+    places = {c.bridge: c.name for c in containers if c.bridge != _default_bridge(environment)}
+    ours = {bridge for bridge, owner in found.bridges.items() if owner == environment.stack}
+    own_routes = {found.carried[bridge] for bridge in ours if bridge in found.carried}
+    for bridge, network in networks.items():
+
+        def key(name: str, bridge: str = bridge) -> str:
+            if bridge in places:
+                return environment.keys.of("containers", places[bridge], name)
+            if provider and bridge == provider.bridge:
+                return environment.keys.of("provider", "network" if name == "gateway" else name)
+            return environment.keys.of("containerDefaults", name)
+
+        overlapping = [
+            route
+            for route in found.routes
+            if route.destination.overlaps(network) and not _is_harmless(route, network, ours, own_routes)
+        ]
+        for route in overlapping:
+            if any(_stands_for(other, route) for other in overlapping):
+                continue
+            reason = f"{network} overlaps the route {route} of host {plain(host.name)}"
+            yield Fault(key("gateway"), reason, "Choose a subnet that the host has no route to.")
+        if bridge in ours:
+            continue
+        if bridge in found.bridges:
+            owner = found.bridges[bridge]
+            whose = f"stack {plain(owner)}" if owner else "something that is not Dockstack"
+            reason = f"bridge {bridge} of host {plain(host.name)} is in use by {whose}"
+            yield Fault(key("bridge"), reason, "Choose another name for the bridge.")
+        elif bridge in found.links and found.ovs_error is None:
+            reason = f"host {plain(host.name)} has an interface {bridge} that is no Open vSwitch bridge"
+            yield Fault(key("bridge"), reason, "Choose another name for the bridge.")
+
+
+def _default_bridge(environment: Environment) -> str | None:
+    """The bridge of the lab's own subnet."""
+    return next((c.bridge for c in environment.containers if c.network == environment.network), None)
+
+
+def _is_harmless(route: Route, network: IPv4Network, our_bridges: set[str], our_routes: set[IPv4Network]) -> bool:
+    destination = route.destination
+    # Two halves of everything are how a VPN writes its default route.
+    if destination.prefixlen <= 1 or route.type in _NOT_ROUTES or route.device in our_bridges:
+        return True
+    if route.type in _NOTHING_THERE:
+        # Ours, also where the lab is about to leave it, or a wider one: there is nothing that the lab could hide.
+        wider = network.subnet_of(destination) and not _is_in_our_place(route, network)
+        return destination in our_routes or wider
+    return False
+
+
+def _is_in_our_place(route: Route, network: IPv4Network) -> bool:
+    """Whether somebody else's route would be replaced by the lab's own, or come before that of the lab's bridge."""
+    ours = route.protocol == bridges.ROUTE_PROTOCOL
+    same = route.destination == network and route.table == "main"
+    return same and not ours and route.metric in (0, bridges.BLACKHOLE_METRIC)
+
+
+def _stands_for(route: Route, other: Route) -> bool:
+    """Whether `other` is there just because `route` is, as an interface's own addresses are."""
+    return (
+        other.type in ("local", "broadcast")
+        and route.type not in ("local", "broadcast")
+        and route.device == other.device
+        and other.destination.subnet_of(route.destination)
+    )
+
+
+def _taken_names(
+    environment: Environment, host: ContainerHost, found: HostFacts, roles: Mapping[str, RoleFacts]
+) -> Iterator[Fault]:
+    """What the host has under names of the lab's without it being the lab's."""
+    stack, where = environment.stack, f"host {plain(host.name)}"
+    containers = {name: owner for name, (owner, _) in found.containers.items()}
+    for kind, there, wanted in (
+        ("container", containers, names.containers(environment, host.name)),
+        ("volume", found.volumes, names.volumes(environment, host.name, roles)),
+    ):
+        for name, key in wanted.items():
+            if there.get(name, stack) != stack:
+                owner = there[name]
+                whose = f"stack {plain(owner)}" if owner else "something that is not Dockstack"
+                fix = f"Choose another name, or remove that {kind} if nobody needs it."
+                yield Fault(key, f"{where} has a {kind} {name}, in use by {whose}", fix)
+    made = found.pairs if found.directory == "ours" else frozenset()
+    for link, key in names.links(environment, host.name, roles):
+        if link in found.links - made:
+            fix = f"Remove it with `ip link delete {link}`, or choose another name."
+            yield Fault(key, f"{where} has an interface {link}, which the port's link is to be called", fix)
+    if found.directory == "foreign":
+        reason = f"{where} has something in {paths.stack_directory(stack)} that is not this stack's"
+        yield Fault(names.STACK, reason, "Move it away, or choose another name for the stack.")
+
+
+def _sources(
+    environment: Environment,
+    host: ContainerHost,
+    found: HostFacts,
+    containers: list[Container],
+    roles: Mapping[str, RoleFacts],
+) -> Iterator[Fault]:
+    for container in containers:
+        key = environment.keys.of("containers", container.name, "volumes")
+        for volume in container.volumes:
+            absent = volume.source in found.absent_paths
+            if absent and not volume.optional:
+                reason = f"host {plain(host.name)} has no {show(volume.source)}"
+                yield Fault(key, reason, "Create it there, or leave the volume out.")
+            elif volume.optional and not absent:
+                fault = mounted_already(key, volume.target, roles.get(container.role))
+                if fault is not None:
+                    yield fault
+
+
+def _volume_backend(
+    environment: Environment, host: ContainerHost, found: HostFacts, containers: list[Container]
+) -> Iterator[Fault]:
+    """What keeps the volume service and the computes of a host from the back end that the lab has chosen."""
+    concerned = [c.name for c in containers if c.role in VOLUME_ROLES]
+    if not concerned:
+        return
+    key = environment.keys.of("common", "volumeBackend")
+    where = f"host {plain(host.name)} ({', '.join(plain(name) for name in concerned)})"
+    if environment.volume_backend == "nfs" and "nfs" in found.kernel_lacks:
+        reason = f"volumes on NFS are mounted by the kernel, and that of {where} has no NFS client"
+        yield Fault(key, reason, "Choose rbd, which needs nothing of the kernel, or a host with the module nfsv4.")
+    if environment.volume_backend == "lvm" and "device-mapper" in found.kernel_lacks:
+        reason = f"volumes in LVM are made by the kernel's device-mapper, and {where} has none"
+        yield Fault(key, reason, "Choose rbd, which needs nothing of the kernel, or a host with the module dm_mod.")
+    elif environment.volume_backend == "lvm":
+        # Docker's provider writes no device rules; and the kernel answers an iSCSI initiator in its first network
+        # namespace only, which no compute is in.
+        reason = f"LVM makes block devices while it runs, and a container of {where} has those from before its start"
+        yield Fault(key, reason, "Choose rbd or nfs.")
+
+
+def _room(
+    environment: Environment,
+    key: str,
+    found: HostFacts,
+    containers: list[Container],
+    roles: Mapping[str, RoleFacts],
+) -> Iterator[Fault]:
+    ours = {name: running for name, (stack, running) in found.containers.items() if stack == environment.stack}
+    starting = [c for c in containers if not ours.get(c.name)]
+    memory = sum(roles[c.role].memory_mib for c in starting)
+    if found.memory_available_mib is not None and memory > found.memory_available_mib:
+        reason = (
+            f"{_count(starting, 'container')} to start {_verb(starting)} {memory} MiB of memory,"
+            f" and {found.memory_available_mib} MiB are available"
+        )
+        yield Fault(key, reason, "Leave containers out, or free memory on that host.")
+    repositories = {reference.rpartition(":")[0] for reference in found.images} | found.images
+    wanted = {c.image or roles[c.role].images[0] for c in containers if c.image or roles[c.role].images}
+    missing = [name for name in wanted if name not in repositories and IMAGE_PREFIX + name not in repositories]
+    new = [c for c in containers if c.name not in ours]
+    # What an image of the owner's writes is not known.
+    takes = [USUAL_DISK_MIB if c.image else roles[c.role].disk_mib for c in new]
+    if found.engine.storage == "vfs":
+        takes = [MIB_PER_IMAGE + own for own in takes]
+    each = MIB_PER_IMAGE * (COPIES if found.engine.storage == "vfs" else 1)
+    disk = each * len(missing) + sum(takes)
+    if found.disk_free_mib is not None and disk > found.disk_free_mib:
+        reason = (
+            f"{_count(missing, 'image')} to build and {_count(new, 'container')} to make need about {disk} MiB of disk"
+            f" ({each} for an image, {sum(takes)} for all containers), and {found.disk_free_mib} MiB are free"
+        )
+        yield Fault(key, reason, "Free disk space below Docker's directory, e.g. with `docker image prune`.")
+
+
+def _count(items: list[Any], noun: str) -> str:
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
+
+
+def _verb(items: list[Any]) -> str:
+    return "needs" if len(items) == 1 else "need"
+
+
+def verify(
+    config: Mapping[str, object],
+    *,
+    stack: str,
+    roles: Mapping[str, RoleFacts],
+    base_dir: Path,
+    runner: Callable[[ContainerHost], Runner] = runner_for,
+) -> tuple[Environment, list[Note]]:
+    """The lab that `config` describes, once both it and its hosts are in order, ready to be built.
+
+    Like `environment.load`, it raises ConfigurationFaults; with everything that could be found out, on the hosts too.
+    """
+    legacy = config.get("environment") not in (None, "")
+    addresses = own_addresses() if legacy else frozenset()
+    result: Survey = survey(config, stack=stack, roles=roles, base_dir=base_dir, local_addresses=addresses)
+    if result.environment is None:
+        raise ConfigurationFaults(result.faults)
+    facts = gather_all(result.environment, runner)
+    faults = [*result.faults, *check(result.environment, facts, roles)]
+    if faults:
+        raise ConfigurationFaults(faults)
+    environment, notes = settle(result.environment, facts)
+    return environment, sorted([*result.notes, *notes])
+
+
+def gather_all(
+    environment: Environment, runner: Callable[[ContainerHost], Runner] = runner_for
+) -> dict[str, HostFacts]:
+    """The facts of every host that has containers, asked at the same time."""
+
+    def ask(host: ContainerHost) -> HostFacts:
+        sources = {v.source for c in environment.containers if c.host == host.name for v in c.volumes}
+        return gather(runner(host), environment.stack, sources)
+
+    hosts = environment.used_hosts
+    if not hosts:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(16, len(hosts))) as pool:
+        return dict(zip((host.name for host in hosts), pool.map(ask, hosts), strict=True))
+
+
+def own_addresses() -> frozenset[str]:
+    """The names and IPv4 addresses of this machine; a host of a 2015-style file with one of them is this one."""
+    names = {os.uname().nodename, "localhost", "127.0.0.1"}
+    try:
+        output = subprocess.run(
+            ["ip", "-j", "-4", "address"], capture_output=True, text=True, timeout=_ANSWER_WITHIN, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return frozenset(names)
+    return frozenset(names | {a["local"] for link in _json(output) for a in link.get("addr_info", ()) if "local" in a})

@@ -1,0 +1,696 @@
+"""What goes together in a lab: every rule that needs no look at a host.
+
+The rules work on drafts, whose fields are None where the configuration had nothing usable; a rule skips these,
+as the schema has reported them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from itertools import islice
+from typing import NamedTuple
+
+from components.configuration import derived
+from components.configuration.faults import Fault, Keys, closest, one_of, plain, show, suggest
+from components.configuration.readers import Reader
+from components.configuration.schema import is_container_name
+from hostside.containers import MOUNT_POINT
+
+COMING_ROLES = frozenset(("cassandra", "config", "analytics", "control", "webui", "redis"))
+"""Roles of the 2015 system that have no module yet."""
+
+TEMPEST_ROLE, PROXY_ROLE, NETWORK_ROLE = "tempest", "haproxy", "neutron"
+"""Roles that have an address on the provider network, that have the VIP, and that make networks for guests."""
+
+DEMO_ROLES = frozenset({"glance", "neutron", "nova"})
+"""Roles that the demo makes something in."""
+
+_LONGEST_FQDN = 64
+"""The common name of an X.509 certificate holds no more."""
+
+_REFERENCE = re.compile(r"[a-z0-9]+([._/:@-][A-Za-z0-9_][A-Za-z0-9_-]*)*", re.ASCII)
+_RESERVED_NAMES = {
+    "vip": "the VIP's own name",
+    "localhost": "every machine's name for itself",
+    **dict.fromkeys(
+        ("ip6-localhost", "ip6-loopback", "ip6-localnet", "ip6-mcastprefix", "ip6-allnodes", "ip6-allrouters"),
+        "a name that every container has for something else",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class VolumeDraft:
+    """A volume before it is known to be sound; an optional one is left out where the host lacks its source."""
+
+    source: str | None
+    target: str | None
+    read_only: bool = False
+    optional: bool = False
+
+
+USUAL_DISK_MIB = 150
+"""Disk that one running container takes beside its image: logs, volumes and its writable layer."""
+
+
+@dataclass(frozen=True)
+class RoleFacts:
+    """What has to be known of a role to check a configuration.
+
+    `memory_mib`: resident memory of one container.  `disk_mib`: its disk beside the image.  `needs`: roles that must
+    be there and come first.  `wants`: roles that come first where a lab has them.  `images`: directories under
+    Dockerfiles/ that can run it, the default first.  `aliases`: what the 2015 system called it.  `mounts`: paths that
+    the role mounts itself.  `secrets`: names that `passwords` may give, with their names in 2015.  `readers`: what
+    reads these and can't be given all printable text.  `at_most`: how many containers of it a lab can have today.
+    `provisioned`: whether Puppet provisions it.  `provider_port`, `tenant_port`: whether it has a port on the provider
+    bridge, and one for tenants' networks.  `volumes`: short names of its Docker volumes.
+    """
+
+    name: str
+    memory_mib: int
+    images: tuple[str, ...]
+    aliases: frozenset[str] = frozenset()
+    needs: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
+    mounts: frozenset[str] = frozenset()
+    secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    readers: Mapping[str, tuple[Reader, ...]] = field(default_factory=dict)
+    at_most: int | None = None
+    serves_dns: bool = False
+    provisioned: bool = True
+    provider_port: bool = False
+    tenant_port: bool = False
+    volumes: tuple[str, ...] = ()
+    disk_mib: int = USUAL_DISK_MIB
+
+
+@dataclass
+class ContainerDraft:
+    """A container with the defaults filled in, before it is known to be sound.
+
+    `own` names the keys that it gives itself; a fault in the others is reported once, where the default is.
+    """
+
+    name: str
+    own: frozenset[str]
+    role: str | None = None
+    address: IPv4Address | None = None
+    prefix: int | None = None
+    gateway: IPv4Address | None = None
+    bridge: str | None = None
+    mtu: int | None = None
+    host: str | None = None
+    domain: str | None = None
+    dns: tuple[IPv4Address, ...] | None = None
+    image: str | None = None
+    volumes: tuple[VolumeDraft, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    @property
+    def network(self) -> IPv4Network | None:
+        """The subnet that this container's bridge carries, by the container's own account."""
+        if self.gateway is None or self.prefix is None:
+            return None
+        return IPv4Network((self.gateway, self.prefix), strict=False)
+
+    @property
+    def segment(self) -> tuple[str, str] | None:
+        """Host and bridge: those who share it reach one another."""
+        return (self.host, self.bridge) if self.host is not None and self.bridge is not None else None
+
+
+class ProviderDraft(NamedTuple):
+    """The provider network, each of its values sound by itself."""
+
+    bridge: str
+    network: IPv4Network
+    gateway: IPv4Address
+
+
+@dataclass
+class Draft:
+    """A whole lab before it is known to be sound."""
+
+    keys: Keys
+    roles: Mapping[str, RoleFacts]
+    hosts: Mapping[str, object]
+    containers: list[ContainerDraft] = field(default_factory=list)
+    domain: str | None = None
+    gateway: IPv4Address | None = None
+    prefix: int | None = None
+    vip: IPv4Address | None = None
+    dhcp_start: IPv4Address | None = None
+    dhcp_end: IPv4Address | None = None
+    volume_backend: str | None = None
+    provider: ProviderDraft | None = None
+    demo: bool = False
+
+    @property
+    def network(self) -> IPv4Network | None:
+        """The lab's subnet, from the defaults' gateway and mask."""
+        if self.gateway is None or self.prefix is None:
+            return None
+        return IPv4Network((self.gateway, self.prefix), strict=False)
+
+    def members(self, role: str) -> list[ContainerDraft]:
+        """The containers of a role."""
+        return [c for c in self.containers if c.role == role]
+
+    def unsure_of(self, role: str) -> bool:
+        """Whether a container may be meant to have this role, but what it says can't be read or is misspelt."""
+        return any(
+            c.role is None or (c.role not in self.roles and _meant(c.role, self.roles) == role) for c in self.containers
+        )
+
+    def key(self, container: ContainerDraft, name: str, *rest: str | int) -> str:
+        """The place that `container` has the value of `name` from."""
+        if name in container.own:
+            return self.keys.of("containers", container.name, name, *rest)
+        return self.keys.of("containerDefaults", name, *rest)
+
+
+def check(draft: Draft) -> list[Fault]:
+    """Every fault of `draft`, in no special order; one place may have several."""
+    free = _free_addresses(draft)
+    rules: list[Iterable[Fault]] = [
+        _networks(draft),
+        _tunnels(draft),
+        _vip(draft),
+        _dhcp(draft),
+        _provider(draft),
+        _provider_addresses(draft),
+        _demo(draft),
+        _served(draft),
+        _names(draft),
+        _roles(draft),
+        _volume_backend(draft),
+        _addresses(draft, free),
+        _segments(draft),
+        _dns(draft),
+        _images(draft),
+        _volumes(draft),
+        _needs(draft),
+        _reach(draft),
+        _cycles(draft),
+    ]
+    return [fault for rule in rules for fault in rule]
+
+
+def find_role(name: str, roles: Mapping[str, RoleFacts]) -> str | None:
+    """The role of this name or with this 2015 name; coming roles too, whether or not they are there."""
+    if name in roles:
+        return name
+    for role in roles.values():
+        if name in role.aliases:
+            return role.name
+    return name if name in COMING_ROLES else None
+
+
+def _meant(name: str, roles: Mapping[str, RoleFacts]) -> str | None:
+    """The role that a name that is none most likely stands for."""
+    return find_role(name, roles) or closest(name, roles)
+
+
+def dependencies(draft: Draft) -> dict[str, list[str]]:
+    """For each container those that have to be up before it, by its role and by its own `needs`."""
+    names = {c.name for c in draft.containers}
+    result: dict[str, list[str]] = {}
+    for container in draft.containers:
+        role = draft.roles.get(container.role or "")
+        after = [m.name for need in (*role.needs, *role.wants) for m in draft.members(need)] if role else []
+        after += [need for need in container.needs if need in names]
+        result[container.name] = sorted(set(after))
+    return result
+
+
+def _networks(draft: Draft) -> Iterator[Fault]:
+    """The lab's subnet, those that containers have of their own, and that of the provider, each as the others."""
+    if draft.network is not None and draft.gateway is not None:
+        yield from _gateway(draft.keys.of("containerDefaults", "gateway"), draft.network, draft.gateway)
+    for container in draft.containers:
+        own = next((name for name in ("gateway", "mask") if name in container.own), None)
+        if own and container.network is not None and container.gateway is not None:
+            key = draft.keys.of("containers", container.name, own)
+            yield from _gateway(key, container.network, container.gateway)
+    if draft.provider is not None:
+        yield from _private(draft.keys.of("provider", "network"), draft.provider.network)
+
+
+def _gateway(key: str, network: IPv4Network, gateway: IPv4Address) -> Iterator[Fault]:
+    yield from _private(key, network)
+    if edge := _edge(gateway, network):
+        yield Fault(key, f"{gateway} is {edge}", f"Choose an address between, e.g. {network[1]}.")
+
+
+def _private(key: str, network: IPv4Network) -> Iterator[Fault]:
+    if network.is_global or network.is_multicast or network.is_loopback or network.is_link_local or network.is_reserved:
+        fix = "Choose one from 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16."
+        yield Fault(key, f"{network} is no private range", fix)
+
+
+def _tunnels(draft: Draft) -> Iterator[Fault]:
+    """The ends of tunnels have a network of their own, with an address for each that follows from the container's."""
+    ends: dict[IPv4Address, str] = {}
+    for container in draft.containers:
+        role = draft.roles.get(container.role or "")
+        if role is None or not role.tenant_port or container.address is None:
+            continue
+        key = draft.keys.of("containers", container.name, "address")
+        end = derived.tunnel_address(container.address)
+        if container.network is not None and container.network.overlaps(derived.TUNNELS):
+            reason = f"{container.network} overlaps {derived.TUNNELS}, where the tunnels between containers end"
+            yield Fault(draft.key(container, "gateway"), reason, "Choose another subnet.")
+        elif edge := _edge(end, derived.TUNNELS):
+            reason = f"the end of its tunnels is {end} by this, {edge}"
+            yield Fault(key, reason, "Choose an address with other last two numbers.")
+        elif end in ends:
+            reason = f"the end of its tunnels is {end} by this, as that of {plain(ends[end])} is"
+            yield Fault(key, reason, "Choose an address with other last two numbers.")
+        ends.setdefault(end, container.name)
+
+
+def _edge(address: IPv4Address, network: IPv4Network) -> str | None:
+    if address == network.network_address:
+        return f"the network address of {network}"
+    return f"the broadcast address of {network}" if address == network.broadcast_address else None
+
+
+def _vip(draft: Draft) -> Iterator[Fault]:
+    network, vip = draft.network, draft.vip
+    if network is None or vip is None:
+        return
+    key = draft.keys.of("common", "vip")
+    fix = "Choose a free address of the lab's subnet."
+    if vip not in network:
+        yield Fault(key, f"{vip} is outside {network}", fix)
+    elif edge := _edge(vip, network):
+        yield Fault(key, f"{vip} is {edge}", fix)
+    elif vip == draft.gateway:
+        yield Fault(key, f"{vip} is the gateway", fix)
+    elif _in_pool(draft, vip):
+        yield Fault(key, f"{vip} is inside the DHCP pool {_pool(draft)}", "Move the VIP or the pool.")
+
+
+def _provider(draft: Draft) -> Iterator[Fault]:
+    if draft.provider is None:
+        return
+    bridge, network, gateway = draft.provider
+    key = draft.keys.of("provider", "network")
+    others = {c.network for c in draft.containers} - {draft.network}
+    if draft.network is not None and network.overlaps(draft.network):
+        yield Fault(key, f"{network} overlaps the lab's subnet {draft.network}", "Choose a subnet of its own.")
+    for other in sorted(other for other in others if other is not None and network.overlaps(other)):
+        yield Fault(key, f"{network} overlaps {other}, which containers have", "Choose a subnet of its own.")
+    key = draft.keys.of("provider", "gateway")
+    if gateway not in network:
+        yield Fault(key, f"{gateway} is outside {network}", "Choose an address of the provider network.")
+    elif edge := _edge(gateway, network):
+        yield Fault(key, f"{gateway} is {edge}", f"Choose an address between, e.g. {network[1]}.")
+    taken = next((c for c in draft.containers if c.bridge == bridge), None)
+    if taken is not None:
+        reason = f"bridge {bridge} carries {taken.network} already"
+        yield Fault(draft.keys.of("provider", "bridge"), reason, "Give each subnet a bridge of its own.")
+
+
+def _provider_addresses(draft: Draft) -> Iterator[Fault]:
+    """What takes addresses from the provider network without being given any: the demo, and Tempest's containers."""
+    if draft.provider is None or not draft.members(NETWORK_ROLE):
+        return
+    _, network, gateway = draft.provider
+    key = draft.keys.of("provider", "network")
+    fix = f"Choose a wider one, e.g. a /{max(network.prefixlen - 2, 8)}."
+    if draft.demo and not derived.pools(network, gateway):
+        yield Fault(key, f"the upper half of {network} has no address for the demo's floating ones", fix)
+    testers = draft.members(TEMPEST_ROLE)
+    left = len(list(islice(derived.left_by_pools(network, gateway), len(testers))))
+    for container in testers[left:]:
+        yield Fault(key, f"the lower half of {network} has no address left for {plain(container.name)}", fix)
+
+
+def _demo(draft: Draft) -> Iterator[Fault]:
+    if not draft.demo:
+        return
+    key = draft.keys.of("demo")
+    if not any(draft.members(role) or draft.unsure_of(role) for role in DEMO_ROLES):
+        reason = f"there is nothing to make: no container has one of the roles {one_of(DEMO_ROLES)}"
+        yield Fault(key, reason, "Add these services, or write false.")
+    if not draft.members(NETWORK_ROLE):
+        return
+    theirs = [c.network for c in draft.containers] + [draft.network, draft.provider and draft.provider.network]
+    for network in sorted({network for network in theirs if network is not None}):
+        if network.overlaps(derived.TENANT_NETWORK):
+            reason = f"its own subnet {derived.TENANT_NETWORK} overlaps {network}"
+            yield Fault(key, reason, "Choose another subnet for the lab, or write false.")
+
+
+def _served(draft: Draft) -> Iterator[Fault]:
+    """The VIP and the pool are of the lab's subnet: who has them has to be there."""
+    served = [(PROXY_ROLE, draft.vip, "the VIP")]
+    if draft.dhcp_start is not None:
+        served += [(role.name, draft.dhcp_start, "the DHCP pool") for role in draft.roles.values() if role.serves_dns]
+    for role, address, what in served:
+        for container in draft.members(role):
+            apart = container.network is not None and container.network != draft.network
+            if apart and address is not None and draft.network is not None:
+                own = next((n for n in ("gateway", "mask") if n in container.own), "address")
+                reason = f"it serves {what} in {draft.network}, and is in {container.network}"
+                yield Fault(draft.keys.of("containers", container.name, own), reason, "Put it in the lab's subnet.")
+
+
+def _in_pool(draft: Draft, address: IPv4Address) -> bool:
+    if draft.dhcp_start is None or draft.dhcp_end is None:
+        return False
+    return draft.dhcp_start <= address <= draft.dhcp_end
+
+
+def _pool(draft: Draft) -> str:
+    return f"{draft.dhcp_start}-{draft.dhcp_end}"
+
+
+def _dhcp(draft: Draft) -> Iterator[Fault]:
+    network, start, end = draft.network, draft.dhcp_start, draft.dhcp_end
+    key = draft.keys.of("common", "dhcp")
+    if start is not None and end is not None and start > end:
+        yield Fault(key, f"the pool starts at {start} and ends before, at {end}", "Swap the two.")
+    if network is not None:
+        for name, address in (("start", start), ("end", end)):
+            if address is None:
+                continue
+            if address not in network:
+                where = draft.keys.of("common", "dhcp", name)
+                yield Fault(where, f"{address} is outside {network}", "Choose an address of the lab's subnet.")
+            elif edge := _edge(address, network):
+                where = draft.keys.of("common", "dhcp", name)
+                yield Fault(where, f"{address} is {edge}", "Choose an address between.")
+    if draft.gateway is not None and _in_pool(draft, draft.gateway):
+        yield Fault(key, f"the pool {_pool(draft)} holds the gateway {draft.gateway}", "Move the pool.")
+    serving = [role.name for role in draft.roles.values() if role.serves_dns]
+    nobody = draft.containers and not any(draft.members(role) or draft.unsure_of(role) for role in serving)
+    if (start or end) and serving and nobody:
+        fix = f"Add a container of role {serving[0]}, or leave the pool out."
+        yield Fault(key, "no container serves DHCP", fix)
+
+
+def _names(draft: Draft) -> Iterator[Fault]:
+    for container in draft.containers:
+        key = draft.keys.of("containers", container.name)
+        if not is_container_name(container.name):
+            fix = "Use lower-case letters, digits and hyphens, starting with a letter, at most 63 in all."
+            yield Fault(key, f"{show(container.name)} is not a host name", fix)
+        if container.name in _RESERVED_NAMES:
+            yield Fault(key, f"`{container.name}` is {_RESERVED_NAMES[container.name]}", "Choose another name.")
+        elif container.name == "puppet" and container.role != "puppet" and draft.members("puppet"):
+            yield Fault(key, "`puppet` is everybody's name for the Puppet server", "Choose another name.")
+        if len(container.name) == 1:
+            yield Fault(key, f"{show(container.name)} is too short a name for Docker", "Use at least two characters.")
+        if container.domain is None:
+            continue
+        fqdn = f"{container.name}.{container.domain}"
+        if len(fqdn) > _LONGEST_FQDN:
+            reason = f"{show(fqdn)} has {len(fqdn)} characters; a certificate's name has at most {_LONGEST_FQDN}"
+            yield Fault(key, reason, "Shorten the name or the domain.")
+    for where, domain in _each(draft, "domain"):
+        if draft.domain and domain != draft.domain and not str(domain).endswith("." + draft.domain):
+            fix = "Leave it out, or give a domain below the lab's."
+            yield Fault(where, f"{show(domain)} is neither the lab's domain {draft.domain} nor below it", fix)
+
+
+def _each(draft: Draft, name: str) -> Iterator[tuple[str, object]]:
+    """Every value of `name` with the place it stands at, a default once."""
+    seen = set()
+    for container in draft.containers:
+        value = getattr(container, name)
+        if value is not None and (where := draft.key(container, name)) not in seen:
+            seen.add(where)
+            yield where, value
+
+
+def _roles(draft: Draft) -> Iterator[Fault]:
+    today = one_of(draft.roles)
+    for container in draft.containers:
+        if container.role is None:
+            continue
+        key = draft.keys.of("containers", container.name, "role")
+        role = draft.roles.get(container.role)
+        if role is None:
+            found = find_role(container.role, draft.roles)
+            if found in COMING_ROLES and found not in draft.roles:
+                yield Fault(key, f"role {found} isn't there yet", f"Leave the container out. Roles today: {today}.")
+                continue
+            hint = f"Did you mean `{found}`? " if found else suggest(container.role, draft.roles)
+            yield Fault(key, f"unknown role {show(container.role)}", f"{hint}Roles: {today}.")
+            continue
+        members = draft.members(role.name)
+        if role.at_most is not None and container in members[role.at_most :]:
+            taken = ", ".join(m.name for m in members[: role.at_most])
+            reason = f"a lab has at most {role.at_most} {role.name} today, and {taken} is there"
+            yield Fault(key, reason, "Leave one of them out.")
+        missing = [need for need in role.needs if not draft.members(need) and not draft.unsure_of(need)]
+        if missing:
+            what = f"role{'s' if len(missing) > 1 else ''} {' and '.join(sorted(missing))}"
+            reason = f"role {role.name} needs {what}, and no container has {'them' if len(missing) > 1 else 'it'}"
+            yield Fault(key, reason, f"Add a container of {what}.")
+
+
+def _volume_backend(draft: Draft) -> Iterator[Fault]:
+    """The back end rbd needs a Ceph; the others are the volume service's own."""
+    if draft.volume_backend != "rbd" or not draft.members("cinder"):
+        return
+    if not draft.members("ceph") and not draft.unsure_of("ceph"):
+        reason = "the volume back end rbd needs role ceph, and no container has it"
+        fix = "Add a container of role ceph, or choose lvm or nfs."
+        yield Fault(draft.keys.of("common", "volumeBackend"), reason, fix)
+
+
+def _free_addresses(draft: Draft) -> Iterator[IPv4Address]:
+    """Addresses that nothing in the draft takes, the lowest first."""
+    network = draft.network
+    taken = {c.address for c in draft.containers} | {draft.gateway, draft.vip}
+    address = network[1] if network else None
+    while network is not None and address is not None and address < network.broadcast_address:
+        if _in_pool(draft, address) and draft.dhcp_end is not None:
+            address = draft.dhcp_end + 1
+            continue
+        if address not in taken:
+            yield address
+        address += 1
+
+
+def _addresses(draft: Draft, free: Iterator[IPv4Address]) -> Iterator[Fault]:
+    first: dict[IPv4Address, str] = {}
+    for container in draft.containers:
+        address, network = container.address, container.network
+        if address is None:
+            continue
+        reason = None
+        if address in first:
+            reason = f"{address} is already the address of {plain(first[address])}"
+        elif address == draft.vip:
+            reason = f"{address} is the VIP"
+        elif address in (container.gateway, draft.gateway):
+            reason = f"{address} is the gateway"
+        elif _in_pool(draft, address):
+            reason = f"{address} is inside the DHCP pool {_pool(draft)}"
+        elif network is not None and address not in network:
+            reason = f"{address} is outside {network}"
+        elif network is not None and (edge := _edge(address, network)):
+            reason = f"{address} is {edge}"
+        first.setdefault(address, container.name)
+        if reason:
+            example = next(free, None) if network == draft.network else None
+            fix = f"Choose a free address{f', e.g. {example}' if example else ' of the subnet'}."
+            yield Fault(draft.keys.of("containers", container.name, "address"), reason, fix)
+
+
+def _segments(draft: Draft) -> Iterator[Fault]:
+    """One bridge carries one subnet with one gateway, and one subnet is on one bridge of a host."""
+    carries: dict[tuple[str, str], tuple[IPv4Network, IPv4Address | None]] = {}
+    for container in draft.containers:
+        segment, network = container.segment, container.network
+        if segment is None or network is None:
+            continue
+        host, bridge = segment
+        own = next((n for n in ("bridge", "gateway", "mask") if n in container.own), "bridge")
+        key = draft.key(container, own)
+        known = carries.setdefault(segment, (network, container.gateway))
+        if known[0] != network:
+            reason = f"bridge {bridge} of host {plain(host)} carries {known[0]} already, and {network} too by this"
+            yield Fault(key, reason, "Give each subnet a bridge of its own.")
+        elif known[1] != container.gateway:
+            reason = (
+                f"bridge {bridge} of host {plain(host)} has the gateway {known[1]}, and {container.gateway} by this"
+            )
+            yield Fault(key, reason, "Give all containers of a bridge the same gateway.")
+        for (other_host, other), (theirs, _) in carries.items():
+            if other_host == host and other != bridge and theirs.overlaps(network):
+                reason = f"{network} on bridge {bridge} overlaps {theirs} on bridge {other} of host {plain(host)}"
+                yield Fault(key, reason, "Give each bridge a subnet of its own.")
+
+
+def _dns(draft: Draft) -> Iterator[Fault]:
+    serving = [role.name for role in draft.roles.values() if role.serves_dns]
+    servers = [c for role in serving for c in draft.members(role)]
+    known = {c.address: c.name for c in servers if c.address is not None}
+    if len(known) < len(servers) or (not servers and any(draft.unsure_of(role) for role in serving)):
+        return
+    seen = set()
+    for container in draft.containers:
+        for index, address in enumerate(container.dns or ()):
+            key = draft.key(container, "dns", index)
+            if address in known or key in seen:
+                continue
+            seen.add(key)
+            if known:
+                fix = (
+                    "Use " + " or ".join(f"{a} ({plain(n)})" for a, n in sorted(known.items())) + ", or leave dns out."
+                )
+            else:
+                fix = f"Add a container of role {serving[0] if serving else 'dnsmasq'}, or leave dns out."
+            yield Fault(key, f"unknown DNS server: no container that serves DNS has {address}", fix)
+
+
+def _images(draft: Draft) -> Iterator[Fault]:
+    everything = {image for role in draft.roles.values() for image in role.images}
+    for container in draft.containers:
+        image = container.image
+        if image is None:
+            continue
+        key = draft.keys.of("containers", container.name, "image")
+        if any(mark in image for mark in "/:@"):
+            if len(image) > 255 or not _REFERENCE.fullmatch(image):
+                fix = "Write it as REGISTRY/NAME:TAG, or name a directory under Dockerfiles/."
+                yield Fault(key, f"{show(image)} is not an image reference", fix)
+            continue
+        role = draft.roles.get(container.role or "")
+        if image not in everything:
+            hint = suggest(image, everything)
+            fix = f"{hint}Images: {one_of(everything)}; or a full reference with registry or tag."
+            yield Fault(key, f"unknown image {show(image)}", fix)
+        elif role is not None and image not in role.images:
+            fix = f"Leave image out, or use {' or '.join(role.images)}."
+            yield Fault(key, f"image {image} can't run role {role.name}", fix)
+
+
+def _volumes(draft: Draft) -> Iterator[Fault]:
+    for container in draft.containers:
+        role = draft.roles.get(container.role or "")
+        targets: set[str] = set()
+        for index, volume in enumerate(container.volumes):
+            target = volume.target
+            key = draft.key(container, "volumes", index)
+            for name, value in (("source", volume.source), ("target", target)):
+                if value is None:
+                    yield Fault(f"{key}.{name}", "is missing", "Give both source and target.")
+            if target is None:
+                continue
+            if target in targets:
+                yield Fault(key, f"{show(target)} is the target of two volumes", "Leave one of them out.")
+            targets.add(target)
+            if not volume.optional and (fault := mounted_already(key, target, role)):
+                yield fault
+
+
+def mounted_already(key: str, target: str, role: RoleFacts | None) -> Fault | None:
+    """The fault of a volume at a path that a container of `role` has a mount of its own at."""
+    if role is not None and target in role.mounts:
+        return Fault(key, f"{show(target)} is mounted by role {role.name} itself", "Leave this volume out.")
+    if target == MOUNT_POINT or target.startswith(MOUNT_POINT + "/"):
+        return Fault(key, f"{show(target)} is mounted by the lab itself", "Leave this volume out.")
+    return None
+
+
+def _needs(draft: Draft) -> Iterator[Fault]:
+    names = {c.name for c in draft.containers}
+    for container in draft.containers:
+        for index, need in enumerate(container.needs):
+            if need not in names:
+                fix = f"{suggest(need, names)}Name a container of this lab, or leave it out."
+                key = draft.keys.of("containers", container.name, "needs", index)
+                yield Fault(key, f"no container is named {show(need)}", fix)
+
+
+def _reach(draft: Draft) -> Iterator[Fault]:
+    """Nothing routes between two bridges, nor joins the bridges of two hosts."""
+    by_name = {c.name: c for c in draft.containers}
+    for name, needed in dependencies(draft).items():
+        container = by_name[name]
+        servers = {other.name for other in draft.containers if other.address in (container.dns or ())}
+        apart: dict[tuple[str, str], list[str]] = {}
+        for other in (by_name[n] for n in sorted({*needed, *servers})):
+            if other.segment is not None and other.segment != container.segment:
+                apart.setdefault(other.segment, []).append(plain(other.name))
+        if container.segment is None:
+            continue
+        own = next((n for n in ("bridge", "host") if n in container.own), None)
+        key = draft.keys.of("containers", name, *([own] if own else []))
+        for (host, bridge), others in apart.items():
+            reason = (
+                f"{plain(name)} needs {' and '.join(others)}, and nothing joins bridge {container.bridge} of host"
+                f" {plain(container.host)} with bridge {bridge} of host {plain(host)}"
+            )
+            yield Fault(key, reason, "Put them on the same host and bridge.")
+
+
+def _cycles(draft: Draft) -> Iterator[Fault]:
+    graph = dependencies(draft)
+    explicit = {c.name: set(c.needs) for c in draft.containers}
+    for cycle in cycles(graph):
+        # The fault stands where the user wrote something: at a `needs` that is part of the cycle.
+        turns = list(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
+        start = next((i for i, (a, b) in enumerate(turns) if b in explicit[a]), 0)
+        names = [*cycle[start:], *cycle[:start], cycle[start]]
+        key = draft.keys.of("containers", names[0], "needs")
+        path = " -> ".join(plain(name) for name in names)
+        yield Fault(key, f"a dependency cycle: {path}", "Leave one of these needs out.")
+
+
+def cycles(graph: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """One shortest cycle of each strongly connected part of `graph`, each starting at its first name."""
+    result = []
+    remaining = set(graph)
+    for name in sorted(graph):
+        if name not in remaining:
+            continue
+        cycle = _shortest_cycle(graph, name, remaining)
+        if cycle is None:
+            remaining.discard(name)
+            continue
+        result.append(cycle)
+        remaining -= _reachable(graph, name, remaining) & _reaching(graph, name, remaining)
+    return result
+
+
+def _shortest_cycle(graph: Mapping[str, Sequence[str]], start: str, within: set[str]) -> list[str] | None:
+    before: dict[str, str] = {}
+    queue = [start]
+    for node in queue:
+        for after in graph[node]:
+            if after == start:
+                path = [node]
+                while path[-1] != start:
+                    path.append(before[path[-1]])
+                return path[::-1]
+            if after in within and after not in before:
+                before[after] = node
+                queue.append(after)
+    return None
+
+
+def _reachable(graph: Mapping[str, Sequence[str]], start: str, within: set[str]) -> set[str]:
+    seen, queue = {start}, [start]
+    for node in queue:
+        new = [n for n in graph[node] if n in within and n not in seen]
+        seen.update(new)
+        queue += new
+    return seen
+
+
+def _reaching(graph: Mapping[str, Sequence[str]], end: str, within: set[str]) -> set[str]:
+    backwards: dict[str, list[str]] = {node: [] for node in graph}
+    for node, needed in graph.items():
+        for other in needed:
+            backwards[other].append(node)
+    return _reachable(backwards, end, within)

@@ -1,0 +1,1 @@
+"""What a container host has: its engine and our tool, images, bridges, and the keeper."""

@@ -1,0 +1,254 @@
+"""A container host: a Docker engine, and the way to carry out operations beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import shlex
+import subprocess
+import zlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pulumi
+import pulumi_command as command
+import pulumi_docker as docker
+
+from components import accounts, paths
+from components.configuration import environment
+from hostside import drift, process
+from hostside.cli import DRIFT
+from hostside.operations.base import Operation
+
+O = TypeVar("O", bound=Operation)  # noqa: E741
+
+COMMAND_VERSION = "1.2.1"
+DOCKER_VERSION = "5.1.0"
+PYTHON = "/usr/bin/python3 -SE"
+"""The host's own Python, without site packages: the tool needs none, and starts twice as fast."""
+
+_INSTALL = (
+    "import base64,json,os,pathlib,sys,zlib;r=pathlib.Path(sys.argv[1]);os.umask(0o077);"
+    "[((r/p).parent.mkdir(parents=True,exist_ok=True),(r/p).write_text(t),(r/p).chmod(0o700))"
+    " for p,t in json.loads(zlib.decompress(base64.b64decode(sys.stdin.read()))).items()]"
+)
+
+
+class ContainerHost(pulumi.ComponentResource):
+    """One host of the lab: its Docker provider and our tool in the stack's directory there.
+
+    Everything else on the host depends on the tool, so it is the first to come and the last to go; its removal takes
+    the stack's whole directory with it.
+    """
+
+    def __init__(
+        self,
+        host: environment.ContainerHost,
+        stack: str,
+        found: drift.Found,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Set the host up for a stack.
+
+        Args:
+            host: the host as configured; without ``ssh`` it is the one that Pulumi runs on.
+            stack: the stack's name.
+            found: what a look at the host finds changed.
+            opts: options of the component.
+        """
+        super().__init__("dockstack:index:ContainerHost", host.name, None, opts)
+        self.host = host
+        self.stack = stack
+        self.directory = paths.stack_directory(stack)
+        self._connection = _connection(host.ssh) if host.ssh else None
+        self.provider = docker.Provider(
+            f"{host.name}-docker",
+            host=f"ssh://{host.ssh.user}@{host.ssh.host}:{host.ssh.port}" if host.ssh else f"unix://{process.SOCKET}",
+            ssh_opts=_ssh_options(host.ssh) if host.ssh else None,
+            opts=pulumi.ResourceOptions(parent=self, version=DOCKER_VERSION),
+        )
+        tool = _tool()
+        self._found = found
+        self._told: set[str] = set()
+        self._again = 0 if host.ssh else accounts.again(stack)
+        self.tool_digest = hashlib.sha256(tool.encode()).hexdigest()[:12]
+        gone = f"{self.directory}.gone"
+        install = f"install -d -m 0700 {self.directory} && {PYTHON} -c {shlex.quote(_INSTALL)} {self.directory}/tool"
+        self.tool = self._command(
+            f"{host.name}-tool",
+            create=install,
+            # Last of all, what a run that was cut off made and didn't get to record.
+            # Removed by its name first: half a tool, of a removal that was cut off, could not be run again.
+            delete=f"rm -rf {gone} && if [ -e {self.directory}/tool ]; then"
+            f" {PYTHON} {self.directory}/tool sweep {stack} && mv -T {self.directory} {gone}; fi"
+            f" && rm -rf {self.directory} {gone} && if [ -d {self.directory.parent} ]; then"
+            f" rmdir --ignore-fail-on-non-empty {self.directory.parent}; fi",
+            stdin=packed(tool),
+            environment={accounts.AGAIN: str(self._again)} if self._again else None,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({"directory": str(self.directory)})
+
+    def has(self, path: str) -> bool:
+        """Say whether the host has a file or a device; a host behind ssh is taken to lack it, as it isn't asked."""
+        return self.host.ssh is None and Path(path).exists()
+
+    def declare(
+        self,
+        name: str,
+        kind: type[O],
+        operation: pulumi.Input[O],
+        *,
+        subject: str = "",
+        show: bool = False,
+        opts: pulumi.ResourceOptions,
+    ) -> command.local.Command | command.remote.Command:
+        """Declare a command resource that carries out an operation on this host.
+
+        Args:
+            name: name of the resource.
+            kind: which operation (see :mod:`hostside.operations`). It is repeatable: a change of its inputs runs it
+                again, as an update in place, and so does drift (see :mod:`hostside.drift`). The removal of the resource
+                undoes it, if it can be undone.
+            operation: the operation with its inputs, which go through standard input.
+            subject: what it is about, for the reader of a preview or of ``ps``.
+            show: whether its output is shown while it runs.
+            opts: options of the resource.
+        """
+        dependencies = [self.tool, *_as_list(opts.depends_on)]
+        stdin = pulumi.Output.from_input(operation).apply(lambda made: made.dumped())
+        found = self._found.get((kind.NAME, subject))
+        # What can't be undone, a run that was lost has not undone.
+        least = self._again if kind.UNDO else 0
+        if found:
+            finding = self._finding(found)
+            stdin = pulumi.Output.all(stdin, finding).apply(lambda both: _numbered(both[0], max(both[1].count, least)))
+        elif least:
+            stdin = stdin.apply(lambda text: _numbered(text, least))
+        return self._command(
+            name,
+            create=self._line(kind.NAME, subject),
+            delete=self._line(kind.UNDO, subject) if kind.UNDO else None,
+            stdin=stdin,
+            logging=command.local.Logging.STDERR if show else command.local.Logging.NONE,
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=dependencies)),
+        )
+
+    async def _finding(self, found: Future[drift.Finding]) -> drift.Finding:
+        """Wait for what the look finds, and tell a person what is different."""
+        finding = await asyncio.wrap_future(found)
+        # Several operations may have to be repeated for the same reason.
+        if finding.reason and finding.reason not in self._told:
+            self._told.add(finding.reason)
+            pulumi.log.warn(f"{finding.reason}; `{finding.remedy}` mends it")
+        return finding
+
+    def script(
+        self,
+        name: str,
+        *,
+        create: str | None,
+        delete: str | None,
+        triggers: Sequence[pulumi.Input[str]] | None,
+        opts: pulumi.ResourceOptions,
+    ) -> command.local.Command | command.remote.Command:
+        """Declare a command resource that runs a script of the configuration on this host."""
+        return self._command(
+            name,
+            create=create,
+            delete=delete,
+            triggers=triggers,
+            logging=command.local.Logging.STDOUT_AND_STDERR,
+            opts=opts,
+        )
+
+    def _line(self, operation: str, subject: str) -> str:
+        return f"{PYTHON} {self.directory}/tool {operation} {subject}".rstrip()
+
+    def _command(
+        self,
+        name: str,
+        *,
+        create: str | None,
+        delete: str | None,
+        stdin: pulumi.Input[str] | None = None,
+        triggers: Sequence[pulumi.Input[str]] | None = None,
+        environment: Mapping[str, str] | None = None,
+        logging: command.local.Logging = command.local.Logging.NONE,
+        opts: pulumi.ResourceOptions,
+    ) -> command.local.Command | command.remote.Command:
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=COMMAND_VERSION))
+        if self._connection is None:
+            return command.local.Command(
+                name,
+                create=create,
+                delete=delete,
+                stdin=stdin,
+                triggers=list(triggers) if triggers else None,
+                environment=environment,
+                logging=logging,
+                opts=opts,
+            )
+        return command.remote.Command(
+            name,
+            connection=self._connection,
+            create=create,
+            delete=delete,
+            stdin=stdin,
+            triggers=list(triggers) if triggers else None,
+            logging=command.remote.Logging(logging.value),
+            opts=opts,
+        )
+
+
+def _numbered(inputs: str, count: int) -> str:
+    """Return an operation's inputs with the counter that has the engine plan it again, where there is one."""
+    if not count:
+        return inputs
+    return json.dumps({**json.loads(inputs), DRIFT: count}, sort_keys=True)
+
+
+def packed(tool: str) -> str:
+    """Return the tool as it is sent: small, since the state holds it twice and is written at every step."""
+    return base64.b64encode(zlib.compress(tool.encode(), 9)).decode()
+
+
+def install_tool(stack: str) -> None:
+    """Put the tool of this checkout into a stack's directory on this host, as the stack's first step does."""
+    directory = Path(paths.stack_directory(stack))
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    subprocess.run([*PYTHON.split(), "-c", _INSTALL, directory / "tool"], input=packed(_tool()), text=True, check=True)
+
+
+def _tool() -> str:
+    """Return the package :mod:`hostside` as a JSON object of path to text."""
+    found = sorted(paths.HOSTSIDE.rglob("*.py"))
+    files = {f"hostside/{path.relative_to(paths.HOSTSIDE)}": path.read_text() for path in found}
+    files["__main__.py"] = files.pop("hostside/run.py")
+    files |= {f"hostside/bin/{path.name}": path.read_text() for path in sorted((paths.HOSTSIDE / "bin").iterdir())}
+    return json.dumps(files, sort_keys=True)
+
+
+def _connection(ssh: environment.Ssh) -> command.remote.ConnectionArgs:
+    return command.remote.ConnectionArgs(
+        host=ssh.host,
+        port=ssh.port,
+        user=ssh.user,
+        private_key=pulumi.Output.secret(Path(ssh.private_key).read_text()) if ssh.private_key else None,
+        host_key=ssh.host_key,
+    )
+
+
+def _ssh_options(ssh: environment.Ssh) -> list[str]:
+    """Return the options that the Docker provider gives to ssh."""
+    return ["-o", "StrictHostKeyChecking=yes", *(["-i", ssh.private_key] if ssh.private_key else [])]
+
+
+def _as_list(depends_on: Any) -> list[Any]:
+    if depends_on is None:
+        return []
+    return list(depends_on) if isinstance(depends_on, (list, tuple)) else [depends_on]
