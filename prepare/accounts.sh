@@ -52,6 +52,12 @@ look_for_lost_runs() {
     done
 }
 
+# Beside each file the backend has one with its attributes, and writes that one in place: a kill may leave it empty, and
+# from then on every command fails with "failed to load checkpoint: EOF". Nobody misses the attributes.
+forget_empty_attributes() {
+    [[ -z $backend ]] || find "$backend"/.pulumi/{stacks,locks} -name '*.attrs' -empty -delete 2>/dev/null || true
+}
+
 has_resources() { grep -Fqs '"urn":' "$(state_of "$1")"; }
 
 # only_plain FILE STACK: whether neither the configuration nor the state has anything but plain containers of this host.
