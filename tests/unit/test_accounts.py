@@ -164,7 +164,6 @@ def test_a_backend_that_is_no_directory_is_left_alone(backend: Path) -> None:
     assert "SKIP_CHECKPOINTS" not in told
 
 
-@pytest.mark.parametrize("left", ["all", "half of what was removed", "half, and a new tool", "nothing"])
 def test_attributes_that_a_kill_left_empty_are_forgotten(backend: Path) -> None:
     kept, empty = state(backend), backend / ".pulumi/stacks/dockstack/s.json.attrs"
     whole = backend / ".pulumi/locks/dockstack/s/1.json.attrs"
@@ -175,6 +174,7 @@ def test_attributes_that_a_kill_left_empty_are_forgotten(backend: Path) -> None:
     assert (kept.exists(), empty.exists(), whole.exists()) == (True, False, True)
 
 
+@pytest.mark.parametrize("left", ["all", "half of what was removed", "half, and a new tool", "nothing"])
 def test_the_last_step_of_a_destroy_may_be_repeated_wherever_it_was_cut_off(
     lab: Graph, tmp_path: Path, left: str
 ) -> None:
