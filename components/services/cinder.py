@@ -22,7 +22,7 @@ def _hiera(view: LabView, container: Container) -> Hiera:
         "profile::cinder::vip_name": view.vip_name,
         "profile::cinder::address": str(container.address),
         "profile::cinder::region": view.environment.region,
-        "profile::cinder::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
+        "profile::cinder::memcached_servers": view.memcached_servers,
         "profile::cinder::database_host": view.vip_name,
         "profile::cinder::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
         "profile::cinder::backend": view.environment.volume_backend,

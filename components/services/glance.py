@@ -13,7 +13,7 @@ def _hiera(view: LabView, _container: Container) -> Hiera:
     return {
         "profile::glance::keystone_url": view.identity_url,
         "profile::glance::region": view.environment.region,
-        "profile::glance::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
+        "profile::glance::memcached_servers": view.memcached_servers,
         "profile::glance::database_host": view.vip_name,
     }
 

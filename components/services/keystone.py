@@ -12,7 +12,7 @@ def _hiera(view: LabView, _container: Container) -> Hiera:
     return {
         "profile::keystone::vip_name": view.vip_name,
         "profile::keystone::region": view.environment.region,
-        "profile::keystone::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
+        "profile::keystone::memcached_servers": view.memcached_servers,
         "profile::keystone::database_host": view.vip_name,
         "profile::keystone::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
         "profile::keystone::identities": view.catalogue(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from components.configuration.environment import Container
 from components.services.role import Check, Hiera, Role
-from components.services.view import LabView
+from components.services.view import MEMCACHED_PORT, LabView
 
 CACHE_MIB = 64
 
@@ -18,8 +18,8 @@ ROLE = Role(
     memory_mib=60,
     # Who has a cache asks all of them in the same order.
     most=None,
-    endpoints={"memcached": "memcached://{address}:11211"},
-    checks=(Check(port=11211),),
+    endpoints={"memcached": f"memcached://{{address}}:{MEMCACHED_PORT}"},
+    checks=(Check(port=MEMCACHED_PORT),),
     packages=("memcached",),
     hiera=_hiera,
 )

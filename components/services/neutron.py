@@ -16,7 +16,7 @@ def _hiera(view: LabView, container: Container) -> Hiera:
         **network.agent_data(view, container, {"provider": network.PROVIDER_BRIDGE}),
         "profile::neutron::vip_name": view.vip_name,
         "profile::neutron::region": view.environment.region,
-        "profile::neutron::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
+        "profile::neutron::memcached_servers": view.memcached_servers,
         "profile::neutron::database_host": view.vip_name,
         "profile::neutron::tenant_networks": view.environment.tenant_networks,
         "profile::neutron::mtu": container.mtu,

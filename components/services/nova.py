@@ -14,7 +14,7 @@ def common_hiera(view: LabView, container: Container) -> Hiera:
         "profile::nova::common::address": str(container.address),
         "profile::nova::common::vip_name": view.vip_name,
         "profile::nova::common::region": view.environment.region,
-        "profile::nova::common::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
+        "profile::nova::common::memcached_servers": view.memcached_servers,
         "profile::nova::common::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
     }
 

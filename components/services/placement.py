@@ -13,7 +13,7 @@ def _hiera(view: LabView, _container: Container) -> Hiera:
     return {
         "profile::placement::keystone_url": view.identity_url,
         "profile::placement::region": view.environment.region,
-        "profile::placement::memcached_servers": [f"{m.fqdn}:11211" for m in view.members("memcached")],
+        "profile::placement::memcached_servers": view.memcached_servers,
         "profile::placement::database_host": view.vip_name,
     }
 

@@ -11,6 +11,7 @@ from components.services.role import Demands, Frontend, Role
 
 IDENTITY_PORT = 5000
 """Port of Keystone, at the VIP and behind it."""
+MEMCACHED_PORT = 11211
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class LabView:
     def identity_url(self) -> str:
         """Return the URL of Keystone, without a version."""
         return self.url(IDENTITY_PORT)
+
+    @property
+    def memcached_servers(self) -> list[str]:
+        """Return the caches, ``host:port``; empty in a lab without any."""
+        return [f"{member.fqdn}:{MEMCACHED_PORT}" for member in self.members("memcached")]
 
     def catalogue(self) -> dict[str, dict[str, str]]:
         """Return Keystone's service users by name, each with its service and endpoint if it has one."""
