@@ -45,6 +45,7 @@ def keep(directory: Path, operation: Operation, subject: str, count: int) -> Non
         return
     if operation.OF_ALL:
         _forget((directory / DIRECTORY).glob(f"{operation.NAME} *.json"))
+    # Keys of records that labs have which are up: "verb" is the operation's name.
     text = json.dumps({"verb": operation.NAME, "subject": subject, "count": count, "done": record}, sort_keys=True)
     files.put(_path(directory, operation.NAME, subject), text, 0o600)
     _mark(directory, operation.NAME, subject).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ def opener(authority: str = "") -> urllib.request.OpenerDirector:
     """
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
     if authority:
-        # Imported here: each verb is a start of this program, and few speak TLS.
+        # Imported here: each command is a start of the tool, and few speak TLS.
         import ssl
 
         handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority)))
