@@ -159,7 +159,8 @@ def test_the_volume_is_shown(browser: Browser, lab: Lab, volume: str) -> None:
 
 def test_a_backup_of_the_volume_is_offered(browser: Browser, lab: Lab, volume: str) -> None:
     browser.open(page(lab, "project/volumes/"))
-    browser.find(f"{row(volume)}//a[contains(@href, '/create_backup/')]")
+    browser.click(f"{row(volume)}//*[contains(@class, 'dropdown-toggle')]")
+    browser.find(f"{row(volume)}//*[contains(@href, '/create_backup/')]")
     browser.open(page(lab, "project/backups/"))
     browser.find("//table[@id='volume_backups']")
 
