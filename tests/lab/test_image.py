@@ -80,20 +80,20 @@ def test_an_image_lies_on_the_volume_of_its_own_and_leaves_it(
 @pytest.mark.parametrize("piece", [64 * 1024, 1024 * 1024, 8 * 1024 * 1024])
 def test_an_image_may_come_in_pieces_of_any_size(lab: Lab, name: str, cloud: dict[str, str], piece: int) -> None:
     """As Cinder sends a volume: a file's length is known to few who read it to its end."""
-    show = ("-f", "value", "-c")
-    made = ("openstack", "image", "create", name, "--disk-format", "raw", "--container-format", "bare", *show, "id")
-    image = run(*made, env=cloud).stdout.strip()
-    token = run("openstack", "token", "issue", *show, "id", env=cloud).stdout.strip()
+    headers = {"X-Auth-Token": run("openstack", "token", "issue", "-f", "value", "-c", "id", env=cloud).stdout.strip()}
+    opener, images = web.opener(cloud.get("OS_CACERT", "")), f"{lab.endpoints['glance']}/v2/images"
+    # The command line would give it what comes from its standard input.
+    new = json.dumps({"name": name, "disk_format": "raw", "container_format": "bare"}).encode()
+    as_json = {**headers, "Content-Type": "application/json"}
+    with opener.open(urllib.request.Request(images, new, as_json), timeout=60) as answer:
+        image = json.load(answer)["id"]
     pieces = [os.urandom(piece) for _ in range(3)]
-    request = urllib.request.Request(
-        f"{lab.endpoints['glance']}/v2/images/{image}/file",
-        iter(pieces),
-        {"X-Auth-Token": token, "Content-Type": "application/octet-stream"},
-        method="PUT",
-    )
-    with web.opener(cloud.get("OS_CACERT", "")).open(request, timeout=60) as answer:
+    as_bytes = {**headers, "Content-Type": "application/octet-stream"}
+    upload_in_pieces = urllib.request.Request(f"{images}/{image}/file", iter(pieces), as_bytes, method="PUT")
+    with opener.open(upload_in_pieces, timeout=60) as answer:
         assert answer.status == HTTPStatus.NO_CONTENT
-    found = run("openstack", "image", "show", name, *show, "os_hash_value", env=cloud).stdout.strip()
+    with opener.open(urllib.request.Request(f"{images}/{image}", headers=headers), timeout=60) as answer:
+        found = json.load(answer)["os_hash_value"]
     assert found == hashlib.sha512(b"".join(pieces)).hexdigest()
 
 
