@@ -95,3 +95,17 @@ class Operation:
 
     def repair(self) -> None:
         """Take away what keeps the operation from being repeated, when drift was found."""
+
+
+class OnContainers(Operation):
+    """An operation on containers that are to run and to be reached: it records their IDs by name, as ``containers``."""
+
+    @classmethod
+    def drift(cls, reality: Reality, record: Record) -> str:
+        """Tell of the first container that was stopped, lacks a port or isn't reached."""
+        return next(filter(None, (reality.absence(*each) for each in sorted(record["containers"].items()))), "")
+
+    @classmethod
+    def gone(cls, reality: Reality, record: Record) -> Sequence[str]:
+        """Return those of the containers that are gone altogether."""
+        return reality.lacking(record["containers"])

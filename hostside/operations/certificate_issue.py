@@ -14,25 +14,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class CertificateIssue(Operation):
-    """A container has a certificate of its own."""
-
-    NAME = "certificate-issue"
+class Issue(Operation):
+    """A container has a certificate, under a name that may be another than its own."""
 
     container: str
     fqdn: str
+    """Name of the certificate at the authority."""
     id: str
     """The container's; a new one needs a new certificate."""
     server: str
     """Full name of the Puppet server."""
-    role: str
     authority: str
     """ID of the Puppet server's container; a new one may have lost its authority with its volume."""
     secret: str
     """With it, this container and no other gets the certificate."""
-
-    def run(self, directory: Path) -> None:
-        certificate.issue(self.container, fqdn=self.fqdn, server=self.server, role=self.role, secret=self.secret)
 
     def record(self) -> Record:
         return {"container": self.container, "id": self.id, "fqdn": self.fqdn, "server": self.server}
@@ -43,6 +38,18 @@ class CertificateIssue(Operation):
 
     def repair(self) -> None:
         certificate.drop(self.container, fqdn=self.fqdn, server=self.server)
+
+
+@dataclass(frozen=True)
+class CertificateIssue(Issue):
+    """A container has a certificate of its own."""
+
+    NAME = "certificate-issue"
+
+    role: str
+
+    def run(self, directory: Path) -> None:
+        certificate.issue(self.container, fqdn=self.fqdn, server=self.server, role=self.role, secret=self.secret)
 
 
 OPERATION = CertificateIssue

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostside import engine
-from hostside.operations.base import Operation, Record
+from hostside.operations.base import OnContainers, Record
 
 if TYPE_CHECKING:
     from hostside.reality import Reality
 
 
 @dataclass(frozen=True)
-class KeeperStart(Operation):
+class KeeperStart(OnContainers):
     """The keeper's container runs."""
 
     NAME = "keeper-start"
@@ -32,10 +31,6 @@ class KeeperStart(Operation):
     @classmethod
     def drift(cls, reality: Reality, record: Record) -> str:
         return next(filter(None, (reality.stop(*each) for each in sorted(record["containers"].items()))), "")
-
-    @classmethod
-    def gone(cls, reality: Reality, record: Record) -> Sequence[str]:
-        return reality.lacking(record["containers"])
 
 
 OPERATION = KeeperStart

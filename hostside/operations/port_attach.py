@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hostside import engine, passage, ports
 from hostside.errors import StepError
-from hostside.operations.base import Operation, Record
-
-if TYPE_CHECKING:
-    from hostside.reality import Reality
+from hostside.operations.base import OnContainers, Record
 
 
 @dataclass(frozen=True)
-class PortAttach(Operation):
+class PortAttach(OnContainers):
     """A container has its ports, and packets pass them."""
 
     NAME = "port-attach"
@@ -37,14 +33,6 @@ class PortAttach(Operation):
 
     def record(self) -> Record:
         return {"containers": {self.container: self.id}}
-
-    @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
-        return next(filter(None, (reality.absence(*each) for each in sorted(record["containers"].items()))), "")
-
-    @classmethod
-    def gone(cls, reality: Reality, record: Record) -> Sequence[str]:
-        return reality.lacking(record["containers"])
 
     def repair(self) -> None:
         engine.resume(self.container)

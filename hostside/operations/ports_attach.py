@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hostside import batch, engine, leaving, passage
-from hostside.operations.base import Operation, Record
-
-if TYPE_CHECKING:
-    from hostside.reality import Reality
+from hostside.operations.base import OnContainers, Record
 
 
 @dataclass(frozen=True)
-class PortsAttach(Operation):
+class PortsAttach(OnContainers):
     """The containers have their ports, and packets pass them."""
 
     NAME = "ports-attach"
@@ -36,14 +32,6 @@ class PortsAttach(Operation):
 
     def record(self) -> Record:
         return {"containers": self.containers}
-
-    @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
-        return next(filter(None, (reality.absence(*each) for each in sorted(record["containers"].items()))), "")
-
-    @classmethod
-    def gone(cls, reality: Reality, record: Record) -> Sequence[str]:
-        return reality.lacking(record["containers"])
 
     def repair(self) -> None:
         for container in self.containers:
