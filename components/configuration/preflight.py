@@ -471,7 +471,7 @@ def _vip_name(environment: Environment, host: ContainerHost, found: HostFacts) -
         return
     address, owner = found.known[name]
     if owner != environment.stack and (owner or address != str(environment.vip)):
-        whose = f"stack {plain(owner)}" if owner else "something that is not Dockstack"
+        whose = _whose(owner)
         reason = f"the /etc/hosts of host {plain(host.name)} says that {name} is {plain(address)}, by {whose}"
         fix = "Give each lab a domain of its own." if owner else "Remove that line, or choose another domain."
         yield Fault(environment.keys.of("common", "domain"), reason, fix)
@@ -514,12 +514,17 @@ def _routes_and_bridges(
             continue
         if bridge in found.bridges:
             owner = found.bridges[bridge]
-            whose = f"stack {plain(owner)}" if owner else "something that is not Dockstack"
+            whose = _whose(owner)
             reason = f"bridge {bridge} of host {plain(host.name)} is in use by {whose}"
             yield Fault(key("bridge"), reason, "Choose another name for the bridge.")
         elif bridge in found.links and found.ovs_error is None:
             reason = f"host {plain(host.name)} has an interface {bridge} that is no Open vSwitch bridge"
             yield Fault(key("bridge"), reason, "Choose another name for the bridge.")
+
+
+def _whose(owner: str | None) -> str:
+    """Who has something on a host, by the stack that it is marked with."""
+    return f"stack {plain(owner)}" if owner else "something that is not Dockstack"
 
 
 def _default_bridge(environment: Environment) -> str | None:
@@ -569,7 +574,7 @@ def _taken_names(
         for name, key in wanted.items():
             if there.get(name, stack) != stack:
                 owner = there[name]
-                whose = f"stack {plain(owner)}" if owner else "something that is not Dockstack"
+                whose = _whose(owner)
                 fix = f"Choose another name, or remove that {kind} if nobody needs it."
                 yield Fault(key, f"{where} has a {kind} {name}, in use by {whose}", fix)
     made = found.pairs if found.directory == "ours" else frozenset()
