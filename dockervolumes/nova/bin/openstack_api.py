@@ -4,6 +4,7 @@ import configparser
 import json
 import os
 import ssl
+import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
@@ -11,8 +12,13 @@ from typing import Any
 
 NOVA = "/etc/nova/nova.conf"
 TIMEOUT_SECONDS = 60
+PATIENCE_SECONDS = 30
+"""How long a change is asked for again while a service fails: it restarts, or its database goes over."""
+PAUSE_SECONDS = 1
 UNAUTHORIZED = 401
 NOT_FOUND = 404
+FAILED = 500
+"""The first status that says that the fault is the service's own."""
 SUPERVISOR = "/run/supervisord.pid"
 """Written when the container starts."""
 
@@ -40,9 +46,13 @@ class Refused(Exception):
 
 
 class Cloud:
-    """The services of the catalogue, asked with the credentials in a service's configuration file."""
+    """The services of the catalogue, asked with the credentials in a service's configuration file.
 
-    def __init__(self, file: str = NOVA) -> None:
+    What fails in a service for a moment is asked again for so many seconds, if any: who only looks will look again.
+    """
+
+    def __init__(self, file: str = NOVA, patience: float = 0) -> None:
+        self._patience = patience
         own = settings("keystone_authtoken", file)
         user = {
             "name": own["username"],
@@ -89,10 +99,14 @@ class Cloud:
                 raise
 
     def _open(self, request: urllib.request.Request) -> Any:
-        try:
-            return self._opener.open(request, timeout=TIMEOUT_SECONDS)
-        except urllib.error.HTTPError as error:
-            raise Refused(error.code, error.read().decode(errors="replace").strip()) from None
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._opener.open(request, timeout=TIMEOUT_SECONDS)
+            except urllib.error.HTTPError as error:
+                if error.code < FAILED or time.monotonic() > deadline:
+                    raise Refused(error.code, error.read().decode(errors="replace").strip()) from None
+            time.sleep(PAUSE_SECONDS)
 
     @staticmethod
     def _request(method: str, url: str, body: object, headers: dict[str, str]) -> urllib.request.Request:

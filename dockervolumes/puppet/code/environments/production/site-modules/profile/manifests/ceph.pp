@@ -7,6 +7,8 @@
 # @param backup_secret Secret that the key of client.cinder-backup is made from.
 # @param volume_pool Pool for block devices that client.cinder may use.
 # @param backup_pool Pool for block devices that client.cinder-backup may use.
+# @param image_pool Pool for block devices that client.glance may use; none without it.
+# @param image_secret Secret that the key of client.glance is made from.
 # @param placement_groups Placement groups of each pool.
 # @param size Size of the OSD in GiB; read once, when the OSD is made.
 class profile::ceph (
@@ -17,15 +19,21 @@ class profile::ceph (
   Sensitive[String[1]] $backup_secret,
   String[1] $volume_pool = 'volumes',
   String[1] $backup_pool = 'backups',
+  Optional[String[1]] $image_pool = undef,
+  Optional[Sensitive[String[1]]] $image_secret = undef,
   Integer[1] $placement_groups = 8,
   Integer[2] $size = 20,
 ) {
   $services = ['ceph-mon', 'ceph-mgr', 'ceph-osd']
   # Each may use its own pool and no other. A backup is written by the one and read by the other, within one program.
+  $image_client = $image_pool ? {
+    undef   => {},
+    default => { 'glance' => [$image_secret, $image_pool] },
+  }
   $clients = {
     'cinder'        => [$cinder_secret, $volume_pool],
     'cinder-backup' => [$backup_secret, $backup_pool],
-  }
+  } + $image_client
 
   file {
     default:
@@ -46,7 +54,7 @@ class profile::ceph (
       mode      => '0600',
       show_diff => false,
       content   => Sensitive(stdlib::to_json({
-        'pools'   => Hash([$volume_pool, $backup_pool].map |$pool| { [$pool, $placement_groups] }),
+        'pools'   => Hash($clients.values.map |$client| { [$client[1], $placement_groups] }),
         'clients' => Hash($clients.map |$name, $client| {
           [$name, {
             'key'  => dockstack::cephx_key("client.${name}", $client[0]).unwrap,

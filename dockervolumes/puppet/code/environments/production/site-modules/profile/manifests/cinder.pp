@@ -18,6 +18,10 @@
 # @param rbd_pool Pool of the volumes.
 # @param backup_pool Pool of the backups.
 # @param rbd_secret_uuid Name under which libvirt on the computes keeps the key of client.cinder.
+# @param host What the volume service calls its host; volumes belong to it, whatever the container's name is.
+# @param cluster What volumes belong to instead where there are several members, which all work on them; undef for a single one.
+# @param lock_server Redis, `address:port`, where several members lock what they work on.
+# @param lock_password What they log in there with.
 # @param threads Threads of the API.
 class profile::cinder (
   Stdlib::Fqdn $vip_name,
@@ -37,6 +41,10 @@ class profile::cinder (
   String[1] $rbd_pool = 'volumes',
   String[1] $backup_pool = 'backups',
   Optional[String[1]] $rbd_secret_uuid = undef,
+  String[1] $host = 'cinder',
+  Optional[String[1]] $cluster = undef,
+  Optional[String[1]] $lock_server = undef,
+  Optional[Sensitive[String[1]]] $lock_password = undef,
   Integer[1] $threads = 4,
 ) {
   include dockstack::tls
@@ -60,16 +68,14 @@ class profile::cinder (
     database_connection_recycle_time => 600,
   }
   class { 'cinder':
-    default_transport_url => os_transport_url({
-      'transport' => 'rabbit',
-      'hosts'     => $rabbit_hosts,
-      'port'      => 5672,
-      'username'  => 'openstack',
-      'password'  => $rabbit_password.unwrap,
-    }),
-    # Volumes belong to the service of this name, whatever the container's is.
-    host                  => 'cinder',
+    default_transport_url => dockstack::transport_url($rabbit_hosts, $rabbit_password),
+    host                  => $host,
     lock_path             => '/var/lib/cinder/lock',
+    *                     => dockstack::messaging($rabbit_hosts),
+  }
+  if $rabbit_hosts.length > 1 {
+    # The class has no parameter for it.
+    Cinder_config <| title == 'oslo_messaging_rabbit/use_queue_manager' |> { value => true }
   }
   class { 'cinder::keystone::authtoken':
     password                     => dockstack::quote::oslo_config($identity_password),
@@ -110,7 +116,7 @@ class profile::cinder (
     processes => 1,
     threads   => $threads,
   }
-  create_resources(cinder_api_uwsgi_config, dockstack::uwsgi_settings(8776))
+  create_resources(cinder_api_uwsgi_config, dockstack::uwsgi_settings(8776) + dockstack::process_name('cinder-api', $rabbit_hosts))
   cinder_config {
     'DEFAULT/my_ip':      value => $address;
     # The class has no parameter for it.
@@ -125,6 +131,22 @@ class profile::cinder (
   include cinder::scheduler
   class { 'cinder::volume':
     backend_stats_polling_interval => 30,
+    cluster                        => pick($cluster, $facts['os_service_default']),
+  }
+  if $cluster {
+    class { 'cinder::coordination':
+      backend_url => "redis://:${lock_password.unwrap}@${lock_server}",
+    }
+  }
+  # What belonged to a single member belongs to the cluster once there are several, and the other way round: before any of its
+  # programs looks for what it is to serve.
+  exec { 'members of Cinder':
+    command   => '/etc/dockstack/bin/cinder-members apply',
+    unless    => '/etc/dockstack/bin/cinder-members check',
+    user      => 'cinder',
+    logoutput => on_failure,
+    require   => [Anchor['cinder::dbsync::end'], Anchor['cinder::config::end']],
+    before    => Anchor['cinder::service::begin'],
   }
   include cinder::backup
   class { 'cinder::backends':

@@ -10,6 +10,10 @@ class profile::compute (
 ) {
   include profile::neutron::agent
   include profile::nova::common
+  # Neutron's class for it is the server's.
+  neutron_config { 'DEFAULT/rpc_response_max_timeout':
+    value => $profile::neutron::agent::longest_wait,
+  }
   # A lab without volumes says nothing of them.
   if lookup('profile::compute::volumes::backend', { 'default_value' => undef }) {
     include profile::compute::volumes

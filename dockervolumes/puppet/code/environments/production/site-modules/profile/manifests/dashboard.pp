@@ -32,6 +32,8 @@ class profile::dashboard (
     secure_cookies                 => $dockstack::tls::enabled,
     cache_backend                  => 'django.core.cache.backends.memcached.PyMemcacheCache',
     cache_server_ip                => $memcached_hosts,
+    # One of several that is away is one without sessions, and no error.
+    cache_options                  => $memcached_hosts.length ? { 1 => {}, default => { 'ignore_exc' => 'True' } },
     # A session with its tokens is too long for a cookie.
     django_session_engine          => 'django.contrib.sessions.backends.cache',
     # The image has the files compressed, and Debian's own settings keep them in use; to do it again takes half a minute.

@@ -1,16 +1,12 @@
 # @summary MariaDB as a member of a Galera cluster, with a database for each OpenStack service.
 #
 # @param address Address that this member listens on.
-# @param members Host names of all members, this one included.
-# @param bootstrap Whether this member makes the cluster when there is none yet.
 # @param databases Databases; each belongs to a user of the same name.
 # @param former_databases Databases of services that the lab may have had and has no longer: removed, with their users.
 # @param root_password Password of the local root user, who may also log in without it through the socket.
 # @param database_passwords Password by database.
 class profile::galera (
   Stdlib::IP::Address::V4::Nosubnet $address,
-  Array[Stdlib::Fqdn, 1] $members,
-  Boolean $bootstrap,
   Array[String[1]] $databases,
   Array[String[1]] $former_databases,
   Sensitive[String[1]] $root_password,
@@ -18,22 +14,13 @@ class profile::galera (
 ) {
   $charset = 'utf8mb3'
   $collation = 'utf8mb3_general_ci'
-  # A single member has nobody to get a lost transaction from.
-  $flush_log = $members.length ? { 1 => '1', default => '2' }
-
-  file { '/etc/mysql/first-member':
-    ensure => stdlib::ensure($bootstrap, 'file'),
-    owner  => 'root',
-    group  => 'root',
-    mode   => '0644',
-    before => Class['mysql::server::service'],
-  }
 
   class { 'mysql::server':
     create_root_user        => false,
     create_root_my_cnf      => false,
     remove_default_accounts => true,
-    restart                 => true,
+    # It runs already, by its program galera-member.
+    restart                 => false,
     service_name            => 'mariadb',
     override_options        => {
       'client'      => { 'socket' => '/run/mysqld/mysqld.sock', 'skip-ssl' => true },
@@ -60,15 +47,16 @@ class profile::galera (
         'innodb_autoinc_lock_mode'       => '2',
         'innodb_buffer_pool_size'        => '128M',
         'innodb_log_file_size'           => '48M',
-        'innodb_flush_log_at_trx_commit' => $flush_log,
+        'innodb_flush_log_at_trx_commit' => '1',
         # On, as by default since 11.6, it refuses to change a row that somebody else has changed since the transaction
         # began, with an error that OpenStack's services don't try again after: https://bugs.launchpad.net/nova/+bug/2116186
         'innodb_snapshot_isolation'      => 'OFF',
         'wsrep_on'                       => 'ON',
         'wsrep_provider'                 => '/usr/lib/galera/libgalera_smm.so',
-        'wsrep_provider_options'         => "\"gcache.size=32M;gmcast.listen_addr=tcp://${address}:4567;ist.recv_addr=${address}\"",
+        'wsrep_provider_options'         => "\"gcache.size=32M;gmcast.listen_addr=tcp://${address}:4567;ist.recv_addr=${address};pc.recovery=false\"",
         'wsrep_cluster_name'             => 'dockstack',
-        'wsrep_cluster_address'          => "gcomm://${members.join(',')}",
+        # Who the members are is said at each start, and who makes the cluster again: see galera-member.
+        'wsrep_cluster_address'          => "gcomm://${address}",
         'wsrep_node_name'                => $trusted['certname'],
         'wsrep_node_address'             => $address,
         'wsrep_sst_method'               => 'rsync',
@@ -76,23 +64,21 @@ class profile::galera (
     },
   }
 
-  # Before upstream does it, which takes what a power cut left of an installation for a whole one, or fails at it for ever.
-  exec { 'install the database':
-    command   => '/etc/dockstack/bin/install-database',
-    unless    => '/etc/dockstack/bin/install-database check',
-    logoutput => on_failure,
-    timeout   => 120,
-    require   => Class['mysql::server::managed_dirs'],
-    before    => Class['mysql::server::installdb'],
+  # What it runs with, it keeps with its data. Where there is nothing, it has waited for this configuration.
+  exec { 'start MariaDB anew with its configuration':
+    command  => 'supervisorctl restart mariadb',
+    onlyif   => 'cmp --silent /etc/mysql/my.cnf /var/lib/mysql/.my.cnf; [ $? -eq 1 ]',
+    path     => ['/usr/bin', '/bin'],
+    provider => shell,
+    require  => Class['mysql::server::managed_dirs'],
   }
-
-  # Upstream looks for the socket in steps of 10 s, and a member that still joins has one but refuses queries.
-  exec { 'wait for MariaDB':
+  # Before upstream would install the database, as a member that joins gets its from the others. Upstream looks for the socket in
+  # steps of 10 s, too, and a member that still joins has one but refuses queries.
+  -> exec { 'wait for MariaDB':
     command => '/etc/dockstack/bin/galera-ready 240',
     unless  => '/etc/dockstack/bin/galera-ready',
     timeout => 300,
-    require => Service['mysqld'],
-    before  => Exec['wait_for_mysql_socket_to_open'],
+    before  => Class['mysql::server::installdb'],
   }
 
   # The statement that the server prints for the wanted account, compared with and made into the one that sets it.

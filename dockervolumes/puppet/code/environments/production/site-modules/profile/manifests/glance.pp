@@ -1,4 +1,4 @@
-# @summary Glance behind uwsgi, with its images as files on a volume.
+# @summary Glance behind uwsgi, with its images as files on a volume, or in the lab's Ceph.
 #
 # @param keystone_url URL of Keystone without a version.
 # @param region Region of the endpoints.
@@ -6,6 +6,11 @@
 # @param database_host Host name of the database.
 # @param database_password Password of the database user glance.
 # @param identity_password Password of the Keystone user glance.
+# @param backend Where images are kept.
+# @param ceph_secret Secret that the key of client.glance is made from, for back end rbd.
+# @param ceph_monitors Addresses of Ceph's monitors, likewise.
+# @param rbd_pool Pool of the images, likewise.
+# @param own_url Where the other members reach this one, which has what clients have sent it to be imported; undef for the only one.
 # @param processes Processes of the API.
 # @param threads Threads of each process: so many uploads and downloads at a time.
 class profile::glance (
@@ -15,6 +20,11 @@ class profile::glance (
   Stdlib::Fqdn $database_host,
   Sensitive[String[1]] $database_password,
   Sensitive[String[1]] $identity_password,
+  Enum['file', 'rbd'] $backend = 'file',
+  Optional[Sensitive[String[1]]] $ceph_secret = undef,
+  Array[Stdlib::IP::Address::V4::Nosubnet] $ceph_monitors = [],
+  String[1] $rbd_pool = 'images',
+  Optional[Stdlib::HTTPUrl] $own_url = undef,
   Integer[1] $processes = 1,
   Integer[1] $threads = 8,
 ) {
@@ -44,15 +54,46 @@ class profile::glance (
     region_name          => $region,
     memcached_servers    => $memcached_servers,
   }
+  # Images from before Ceph had them are files still, which a single member goes on reading. Several have none of them: each would
+  # tell another tale.
+  $stores = $backend ? {
+    'file'  => ['default:file'],
+    default => $own_url ? {
+      undef   => ['rbd:rbd', 'default:file'],
+      default => ['rbd:rbd'],
+    },
+  }
   class { 'glance::api':
-    enabled_backends             => ['default:file'],
-    default_backend              => 'default',
+    enabled_backends             => $stores,
+    default_backend              => $stores[0].split(':')[0],
     enable_proxy_headers_parsing => true,
+    worker_self_reference_url    => pick($own_url, $facts['os_service_default']),
     # The exec below does it, whenever the database turns out to need it.
     sync_db                      => false,
   }
-  glance::backend::multistore::file { 'default':
-    filesystem_store_datadir => "${data}/images",
+  if 'default:file' in $stores {
+    glance::backend::multistore::file { 'default':
+      filesystem_store_datadir => "${data}/images",
+    }
+  }
+  if $backend == 'rbd' {
+    class { 'dockstack::ceph::client':
+      monitors => $ceph_monitors,
+      require  => Anchor['glance::install::end'],
+      notify   => Anchor['glance::service::begin'],
+    }
+    dockstack::ceph::key { 'glance':
+      secret  => $ceph_secret,
+      group   => 'glance',
+      require => Anchor['glance::install::end'],
+      notify  => Anchor['glance::service::begin'],
+    }
+    glance::backend::multistore::rbd { 'rbd':
+      rbd_store_user        => 'glance',
+      rbd_store_pool        => $rbd_pool,
+      rados_connect_timeout => 10,
+      manage_packages       => false,
+    }
   }
   # The defaults of these two, where an import keeps its data meanwhile, are below /tmp.
   class { 'glance::backend::reserved::staging':

@@ -8,8 +8,12 @@
 # @param certificate File with certificate and key for the http frontends; without one, they speak in clear.
 # @param frontends
 #   Frontend by name; its servers have its port, unless `server_port` is another. An http frontend with `check_path` is checked by a
-#   GET of that path, any other by a connection.
+#   GET of that path, a tcp frontend with `health_port` by a GET at that port, any other by a connection. With `reads_only`, its
+#   servers are asked by GET and HEAD alone. Where its servers speak TLS themselves, they are asked by it, and one in mode tcp with a
+#   path is checked by that, too; nobody vouches for their certificates.
+# @param metrics Address and port at which haproxy's own exporter answers Prometheus, in clear.
 # @param peers Addresses of the other members.
+# @param proxies Address by name of all members, which tell each other which server of a frontend with `health_port` has the sessions.
 class profile::haproxy (
   Stdlib::IP::Address::V4::Nosubnet $vip_address,
   Integer[1, 32] $prefix,
@@ -17,13 +21,18 @@ class profile::haproxy (
   Integer[1, 254] $priority,
   Sensitive[String[1]] $vrrp_password,
   Hash[String[1], Struct[{
-    port                  => Stdlib::Port,
-    mode                  => Enum['http', 'tcp'],
-    Optional[server_port] => Stdlib::Port,
-    Optional[check_path]  => Optional[String[1]],
-    backends              => Array[Struct[{ name => String[1], address => Stdlib::IP::Address::V4::Nosubnet }]],
+    port                        => Stdlib::Port,
+    mode                        => Enum['http', 'tcp'],
+    Optional[server_port]       => Stdlib::Port,
+    Optional[check_path]        => Optional[String[1]],
+    Optional[reads_only]        => Boolean,
+    Optional[servers_speak_tls] => Boolean,
+    Optional[health_port]       => Stdlib::Port,
+    backends                    => Array[Struct[{ name => String[1], address => Stdlib::IP::Address::V4::Nosubnet }]],
   }]] $frontends = {},
+  Optional[Struct[{ address => Stdlib::IP::Address::V4::Nosubnet, port => Stdlib::Port }]] $metrics = undef,
   Array[Stdlib::IP::Address::V4::Nosubnet] $peers = [],
+  Hash[String[1], Stdlib::IP::Address::V4::Nosubnet] $proxies = {},
   Optional[Stdlib::Absolutepath] $certificate = undef,
 ) {
   $scheme = $certificate ? {
@@ -84,14 +93,19 @@ class profile::haproxy (
   }
 
   $frontends.each |$name, $frontend| {
+    $check = $frontend['check_path'] ? {
+      undef   => {},
+      default => {
+        'http-check' => ["send meth GET uri ${frontend['check_path']} ver HTTP/1.1 hdr Host ${vip_address}", 'expect rstatus ^[23]'],
+      },
+    }
+    $check_option = $frontend['check_path'] ? { undef => [], default => ['httpchk'] }
     if $frontend['mode'] == 'http' {
-      $check = $frontend['check_path'] ? {
-        undef   => {},
-        default => {
-          'http-check' => ["send meth GET uri ${frontend['check_path']} ver HTTP/1.1 hdr Host ${vip_address}", 'expect rstatus ^[23]'],
-        },
+      # A server that reads no body ends the connection with a reset, on whose way its answer may be lost.
+      $refused = $frontend.get('reads_only', false) ? {
+        true    => ['return status 501 content-type text/plain string Unsupported unless METH_GET'],
+        default => [],
       }
-      $check_option = $frontend['check_path'] ? { undef => [], default => ['httpchk'] }
       $options = {
         'balance'             => 'roundrobin',
         # A server that went away is asked again where nothing can have changed. Of other requests it can't be known whether they were
@@ -102,7 +116,7 @@ class profile::haproxy (
           "set-header X-Forwarded-Proto ${scheme}",
           'disable-l7-retry unless METH_GET',
           'set-var(txn.long) bool(true) if { req.hdr_val(content-length) gt 8192 } || { req.fhdr(transfer-encoding) -m found }',
-        ],
+        ] + $refused,
         'http-after-response' => 'set-header Connection close if { var(txn.long) -m bool }',
         'retry-on'            => 'conn-failure empty-response',
         'errorfile'           => "502 ${unanswered}",
@@ -110,9 +124,32 @@ class profile::haproxy (
         'option'              => ['forwardfor', 'httplog', 'clitcpka', 'http-server-close', 'idle-close-on-response'] + $check_option,
       } + $check
       $bind_options = $tls
-      $server_options = 'check inter 2s fall 2 rise 1'
+      $server_options = $frontend['servers_speak_tls'] ? {
+        true    => 'check inter 2s fall 2 rise 1 ssl verify none',
+        default => 'check inter 2s fall 2 rise 1',
+      }
+    } elsif $frontend['servers_speak_tls'] {
+      $options = {
+        # A session is known to one of them only.
+        'balance' => 'source',
+        'option'  => ['tcplog', 'clitcpka', 'srvtcpka'] + $check_option,
+      } + $check
+      $bind_options = []
+      $server_options = 'check check-ssl verify none inter 2s fall 2 rise 1'
+    } elsif $frontend['health_port'] {
+      # One server at a time takes all sessions, as concurrent writers on several Galera members conflict. When it fails, its sessions
+      # end and another takes over, and keeps the new ones when the first is back: so says the table, which outlives a reload and
+      # moves with the virtual address.
+      $options = {
+        'option'      => ['tcplog', 'clitcpka', 'srvtcpka', 'httpchk'],
+        'http-check'  => ['send meth GET uri /', 'expect status 200'],
+        'stick-table' => 'type ip size 1k peers lab',
+        'stick'       => 'on dst',
+        'timeout'     => ['client 65m', 'server 65m', 'connect 2s', 'check 2s'],
+      }
+      $bind_options = []
+      $server_options = "check port ${frontend['health_port']} inter 1s fall 2 rise 2 on-marked-down shutdown-sessions backup"
     } else {
-      # One server at a time takes all sessions, as concurrent writers on several Galera members conflict.
       $options = {
         'balance' => 'first',
         'option'  => ['tcplog', 'clitcpka', 'srvtcpka'],
@@ -135,6 +172,31 @@ class profile::haproxy (
         ipaddresses       => $backend['address'],
         ports             => String($frontend.get('server_port', $frontend['port'])),
         options           => $server_options,
+      }
+    }
+  }
+
+  if $metrics {
+    haproxy::frontend { 'metrics':
+      bind    => { "${metrics['address']}:${metrics['port']}" => [] },
+      mode    => 'http',
+      options => {
+        'http-request' => ['use-service prometheus-exporter if { path /metrics }'],
+        'option'       => ['dontlog-normal'],
+      },
+    }
+  }
+
+  unless $proxies.empty {
+    haproxy::peers { 'lab':
+      collect_exported => false,
+    }
+    $proxies.each |$proxy, $address| {
+      haproxy::peer { $proxy:
+        peers_name   => 'lab',
+        server_names => $proxy,
+        ipaddresses  => $address,
+        port         => 1024,
       }
     }
   }
@@ -173,7 +235,15 @@ class profile::haproxy (
       'peers'         => $peers,
     })),
   }
-  ~> service { 'keepalived':
+  ~> exec { 'reload keepalived':
+    # A restart would give the virtual address away. Before it counts as running, it may not handle the signal yet, and end.
+    command     => 'supervisorctl signal HUP keepalived',
+    onlyif      => '/etc/dockstack/bin/health | grep --quiet "^keepalived RUNNING "',
+    path        => ['/usr/bin', '/bin'],
+    provider    => shell,
+    refreshonly => true,
+  }
+  -> service { 'keepalived':
     ensure  => running,
     enable  => true,
     require => Service['haproxy'],

@@ -12,6 +12,10 @@
 #   Users of the services by name, with the roles that each has in the project services. One with type and URL also has an
 #   entry in the catalogue. What an earlier run made for one that is no longer here is removed.
 # @param identity_passwords Password by identity.
+# @param fernet_keys
+#   The keys that tokens are made with, the same on all members, by places that say nothing: each begins with the moment that it was made
+#   at, and with the last but one is made what is made today. Without any, the member makes its own.
+# @param credential_keys The keys that credentials are encrypted with, likewise.
 # @param processes Processes of the API.
 # @param threads Threads of each process.
 class profile::keystone (
@@ -30,6 +34,8 @@ class profile::keystone (
     Optional['roles']       => Array[String[1], 1],
   }]] $identities = {},
   Sensitive[Hash[String[1], String[1]]] $identity_passwords = Sensitive({}),
+  Optional[Sensitive[Hash[String[1], String[1]]]] $fernet_keys = undef,
+  Optional[Sensitive[Hash[String[1], String[1]]]] $credential_keys = undef,
   Integer[1] $processes = 2,
   Integer[1] $threads = 4,
 ) {
@@ -63,13 +69,7 @@ class profile::keystone (
     sync_db                      => false,
     enable_fernet_setup          => false,
     enable_credential_setup      => false,
-    default_transport_url        => os_transport_url({
-      'transport' => 'rabbit',
-      'hosts'     => $rabbit_hosts,
-      'port'      => 5672,
-      'username'  => 'openstack',
-      'password'  => $rabbit_password.unwrap,
-    }),
+    default_transport_url        => dockstack::transport_url($rabbit_hosts, $rabbit_password),
   }
   $cache_servers = $memcached_servers ? {
     []      => $facts['os_service_default'],
@@ -89,6 +89,10 @@ class profile::keystone (
   }
   create_resources(keystone_uwsgi_config, dockstack::uwsgi_settings(5000))
 
+  $keys = ($fernet_keys and $credential_keys) ? {
+    true    => Sensitive(stdlib::to_json({ 'fernet' => $fernet_keys.unwrap.values, 'credential' => $credential_keys.unwrap.values })),
+    default => undef,
+  }
   file { '/etc/keystone/bootstrap.json':
     ensure    => file,
     owner     => 'root',
@@ -107,6 +111,14 @@ class profile::keystone (
     owner  => 'keystone',
     group  => 'keystone',
     mode   => '0600',
+  }
+  -> file { '/etc/keystone/keys.json':
+    ensure    => stdlib::ensure($keys =~ NotUndef, 'file'),
+    owner     => 'root',
+    group     => 'root',
+    mode      => '0600',
+    show_diff => false,
+    content   => $keys,
   }
   -> exec { 'keystone bootstrap':
     command   => '/etc/dockstack/bin/keystone-bootstrap apply',

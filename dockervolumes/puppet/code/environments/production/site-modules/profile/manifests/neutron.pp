@@ -10,6 +10,9 @@
 # @param nova_password Password of the user that tells Nova of changed ports; undef without a Nova.
 # @param tenant_networks What carries the networks that tenants make; an administrator's may be of either kind.
 # @param mtu What the lab's bridge carries.
+# @param redundant
+#   Whether there are several members: routers that are made from now on are ready on up to three of them, of which one routes, and
+#   networks have DHCP on two.
 # @param vlans First and last VLAN of the physical network `tenant`, which is the lab's bridge.
 # @param processes Processes of the API.
 # @param threads Threads of each process.
@@ -24,6 +27,7 @@ class profile::neutron (
   Enum['vxlan', 'vlan'] $tenant_networks,
   Integer[576] $mtu,
   Optional[Sensitive[String[1]]] $nova_password = undef,
+  Boolean $redundant = false,
   Pattern[/\A\d+:\d+\z/] $vlans = '1000:1999',
   Integer[1] $processes = 1,
   Integer[1] $threads = 4,
@@ -34,6 +38,7 @@ class profile::neutron (
   $keystone = "${dockstack::tls::scheme}://${vip_name}:5000/v3"
 
   include profile::neutron::agent
+  $brokers = $profile::neutron::agent::rabbit_hosts
 
   dockstack::database { 'neutron':
     password => $database_password,
@@ -52,6 +57,10 @@ class profile::neutron (
     region_name                  => $region,
     service_token_roles_required => true,
   }
+  $l3_ha = $redundant ? {
+    true    => true,
+    default => $facts['os_service_default'],
+  }
   class { 'neutron::server':
     # The exec below does it, whenever the database turns out to need it.
     sync_db                      => false,
@@ -62,6 +71,12 @@ class profile::neutron (
     enable_proxy_headers_parsing => true,
     # As Nova's service_down_time, with reports every 30 s.
     agent_down_time              => 150,
+    l3_ha                        => $l3_ha,
+    rpc_response_max_timeout     => $profile::neutron::agent::longest_wait,
+  }
+  if $redundant {
+    # The class is the agents' as well, which have nothing to do with it.
+    Neutron_config <| title == 'DEFAULT/dhcp_agents_per_network' |> { value => 2 }
   }
   if $nova_password {
     class { 'neutron::server::notifications::nova':
@@ -95,7 +110,7 @@ class profile::neutron (
     processes => $processes,
     threads   => $threads,
   }
-  create_resources(neutron_api_uwsgi_config, dockstack::uwsgi_settings(9696))
+  create_resources(neutron_api_uwsgi_config, dockstack::uwsgi_settings(9696) + dockstack::process_name('neutron-api', $brokers))
 
   # With an extension that the kernel has no part for, the agent would fail at each router with a policy.
   $router_extensions = $facts['dockstack_police'] ? {

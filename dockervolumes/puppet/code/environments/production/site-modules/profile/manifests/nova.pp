@@ -11,6 +11,7 @@ class profile::nova (
   Integer[1] $api_processes = 2,
 ) {
   include profile::nova::common
+  $brokers = $profile::nova::common::rabbit_hosts
 
   $urls = Hash($database_passwords.unwrap.map |$database, $password| {
     dockstack::database { $database:
@@ -46,8 +47,8 @@ class profile::nova (
   class { 'nova::wsgi::uwsgi_api_metadata':
     processes => 1,
   }
-  create_resources(nova_api_uwsgi_config, dockstack::uwsgi_settings(8774))
-  create_resources(nova_api_metadata_uwsgi_config, dockstack::uwsgi_settings(8775))
+  create_resources(nova_api_uwsgi_config, dockstack::uwsgi_settings(8774) + dockstack::process_name('nova-api', $brokers))
+  create_resources(nova_api_metadata_uwsgi_config, dockstack::uwsgi_settings(8775) + dockstack::process_name('nova-api-metadata', $brokers))
   class { 'nova::conductor':
     workers => 1,
   }

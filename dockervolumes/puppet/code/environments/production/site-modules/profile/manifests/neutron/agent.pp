@@ -8,6 +8,9 @@
 # @param mtu What the lab's bridge carries.
 # @param bridge_mappings Bridge by physical network.
 # @param dns_domain Domain of the names that ports get.
+# @param longest_wait
+#   How many seconds an agent waits for an answer at most. Usually that doubles with each answer that is lost, up to ten minutes, for as
+#   long as the agent runs; here answers are lost with the broker, and the next one comes as soon as ever.
 class profile::neutron::agent (
   Array[Stdlib::Fqdn, 1] $rabbit_hosts,
   Sensitive[String[1]] $rabbit_password,
@@ -15,6 +18,7 @@ class profile::neutron::agent (
   Integer[576] $mtu,
   Hash[String[1], String[1]] $bridge_mappings,
   Stdlib::Fqdn $dns_domain,
+  Integer[1] $longest_wait = 60,
 ) {
   class { 'neutron::logging':
     log_dir    => $facts['os_service_default'],
@@ -25,13 +29,12 @@ class profile::neutron::agent (
     service_plugins       => ['router', 'qos', 'trunk'],
     dns_domain            => $dns_domain,
     global_physnet_mtu    => $mtu,
-    default_transport_url => os_transport_url({
-      'transport' => 'rabbit',
-      'hosts'     => $rabbit_hosts,
-      'port'      => 5672,
-      'username'  => 'openstack',
-      'password'  => $rabbit_password.unwrap,
-    }),
+    default_transport_url => dockstack::transport_url($rabbit_hosts, $rabbit_password),
+    *                     => dockstack::messaging($rabbit_hosts),
+  }
+  if $rabbit_hosts.length > 1 {
+    # The class has no parameter for it.
+    Neutron_config <| title == 'oslo_messaging_rabbit/use_queue_manager' |> { value => true }
   }
 
   class { 'neutron::agents::ml2::ovs':

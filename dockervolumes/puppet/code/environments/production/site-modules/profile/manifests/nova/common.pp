@@ -29,13 +29,7 @@ class profile::nova::common (
     use_stderr => true,
   }
   class { 'nova':
-    default_transport_url => os_transport_url({
-      'transport' => 'rabbit',
-      'hosts'     => $rabbit_hosts,
-      'port'      => 5672,
-      'username'  => 'openstack',
-      'password'  => $rabbit_password.unwrap,
-    }),
+    default_transport_url => dockstack::transport_url($rabbit_hosts, $rabbit_password),
     my_ip                 => $address,
     lock_path             => '/var/lib/nova/lock',
     # All computes of one machine see all of its memory and disk.
@@ -44,6 +38,11 @@ class profile::nova::common (
     disk_allocation_ratio => 2.0,
     # A report that the broker's end has swallowed is given up after 60 s; until the next, the compute would take no guests.
     service_down_time     => 120,
+    *                     => dockstack::messaging($rabbit_hosts),
+  }
+  if $rabbit_hosts.length > 1 {
+    # The class has no parameter for it.
+    Nova_config <| title == 'oslo_messaging_rabbit/use_queue_manager' |> { value => true }
   }
   file { '/var/lib/nova/lock':
     ensure  => directory,

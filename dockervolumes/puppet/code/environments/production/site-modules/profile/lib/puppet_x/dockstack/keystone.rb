@@ -14,6 +14,9 @@ class PuppetX::Dockstack::Keystone
   PORT = 5000
   DEFAULT_DOMAIN = 'default'.freeze
   SECONDS = 60
+  # A member of the database that goes ends Keystone's sessions, which the next requests have again at another.
+  PATIENCE_SECONDS = 30
+  PAUSE_SECONDS = 1
 
   # An answer that is no success, with Keystone's own message.
   class Refusal < Puppet::Error
@@ -106,14 +109,25 @@ class PuppetX::Dockstack::Keystone
       request.content_type = 'application/json'
       request.body = JSON.generate(body)
     end
-    # No proxy, whatever the environment says.
-    timeouts = { open_timeout: SECONDS, read_timeout: SECONDS }
-    answer = Net::HTTP.start(HOST, PORT, nil, **timeouts) { |http| http.request(request) }
-    return answer if answer.is_a?(Net::HTTPSuccess)
+    deadline = now + PATIENCE_SECONDS
+    loop do
+      # No proxy, whatever the environment says.
+      timeouts = { open_timeout: SECONDS, read_timeout: SECONDS }
+      answer = Net::HTTP.start(HOST, PORT, nil, **timeouts) { |http| http.request(request) }
+      return answer if answer.is_a?(Net::HTTPSuccess)
 
-    raise Refusal.new(answer.code.to_i, "Keystone refused #{request.method} #{request.path}: #{reason(answer, body)}")
+      unless answer.is_a?(Net::HTTPServerError) && now < deadline
+        told = "Keystone refused #{request.method} #{request.path}: #{reason(answer, body)}"
+        raise Refusal.new(answer.code.to_i, told)
+      end
+      sleep PAUSE_SECONDS
+    end
   rescue SystemCallError, IOError, Timeout::Error => e
     raise Puppet::Error, "Keystone does not answer #{request.method} #{request.path}: #{e.message}"
+  end
+
+  def now
+    Process.clock_gettime(Process::CLOCK_MONOTONIC)
   end
 
   # Keystone's message, without the passwords that it may quote from the request.

@@ -1,0 +1,4 @@
+# @summary The live page of the lab.
+class role::portal {
+  include profile::portal
+}

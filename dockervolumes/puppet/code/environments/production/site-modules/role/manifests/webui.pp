@@ -1,0 +1,4 @@
+# @summary OpenSDN's web console.
+class role::webui {
+  include profile::webui
+}
