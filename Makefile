@@ -7,7 +7,7 @@ export STACK
 # What a caller left empty would stand for something else than was meant: the selected stack, all secrets.
 refuse = $(error $(1) is empty. Fix: give it a value, or leave it out)
 from_outside = $(filter environment command,$(firstword $(origin $(1))))
-$(foreach name,STACK FILE JSON PROJECT SECRETS TESTS,\
+$(foreach name,STACK FILE JSON PROJECT SECRETS TESTS CONTAINER SINCE GREP INTERFACE FILTER DELAY JITTER LOSS RATE CLEAR FORMAT CHANGE NAME LIST,\
 	$(if $(strip $($(name))),,$(if $(call from_outside,$(name)),$(call refuse,$(name)))))
 
 # Each recipe line gets what a user gets by `. ./activate`.
@@ -16,9 +16,10 @@ activated := source ./activate; [[ -n $${DOCKSTACK_PULUMI:-} ]] || exit 1;
 pytest := python3 -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder -o cache_dir="$$DOCKSTACK_HOME/cache/pytest"
 # $(call beginning,REGEX): the files whose first line is a # and then what matches. Programs have no suffix that would tell
 # their language.
-beginning = $$(git grep --untracked -InE '^\#($(1))' | sed -nE 's/^([^:]*):1:.*/\1/p')
+beginning = $$(git grep --untracked -InE '^\#($(1))' $(2) | sed -nE 's/^([^:]*):1:.*/\1/p')
 ending = $$(git grep --untracked -Il '' -- '*.$(1)')
-python_scripts := $(call beginning,!.*/python3)
+# A template is no Python yet.
+python_scripts := $(call beginning,!.*/python3,-- ':!*.j2')
 ruby_scripts := $(call beginning,!.*/ruby)
 shell_scripts := $(call beginning,!.*/(env )?(ba)?sh| shellcheck shell=)
 # Without the settings and the state of a Puppet that this machine may have.
@@ -26,7 +27,7 @@ puppet_options := --color false --confdir "$$DOCKSTACK_HOME/cache/puppet" --vard
 linters := python types shell puppet ruby go
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare lab preview up destroy purge status upgrade backup restore rotate token openrc check test tempest gophercloud lint docs \
+.PHONY: help prepare hosts forget lab preview up destroy purge status open graph logs capture impair drill upgrade backup restore rotate token openrc check test tempest gophercloud lint docs \
 	bench chart $(addprefix lint-,$(linters))
 
 help:
@@ -34,8 +35,15 @@ help:
 	@echo 'make preview   what an update would change'
 	@echo 'make up        update the lab'
 	@echo 'make destroy   take the lab down'
-	@echo 'make purge     take away all that carries the lab'"'"'s name on this host, and its state, whatever is broken'
+	@echo 'make purge     take away all that carries the lab'"'"'s name on its hosts, and its state, whatever is broken'
 	@echo 'make status    what each container does, what is broken, and what mends it; JSON=1 for programs'
+	@echo 'make open      the address of the lab'"'"'s live page, and how to log in there'
+	@echo 'make graph     the lab as SVG, from its configuration; FORMAT=mermaid, FILE=..., CHANGE=1: what an update would do'
+	@echo 'make logs      what all programs have written, in order; CONTAINER="a b" SINCE=10m GREP=... for some of it'
+	@echo 'make capture   CONTAINER=... [INTERFACE=eth0] [FILTER=...]: packets as pcap, to a pipe or to FILE=...'
+	@echo 'make impair    CONTAINER=... DELAY=50ms JITTER=5ms LOSS=1% RATE=10mbit: a worse port; CLEAR=1 for as it was'
+	@echo 'make drill     NAME=kill-galera: lose something on purpose, and see what users notice; LIST=1: all drills;'
+	@echo '               NAME="power-cut kill-*" FILE=...: several, each a row of a table of losses'
 	@echo 'make upgrade   update the lab where images have changed: one service after the other, not all at once'
 	@echo 'make backup    FILE=...: the lab'"'"'s data as one file, while it stands still for some seconds'
 	@echo 'make restore   FILE=...: a lab that is up gets the data of a backup, and its containers anew'
@@ -51,11 +59,20 @@ help:
 	@echo 'make bench     measure'
 	@echo 'make chart     update the lab, and draw what took how long'
 	@echo 'make prepare   install, start and build what the lab needs, without bringing it up'
+	@echo 'make hosts     the same, but for images, on all container hosts behind ssh'
+	@echo 'make forget    HOST=...: the lab goes on without a host that is gone for good'
 	@echo
 	@echo 'For plain pulumi, openstack and pytest in this shell:  . ./activate'
 
 prepare:
 	@prepare/run
+
+hosts:
+	@$(activated) python3 -m commands.hosts "$$STACK"
+
+forget:
+	@[[ -n "$${HOST:-}" ]] || { echo 'make forget: say which: make forget HOST=host2' >&2; exit 1; }
+	@$(activated) python3 -m commands.forget "$$STACK" "$$HOST"
 
 # With a refresh: after a power cut, containers may be gone or stopped that the state takes for running.
 define bring_up
@@ -80,10 +97,36 @@ destroy:
 purge:
 	@prepare/run --without-images
 	@$(activated) python3 -m commands.cleanup clear "$$STACK"
+	@$(activated) python3 -m commands.hosts "$$STACK" --clear
 	@$(activated) pulumi stack rm --stack "$$STACK" --yes --force --preserve-config
 
 status:
 	@$(activated) python3 -m commands.status "$$STACK" $(if $(JSON),--json)
+
+open:
+	@$(activated) python3 -m commands.page "$$STACK"
+
+graph:
+	@prepare/graphviz
+	@$(activated) python3 -m commands.graph "$$STACK" --format="$${FORMAT:-svg}" $(if $(CHANGE),--change) \
+		$${FILE:+--file="$$FILE"}
+
+# As it was typed: make would take each $ for its own.
+logs: override export GREP := $(value GREP)
+logs:
+	@$(activated) python3 -m commands.logs "$$STACK" --container="$${CONTAINER:-}" --since="$${SINCE:-10m}" --grep="$$GREP"
+
+capture: override export FILTER := $(value FILTER)
+capture:
+	@$(activated) exec python3 -m commands.capture "$$STACK" --container="$${CONTAINER:-}" \
+		--interface="$${INTERFACE:-eth0}" --filter="$$FILTER" $${FILE:+--file="$$FILE"}
+
+impair:
+	@$(activated) python3 -m commands.impair "$$STACK" --container="$${CONTAINER:-}" $(if $(CLEAR),--clear) \
+		--delay="$${DELAY:-}" --jitter="$${JITTER:-}" --loss="$${LOSS:-}" --rate="$${RATE:-}"
+
+drill:
+	@$(activated) exec python3 -m commands.drill "$$STACK" $(if $(LIST),--list) --name="$${NAME:-}" $${FILE:+--file="$$FILE"}
 
 upgrade:
 	@$(activated) python3 -m commands.upgrade "$$STACK"
@@ -115,6 +158,7 @@ check: lint
 test: lint
 	@prepare/go test
 	@prepare/browser
+	@prepare/sshd
 	@$(activated) $(pytest) --durations=25
 
 tempest:

@@ -11,12 +11,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from components import paths
 from hostside import engine, runs
-from hostside.sweep import is_ours, sweep
+from hostside.purge import is_hollow, is_ours, purge
 
 CONTAINER = "docker:index/container:Container"
 
@@ -39,7 +40,7 @@ def claim(stack: str, *, note: bool) -> None:
         ForeignStack: with the backend that has it, and the ways out.
     """
     owner = Path(paths.stack_directory(stack)) / "backend"
-    mine = _backend()
+    mine = backend()
     if owner.exists() and owner.read_text() != mine:
         raise ForeignStack(
             f"stack {stack} on this host belongs to the state in {owner.read_text()}, and this one is in {mine}. "
@@ -51,10 +52,14 @@ def claim(stack: str, *, note: bool) -> None:
         owner.write_text(mine)
 
 
-def clear_unrecorded(stack: str) -> list[str]:
+def clear_unrecorded(stack: str, recorded: Callable[[], Collection[str]] | None = None) -> list[str]:
     """Remove this host's containers of a stack that the stack's state doesn't know; return their names.
 
     The state is asked only where the stack has containers, so a first ``up`` doesn't pay for it.
+
+    Args:
+        stack: the stack's name.
+        recorded: tells the IDs of the containers in the state; the state is asked when not given.
 
     Raises:
         subprocess.CalledProcessError: when Pulumi can't tell the state.
@@ -64,35 +69,50 @@ def clear_unrecorded(stack: str) -> list[str]:
     except engine.EngineError:
         # The configuration's check says that the engine doesn't answer, and what to do.
         return []
-    recorded = _recorded(stack) if listed else frozenset()
-    return [_remove(summary) for summary in listed if summary["Id"] not in recorded]
+    known = (recorded() if recorded else containers_in(stack)) if listed else ()
+    return [_remove(summary) for summary in listed if summary["Id"] not in known]
 
 
-def _recorded(stack: str) -> frozenset[str]:
+def containers_in(stack: str) -> frozenset[str]:
+    """Return the IDs of the containers in a stack's state.
+
+    Raises:
+        subprocess.CalledProcessError: when Pulumi can't tell the state.
+    """
     return frozenset(r["id"] for r in resources(stack) if r.get("type") == CONTAINER and "id" in r)
 
 
-def resources(stack: str) -> list[dict[str, Any]]:
+def resources(stack: str, *, secrets: bool = False) -> list[dict[str, Any]]:
     """Return the resources of a stack's state.
+
+    Args:
+        stack: the stack's name.
+        secrets: whether to have what is encrypted in plain text.
 
     Raises:
         subprocess.CalledProcessError: when Pulumi can't tell the state.
     """
     exported = subprocess.run(
-        ["pulumi", "stack", "export", "--stack", stack], cwd=paths.PROJECT, capture_output=True, text=True, check=True
-    )
+        ["pulumi", "stack", "export", "--stack", stack, *(["--show-secrets"] if secrets else [])],
+        cwd=paths.PROJECT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
     state: dict[str, Any] = json.loads(exported.stdout)
     return list(state.get("deployment", {}).get("resources") or [])
 
 
 def _remove(summary: dict[str, Any]) -> str:
     name = engine.name(summary)
-    print(f"{name}: a container that an interrupted run left behind; removing it", file=sys.stderr, flush=True)
+    say_left(name)
     engine.remove(summary["Id"])
     return name
 
 
-def _backend() -> str:
+def say_left(name: str) -> None:
+    """Tell that a container is removed, and why."""
+    print(f"{name}: a container that an interrupted run left behind; removing it", file=sys.stderr, flush=True)
+
+
+def backend() -> str:
     """Return where the state is, the way Pulumi finds it: environment, then the login."""
     url = os.environ.get("PULUMI_BACKEND_URL")
     if url:
@@ -120,13 +140,18 @@ def clear_after_destroy(stack: str) -> None:
 def clear(stack: str) -> None:
     """Remove all that carries the stack's name on this host, whatever any state says."""
     directory = Path(paths.stack_directory(stack))
-    sweep(stack, directory)
-    if is_ours(directory):
+    purge(stack, directory)
+    if is_ours(directory) or is_hollow(directory):
         shutil.rmtree(directory, ignore_errors=True)
 
 
 if __name__ == "__main__":
+    COMMANDS: dict[str, Callable[[str], object]] = {
+        "before": clear_unrecorded,
+        "after": clear_after_destroy,
+        "clear": clear,
+    }
     try:
-        {"before": clear_unrecorded, "after": clear_after_destroy, "clear": clear}[sys.argv[1]](sys.argv[2])
+        COMMANDS[sys.argv[1]](sys.argv[2])
     except ForeignStack as error:
         sys.exit(str(error))

@@ -20,6 +20,8 @@ from pydantic_core import core_schema
 
 from components import paths, services
 from components.configuration import environment, schema
+from components.configuration.rules import any_number
+from components.services.role import Role
 
 SCHEMA = paths.PROJECT / "stack.schema.json"
 DOCUMENT = paths.PROJECT / "docs/configuration.md"
@@ -27,6 +29,7 @@ NAMESPACE = "dockstack"
 MODELS: Mapping[str, type[BaseModel]] = {
     "common": schema.CommonInput,
     "common.dhcp": schema.DhcpInput,
+    "common.sdn": schema.SdnInput,
     "containerHosts.NAME": schema.HostInput,
     "containerHosts.NAME.ssh": schema.SshInput,
     "containerDefaults": schema.DefaultsInput,
@@ -34,11 +37,14 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "containers.NAME.volumes[]": schema.VolumeInput,
     "containers.NAME.hooks": schema.HooksInput,
     "provider": schema.ProviderInput,
+    "opensdn": schema.OpenSdnInput,
 }
 """Each map of the configuration by its place, in the order of the document."""
 _CHECKED: Mapping[str, type[BaseModel]] = {
     "StackInput": environment.Environment,
     "CommonInput": environment.Environment,
+    "SdnInput": environment.Sdn,
+    "OpenSdnInput": environment.OpenSdn,
     "SshInput": environment.Ssh,
     "DefaultsInput": environment.Container,
     "ContainerInput": environment.Container,
@@ -199,7 +205,7 @@ def _roles() -> Iterator[str]:
         implied = services.IMPLIED_NEEDS if role.provisioned else {}
         cells = (
             f"`{role.name}`",
-            str(role.most or "any number"),
+            _number(role),
             _listed(dict.fromkeys(name for name in [*implied, *role.needs] if name != role.name)),
             _listed(role.wants),
             _listed(f"{frontend.name} {frontend.port}" for frontend in role.frontends),
@@ -208,6 +214,11 @@ def _roles() -> Iterator[str]:
             f"{role.memory_mib}, {role.disk_mib}",
         )
         yield f"| {' | '.join(cells)} |"
+
+
+def _number(role: Role) -> str:
+    number = ", not ".join([str(role.most or "any number"), *map(str, role.unfit)])
+    return number if role.alone is any_number else f"{number}, [on a condition](high-availability.md)"
 
 
 def _secrets() -> Iterator[str]:

@@ -1,17 +1,19 @@
 """``make rotate``: other values for generated secrets, which one ``up`` brings to all that read them.
 
 A generated secret is what a resource printed when it was made (see :mod:`components.secrets`): made anew, it is
-another one.
+another one. Of a ring of keys (see :mod:`components.rings`) only the oldest is, and each of the others moves on by one.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from commands import cleanup
 from components import paths
+from components.rings import oldest, ring_of
 from components.secrets import PREFIX
 
 
@@ -20,16 +22,22 @@ def main(stack: str, names: Sequence[str]) -> int:
 
     Args:
         stack: the stack's name.
-        names: which; all when empty.
+        names: which, a ring by its own name; all when empty.
 
     Returns:
         ``pulumi up``'s status, or 1 where there is no such secret.
     """
-    generated = {
+    urns = {
         name.removeprefix(PREFIX): resource["urn"]
         for resource in cleanup.resources(stack)
         if (name := resource["urn"].rpartition("::")[2]).startswith(PREFIX)
     }
+    rings = {ring_of(name) for name in urns} - {""}
+    generated = {name: urn for name, urn in urns.items() if not ring_of(name)}
+    if rings.intersection(names or rings):
+        generated |= {ring: urns[name] for ring, name in _oldest_keys(stack).items()}
+    else:
+        generated |= dict.fromkeys(rings, "")
     unknown = [name for name in names if name not in generated]
     if unknown or not generated:
         print(
@@ -43,6 +51,21 @@ def main(stack: str, names: Sequence[str]) -> int:
         ["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", *replaced], cwd=paths.PROJECT, check=False
     )
     return done.returncode
+
+
+def _oldest_keys(stack: str) -> dict[str, str]:
+    """Return the name of the oldest key of each ring, by the ring's name."""
+    rings: dict[str, dict[str, str]] = {}
+    for resource in cleanup.resources(stack, secrets=True):
+        name = resource["urn"].rpartition("::")[2].removeprefix(PREFIX)
+        if ring := ring_of(name):
+            rings.setdefault(ring, {})[name] = _plain(resource["outputs"]["stdout"])
+    return {ring: oldest(keys) for ring, keys in rings.items()}
+
+
+def _plain(output: str | Mapping[str, str]) -> str:
+    """Return an output of a state in plain text, where a secret one is JSON."""
+    return output if isinstance(output, str) else str(json.loads(output["plaintext"]))
 
 
 if __name__ == "__main__":

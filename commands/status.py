@@ -1,18 +1,19 @@
 """``make status``: what each container of a stack does, what is broken, and the command that mends it.
 
-It looks at this host from the outside (the engine, Open vSwitch, supervisord, the APIs at the VIP, and what the roles'
-own checks say) and changes nothing. What the stack should be, it reads from the outputs of its last ``up``.
+It looks at the stack's hosts from the outside (the engine, Open vSwitch, supervisord, the APIs at the VIP, and what the
+roles' own checks say) and changes nothing. What the stack should be, it reads from the outputs of its last ``up``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import urllib.error
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,16 @@ import openstack
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import HttpException, SDKException
 
-from components import paths
-from components.host import keeper
+from commands import places
+from components import paths, services
+from components.configuration.environment import ContainerHost
+from components.host import distance, keeper
 from components.login import session, settings
 from components.outputs import outputs_of
-from hostside import applied, bridge, engine, ovs, passage, ports, programs, web
-from hostside.errors import StepError
-from hostside.operations import named
-from hostside.process import CommandFailed
+from hostside import report, web
+from hostside.errors import Refused
+from hostside.impairment import Impairments
+from hostside.report import Fault
 
 WORKS, BROKEN, UNKNOWN_STACK = 0, 1, 2
 """The exit statuses."""
@@ -36,16 +39,10 @@ CLOUD_FAULTS = (SDKException, ClientException)
 """What the SDK raises, and what the library below it does where nobody answers."""
 SECONDS = 10.0
 """How long an API may take to answer."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something that doesn't work: what, why, and the command that mends it."""
-
-    subject: str
-    """A container, a bridge, an endpoint, or ``host``."""
-    reason: str
-    mend: str
+SELF_CERTIFIED = frozenset(
+    frontend.name for role in services.ROLES.values() for frontend in role.frontends if frontend.members_speak_tls
+)
+"""Endpoints that speak TLS in a lab without it, too: by a certificate that nobody vouches for."""
 
 
 def main(arguments: list[str]) -> int:
@@ -60,10 +57,12 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     outputs = outputs_of(given.stack)
     if outputs is None:
-        print(f"Stack {given.stack} is not up here. To bring it up: {_again(given.stack)}", file=sys.stderr)
+        print(f"Stack {given.stack} is not up here. To bring it up: {report.again(given.stack)}", file=sys.stderr)
         return UNKNOWN_STACK
-    faults = find(given.stack, outputs)
-    rows = [_row(name, outputs, faults) for name in outputs["addresses"]]
+    hosts = _hosts(given.stack, outputs)
+    faults = find(given.stack, outputs, hosts)
+    worse = impaired(given.stack, hosts)
+    rows = [_row(name, outputs, faults, worse.get(name, "")) for name in outputs["addresses"]]
     if given.json:
         told = {"stack": given.stack, "works": not faults, "containers": rows, "faults": [asdict(f) for f in faults]}
         print(json.dumps(told, indent=2))
@@ -72,65 +71,95 @@ def main(arguments: list[str]) -> int:
     return BROKEN if faults else WORKS
 
 
-def find(stack: str, outputs: Mapping[str, Any]) -> list[Fault]:
+def _hosts(stack: str, outputs: Mapping[str, Any]) -> list[ContainerHost]:
+    """Return the hosts behind ssh of a stack that is on several hosts, as its file has them."""
+    if not places.placed(outputs):
+        return []
+    try:
+        return places.others(stack)
+    except Refused as error:
+        print(f"make status: {error}; hosts behind ssh are not asked", file=sys.stderr)
+        return []
+
+
+def impaired(stack: str, hosts: Sequence[ContainerHost]) -> dict[str, str]:
+    """Return what `make impair` does to containers, by name; of hosts behind ssh, those tell that answer."""
+    found = {name: str(each) for name, each in Impairments(Path(paths.stack_directory(stack))).all().items()}
+    for told in places.ask(hosts, stack, "impaired").told.values():
+        found |= told["impaired"]
+    return found
+
+
+def find(stack: str, outputs: Mapping[str, Any], hosts: Iterable[ContainerHost] = ()) -> list[Fault]:
     """Return everything that is broken in a stack, the causes before what follows from them.
 
     Args:
         stack: the stack's name.
         outputs: the outputs of its last ``up``.
+        hosts: its hosts behind ssh.
     """
-    try:
-        held, bridges = ovs.ports_by_container(), ovs.bridges(stack)
-        listed = {engine.name(summary): summary for summary in engine.containers(stack)}
-    except (CommandFailed, OSError) as error:
-        return [Fault("host", str(error).splitlines()[0], _again(stack))]
-    faults = [
-        Fault(name, "the host's address is not on the bridge", f"docker restart {keeper.name(stack)}")
-        for name, identifiers in bridges.items()
-        if not bridge.is_up(bridge.Bridge.recorded(name, identifiers))
-    ]
+    there = {host.name: host for host in hosts}
+    placed = {name: each.get("host", "") for name, each in outputs["services"].items()}
+    here = [name for name in outputs["addresses"] if placed.get(name, "") not in there]
+    watcher = keeper.name(stack)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        names = [keeper.name(stack), *outputs["addresses"]]
-        for found in pool.map(lambda name: list(_container(stack, name, name in listed, held.get(name, {}))), names):
-            faults += found
-        told = {fault.subject for fault in faults}
-        blocked = passage.blocked([each for name, each in listed.items() if name not in told])
-        faults += [Fault(name, reason, _again(stack)) for name, reason in blocked.items()]
+        asked = {
+            host: pool.submit(_ask, there[host], stack, [watcher, *(n for n in placed if placed[n] == host)])
+            for host in sorted(set(placed.values()) & there.keys())
+        }
+        faults = report.broken(stack, [watcher, *here]) if here or not asked else []
+        if [fault.subject for fault in faults] == ["host"] and not asked:
+            return faults
+        answers = {host: each.result() for host, each in asked.items()}
+        for broken, _ in answers.values():
+            faults += broken
         file = Path(paths.authority(stack))
         authority = str(file) if file.exists() else ""
         endpoints = outputs["endpoints"].items()
-        for found in pool.map(lambda item: list(_endpoint(stack, item[0], item[1], authority)), endpoints):
-            faults += found
-    # Without its API nobody knows what a service's agents do, and the fault is told already.
-    return faults or list(_agents(stack, outputs)) or _checks(stack)
+        said = pool.map(lambda item: list(_endpoint(stack, item[0], item[1], authority)), endpoints)
+        silent = [fault for found in said for fault in found]
+    if faults:
+        return faults + silent
+    elsewhere = [failing for _, failing in answers.values()]
+    # Without its API nobody knows what a service's agents do; why it fails, the checks may tell, of a database for one.
+    if silent:
+        return [*_checks(stack, elsewhere), *silent]
+    return list(_agents(stack, outputs)) or _checks(stack, elsewhere)
 
 
-def _container(stack: str, name: str, there: bool, held: ovs.Held) -> Iterator[Fault]:
-    found = engine.inspect(name) if there else None
-    if found is None:
-        yield Fault(name, "the container is gone", _again(stack))
-        return
-    state = found["State"]
-    if state["Paused"] or not state["Running"]:
-        how = "unpause" if state["Paused"] else "start"
-        yield Fault(name, f"the container is {state['Status']}", f"docker {how} {name}")
-        return
-    if ports.Port.of(name, found["Config"]["Labels"] or {}) and not ports.present(name, held):
-        yield Fault(name, "it lacks its port, or has another address", _again(stack))
-    if state.get("Health"):
-        yield from _programs(name, state["Pid"])
+def _checks(stack: str, elsewhere: Iterable[list[Fault]]) -> list[Fault]:
+    return [
+        *report.failing(stack, Path(paths.stack_directory(stack))),
+        *(each for found in elsewhere for each in found),
+    ]
 
 
-def _programs(name: str, pid: int) -> Iterator[Fault]:
-    """Ask a container's supervisord, which knows more, and sooner, than Docker's health."""
+def _ask(host: ContainerHost, stack: str, names: Sequence[str]) -> tuple[list[Fault], list[Fault]]:
+    """Return what is broken on a host behind ssh, and which checks fail there, by the tool that it has."""
+    assert host.ssh is not None
+    login = f"ssh{f' -p {host.ssh.port}' if host.ssh.port != 22 else ''} {host.ssh.user}@{host.ssh.host}"
     try:
-        listed = programs.listed(name, programs.SOCKET.format(pid=pid))
-    except StepError as error:
-        yield Fault(name, error.reason, f"docker restart {name}")
-        return
-    for program in listed:
-        if not program.runs:
-            yield Fault(name, f"its program {program}", f"docker exec {name} supervisorctl restart {program.name}")
+        told = distance.tool(host, stack, "report", names)
+        found = [[Fault(*each) for each in told[kind]] for kind in ("broken", "failing")]
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+        return [Fault(f"host {host.name}", f"it can't be asked: {distance.told_of(error)}", "make hosts")], []
+    broken, failing = (
+        [
+            replace(
+                each,
+                subject=f"host {host.name}" if each.subject == "host" else each.subject,
+                mend=_from_here(each.mend, login),
+            )
+            for each in kind
+        ]
+        for kind in found
+    )
+    return broken, failing
+
+
+def _from_here(mend: str, login: str) -> str:
+    """Return the command that mends something on another host, to be given here."""
+    return f"{login} {mend}" if mend.startswith("docker ") else mend
 
 
 def _endpoint(stack: str, service: str, url: str, authority: str) -> Iterator[Fault]:
@@ -138,13 +167,14 @@ def _endpoint(stack: str, service: str, url: str, authority: str) -> Iterator[Fa
     if not url.startswith(("http://", "https://")) or service == "puppet":
         return
     try:
-        web.opener(authority).open(url, timeout=SECONDS).close()
+        checked = bool(authority) or service not in SELF_CERTIFIED
+        web.opener(authority, checked=checked).open(url, timeout=SECONDS).close()
     except urllib.error.HTTPError as error:
         # A refusal is an answer; from 500 on it's haproxy's or the service's own trouble.
         if error.code >= 500:
-            yield Fault(service, f"{url} answers {error.code} {error.reason}", _again(stack))
+            yield Fault(service, f"{url} answers {error.code} {error.reason}", report.again(stack))
     except OSError as error:
-        yield Fault(service, f"{url} does not answer: {error}", _again(stack))
+        yield Fault(service, f"{url} does not answer: {error}", report.again(stack))
 
 
 def _agents(stack: str, outputs: Mapping[str, Any]) -> Iterator[Fault]:
@@ -156,7 +186,7 @@ def _agents(stack: str, outputs: Mapping[str, Any]) -> Iterator[Fault]:
         cloud = _connect(outputs["openrc"])
         cloud.authorize()
     except CLOUD_FAULTS as error:
-        yield Fault("keystone", f"it gives no token: {error}", _again(stack))
+        yield Fault("keystone", f"it gives no token: {error}", report.again(stack))
         return
     for service, listed in (
         ("nova", cloud.compute.services),
@@ -183,21 +213,6 @@ def _container_of(host: str, services: Mapping[str, Any]) -> str:
     return name if name in services else next((each for each in services if services[each]["role"] == name), name)
 
 
-def _checks(stack: str) -> list[Fault]:
-    """Repeat the checks by which the last ``up`` took each container for healthy and for a member, as recorded here.
-
-    They tell of what has no name in any list: a compute that Nova has forgotten, a program that ends again and again.
-    """
-    kept = applied.everything(Path(paths.stack_directory(stack)))
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        failures = list(pool.map(lambda each: named(each.name).failure(each.record), kept))
-    return [
-        Fault(each.record["container"], f"it does not work: {failure}", _again(stack))
-        for each, failure in zip(kept, failures, strict=True)
-        if failure
-    ]
-
-
 def _refusal(stack: str, service: str, error: Exception, services: Mapping[str, Any]) -> Fault:
     """Return the fault of an API that fails with a token fresh from Keystone.
 
@@ -205,7 +220,7 @@ def _refusal(stack: str, service: str, error: Exception, services: Mapping[str, 
     """
     members = [name for name, each in services.items() if each["role"] == service]
     refused = isinstance(error, HttpException) and error.status_code == HTTPStatus.UNAUTHORIZED
-    mend = f"docker restart {' '.join(members)}" if refused else _again(stack)
+    mend = f"docker restart {' '.join(members)}" if refused else report.again(stack)
     return Fault(service, f"its API fails: {error}", mend)
 
 
@@ -214,21 +229,19 @@ def _connect(openrc: str) -> openstack.connection.Connection:
     return openstack.connection.Connection(session=session(login, SECONDS), region_name=login.get("OS_REGION_NAME"))
 
 
-def _again(stack: str) -> str:
-    """Return the command that mends what is gone: a look at what there is, and an ``up``."""
-    return "make lab" if stack == "lab" else f"make lab STACK={stack}"
-
-
-def _row(name: str, outputs: Mapping[str, Any], faults: list[Fault]) -> dict[str, object]:
+def _row(name: str, outputs: Mapping[str, Any], faults: list[Fault], impaired: str) -> dict[str, object]:
     role = outputs["services"].get(name, {}).get("role", "")
     works = not any(fault.subject in (name, "host") for fault in faults)
-    return {"name": name, "role": role, "address": outputs["addresses"][name], "works": works}
+    row: dict[str, object] = {"name": name, "role": role, "address": outputs["addresses"][name], "works": works}
+    return {**row, "impaired": impaired} if impaired else row
 
 
 def _print(rows: list[dict[str, object]], faults: list[Fault]) -> None:
     width = max((len(str(row["name"])) for row in rows), default=0)
     for row in rows:
-        print(f"{row['name']:{width}}  {row['address']:15}  {row['role']:10}  {'works' if row['works'] else 'BROKEN'}")
+        state = "works" if row["works"] else "BROKEN"
+        state += f"  (make impair: {row['impaired']})" if "impaired" in row else ""
+        print(f"{row['name']:{width}}  {row['address']:15}  {row['role']:10}  {state}")
     for fault in faults:
         print(f"\n{fault.subject}: {fault.reason}\n  to mend it: {fault.mend}")
     if not faults:

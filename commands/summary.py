@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from commands import page
 from components import paths
 from components.login import settings
 from components.outputs import outputs_of
@@ -39,6 +40,8 @@ def main(stack: str) -> int:
             print(f"\nKeystone issued no token through the VIP: {error}", file=sys.stderr)
             return 1
         print("\n".join(dashboard(outputs)))
+    if "portal_url" in outputs:
+        print("\n".join(["", "The lab, live:", *(f"  {line}" for line in page.told(stack, outputs))]))
     further = "".join([*clouds(stack, outputs), *guest(stack)])
     print(f"""
 Next:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pulumi
 
-from components.access import ADMIN_SECRET
+from components.access import ADMIN_SECRET, administrator
 from components.configuration.derived import TENANT_NETWORK, pools
 from components.configuration.rules import DEMO_ROLES
 from components.host.container_host import ContainerHost
 from components.host.image import ForeignImage, Image
 from components.secrets import LabSecrets
-from components.services.view import LabView
+from components.services.topology import Topology
 from hostside.demo import RECORD
 from hostside.operations import demo as operations
 
@@ -38,7 +38,7 @@ class Demo:
     def __init__(
         self,
         host: ContainerHost,
-        view: LabView,
+        topology: Topology,
         image: Image | ForeignImage | None,
         secrets: LabSecrets,
         opts: pulumi.ResourceOptions,
@@ -47,7 +47,7 @@ class Demo:
 
         Args:
             host: the host of the first Keystone container, in whose network the program runs.
-            view: the lab.
+            topology: the lab.
             image: the image of :data:`~components.host.dockerfiles.GUEST` on that host; None when the demo is off.
             secrets: the lab's secrets.
             opts: options of the resource; it depends on the services of
@@ -56,19 +56,13 @@ class Demo:
         self.key = f"{host.directory}/{KEY}"
         made = pulumi.Output.all(image.id if image else "", secrets.value(ADMIN_SECRET)).apply(
             lambda known: operations.Demo(
-                container=view.members("keystone")[0].name,
+                container=topology.members("keystone")[0].name,
                 image=known[0],
                 key=self.key,
-                wanted=wanted(view, image.tag) if image else {},
+                wanted=wanted(topology, image.tag) if image else {},
                 login={
-                    "auth_url": f"{view.identity_url}/v3",
-                    "username": "admin",
-                    "password": known[1],
-                    "project_name": "admin",
-                    "user_domain_name": "Default",
-                    "project_domain_name": "Default",
-                    "region_name": view.environment.region,
-                    **({"cacert": view.authority} if view.tls else {}),
+                    **administrator(topology, known[1]),
+                    **({"cacert": topology.authority_on(host.host.name)} if topology.tls else {}),
                 },
             )
         )
@@ -80,32 +74,32 @@ def files(directory: PurePosixPath) -> list[PurePosixPath]:
     return [directory / KEY, directory / f"{KEY}.pub", directory / RECORD]
 
 
-def possible(view: LabView) -> bool:
+def possible(topology: Topology) -> bool:
     """Say whether a lab has a service that the demo, or what was left of it, can be in."""
-    return bool(view.members("keystone")) and any(view.members(role) for role in DEMO_ROLES)
+    return bool(topology.members("keystone")) and any(topology.members(role) for role in DEMO_ROLES)
 
 
-def wanted(view: LabView, disk: str) -> dict[str, Any]:
+def wanted(topology: Topology, disk: str) -> dict[str, Any]:
     """Return what the demo consists of in a lab.
 
     Args:
-        view: the lab.
+        topology: the lab.
         disk: name of the image with the guest's disk; another name is another disk.
     """
     found: dict[str, Any] = {}
-    if view.members("glance"):
+    if topology.members("glance"):
         found["image"] = {"name": "guest", "disk": disk, "min_disk": 0, "min_ram": 128}
-    if view.members("nova"):
+    if topology.members("nova"):
         found["flavors"] = list(FLAVORS)
         found["key"] = {"name": KEY}
-    if view.members("neutron"):
+    if topology.members("neutron"):
         found["security_group"] = {"name": "demo"}
         found["network"] = {
             "name": "demo",
             "cidr": str(TENANT_NETWORK),
-            "dns": [str(member.address) for member in view.members("dnsmasq")],
+            "dns": [str(member.address) for member in topology.members("dnsmasq")],
         }
-        provider = view.environment.provider
+        provider = topology.environment.provider
         if provider:
             found["provider"] = {
                 "name": "provider",

@@ -10,21 +10,26 @@ DOCKERFILES = PROJECT / "Dockerfiles"
 DOCKERVOLUMES = PROJECT / "dockervolumes"
 HOSTSIDE = PROJECT / "hostside"
 
-HOME = PurePosixPath(os.environ.get("DOCKSTACK_HOME", "/var/lib/dockstack"))
-"""Everything generated lives below this directory, outside every checkout."""
+DEFAULT_HOME = PurePosixPath("/var/lib/dockstack")
+HOME = PurePosixPath(os.environ.get("DOCKSTACK_HOME", DEFAULT_HOME))
+"""Everything generated lives below this directory on this machine, outside every checkout."""
 
 
-def stack_directory(stack: str) -> PurePosixPath:
+def stack_directory(stack: str, home: PurePosixPath = HOME) -> PurePosixPath:
     """Return a stack's directory on each of its hosts: made by ``pulumi up`` (mode 0700), removed by ``destroy``.
+
+    Args:
+        stack: the stack's name.
+        home: what is the host's :data:`HOME`.
 
     Raises:
         ValueError: without a name, for which it would be the directory of all stacks.
     """
     if not stack:
         raise ValueError("the stack's name is empty")
-    return HOME / "stacks" / stack
+    return home / "stacks" / stack
 
 
-def authority(stack: str) -> PurePosixPath:
+def authority(stack: str, home: PurePosixPath = HOME) -> PurePosixPath:
     """Return the file with a stack's certificate authority on each of its hosts, where it has TLS at the VIP."""
-    return stack_directory(stack) / "ca.pem"
+    return stack_directory(stack, home) / "ca.pem"

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from commands import cleanup
-from components import accounts, paths, services
+from components import accounts, foresight, paths, services
 from components.configuration import environment, preflight
-from components.configuration.environment import Environment
 from components.configuration.faults import ConfigurationFaults
+from components.host import distance
 from components.lab import Lab
-from hostside import drift, runs
+from hostside import drift, engine, runs
 from hostside.process import complete_path
 
 DEBUG = "PULUMI_OPTION_DEBUG"
@@ -34,23 +35,48 @@ async def main() -> dict[str, Any]:
     try:
         cleanup.claim(stack, note=False)
         # What an `up` may have to remove first, it looks at afterwards.
-        found = {} if real else drift.look(directory, stack)
-        lab = configured(stack)
+        found = {} if real else drift.detect(directory, stack)
+        examined = configured(stack)
+        lab = examined.environment
+        far = [host for host in lab.used_hosts if host.ssh is not None and not host.silent]
+        for host in far:
+            distance.claim(stack, host, examined.facts[host.name])
     except (ConfigurationFaults, cleanup.ForeignStack) as error:
         # Shown without a traceback, which would hide what the person has to read.
         raise pulumi.RunError(str(error)) from None
+    for host in lab.used_hosts:
+        if host.silent:
+            reason = examined.facts[host.name].unreachable
+            pulumi.log.warn(f"host {host.name} doesn't answer: {reason}; what has to be changed there will fail")
     if real:
-        cleanup.claim(stack, note=True)
+        recorded = cache(lambda: cleanup.containers_in(stack))
         accounts.begin(stack)
-        runs.note(directory)
+        if any(host.ssh is None for host in lab.used_hosts):
+            cleanup.claim(stack, note=True)
         runs.end_orphans(directory)
-        cleanup.clear_unrecorded(stack)
-        found = drift.look(directory, stack)
-    made = Lab(lab, services.for_lab(lab), found)
+        cleanup.clear_unrecorded(stack, recorded)
+        for host in far:
+            distance.clear_unrecorded(stack, host, examined.facts[host.name], recorded)
+        found = drift.detect(directory, stack)
+    roles = services.for_lab(lab)
+    findings = {host.name: distance.Findings(host, stack) for host in far}
+    made = Lab(lab, roles, found, _standing(stack), findings)
     # Lets the registrations begin. Where the SDK finds none begun, it waits for the outputs of all resources instead,
     # and goes through all of them whenever one comes: with hundreds of containers a processor does nothing else.
     await asyncio.sleep(0)
-    return {name: getattr(made, name) for name in ("addresses", "endpoints", "openrc", "clouds", "services")}
+    if not real:
+        await foresight.warn(stack, made, roles, directory, str(lab.vip))
+    outputs = {name: getattr(made, name) for name in ("addresses", "endpoints", "openrc", "clouds", "services")}
+    return {**outputs, **made.portal}
+
+
+def _standing(stack: str) -> set[str]:
+    """Return the names of a stack's containers that run on this host."""
+    try:
+        return {engine.name(found) for found in engine.containers(stack) if found["State"] == "running"}
+    except engine.EngineError:
+        # Whatever is to be done here, the engine's own words will be the error.
+        return set()
 
 
 def _keep_debug_messages() -> None:
@@ -62,10 +88,16 @@ def _keep_debug_messages() -> None:
         pulumi.log.debug = lambda *_message, **_options: None
 
 
-def configured(stack: str) -> Environment:
+def configured(stack: str) -> preflight.Examined:
     """Read and check the stack's configuration; notes on what was read differently than written go to the log."""
     config = environment.decode(pulumi.runtime.config.get_config_env())
-    lab, notes = preflight.verify(config, stack=stack, roles=services.facts(), base_dir=paths.PROJECT)
-    for note in notes:
+    examined = preflight.verify(
+        config,
+        stack=stack,
+        roles=services.facts(),
+        base_dir=paths.PROJECT,
+        has=lambda host: any(r["urn"].endswith(f"::{host}-docker") for r in cleanup.resources(stack)),
+    )
+    for note in examined.notes:
         pulumi.info(str(note))
-    return lab
+    return examined

@@ -10,8 +10,9 @@ import pulumi
 import pulumi_command as command
 
 from components.host.container_host import COMMAND_VERSION
+from components.rings import ring_of
 from components.services.role import SecretNames
-from components.services.view import LabView
+from components.services.topology import Topology
 
 MASTER = "enrolment"
 """Name of the secret that the containers' own enrolment secrets are derived from."""
@@ -21,28 +22,30 @@ PREFIX = "secret-"
 """What the name of a generated secret's resource begins with."""
 _GENERATE = "head -c 24 /dev/urandom | base64 | tr '+/' 'ab'"
 """192 bits as 32 letters and digits, which need no quoting in a URL or a configuration file."""
+_GENERATE_DATED = f"date +%s%N; {_GENERATE}"
+"""The same below the moment, in nanoseconds: the keys of a ring are used in the order of their age."""
 
 
 class LabSecrets:
     """Every secret of a lab, by name."""
 
-    def __init__(self, view: LabView, opts: pulumi.ResourceOptions) -> None:
+    def __init__(self, topology: Topology, opts: pulumi.ResourceOptions) -> None:
         """Declare a resource for each secret that the roles in use name and the configuration doesn't give.
 
         Args:
-            view: the lab.
+            topology: the lab.
             opts: options of the resources.
         """
-        given = view.environment.passwords
+        given = topology.environment.passwords
         self._values: dict[str, pulumi.Output[str]] = {}
-        for name in [MASTER, *([VIP_CERTIFICATE] if view.tls else []), *secret_names(view)]:
+        for name in [MASTER, *([VIP_CERTIFICATE] if topology.tls else []), *secret_names(topology)]:
             if name in given:
                 self._values[name] = pulumi.Output.secret(given[name])
                 continue
             # A command keeps what it printed: generated at the first `up`, the same ever after.
             generated = command.local.Command(
                 f"{PREFIX}{name}",
-                create=_GENERATE,
+                create=_GENERATE_DATED if ring_of(name) else _GENERATE,
                 logging=command.local.Logging.NONE,
                 opts=pulumi.ResourceOptions.merge(
                     opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout"], version=COMMAND_VERSION)
@@ -78,9 +81,9 @@ class LabSecrets:
         return pulumi.Output.unsecret(both.apply(lambda pair: _keyed(pair[0], f"fingerprint:{pair[1]}")[:16]))
 
 
-def secret_names(view: LabView) -> list[str]:
+def secret_names(topology: Topology) -> list[str]:
     """Return the names of the secrets that the lab's roles use, each once, in alphabetical order."""
-    return sorted({name for role in view.used_roles for name in role.secret_names(view.demands)})
+    return sorted({name for role in topology.used_roles for name in role.secret_names(topology.requirements)})
 
 
 def enrolment_secret(master: str, fqdn: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from hostside import ovs, ports
+from hostside import ovs, ports, ways
 from hostside.errors import StepError, raise_as_one
 from hostside.ports import Port
 from hostside.process import CommandFailed, run
@@ -52,7 +52,9 @@ def attach(containers: Collection[str], locks: Path) -> dict[str, str | StepErro
                 if not ports.is_attached(port, pid, {port.interface: [port.name]})
             }
     # One by one, which also tells of each why it can't be done.
-    return done | {name: _alone(name, locks) for name in sorted({port.container for port in missing})}
+    done |= {name: _alone(name, locks) for name in sorted({port.container for port in missing})}
+    ways.announce(port for name, (_, wanted) in states.items() if done[name] == "attached" for port in wanted)
+    return done
 
 
 def attach_all(containers: Collection[str], locks: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hostside import ovs
+from hostside import ovs, ways
 from hostside.process import CommandFailed, run, succeeds
 
 NETWORK_KEY, ADDRESS_KEY, MTU_KEY = "dockstack-network", "dockstack-address", "dockstack-mtu"
@@ -33,7 +33,7 @@ class Bridge:
     network: str
     """Subnet of the lab, e.g. 10.87.0.0/24."""
     address: str
-    """The host's address with prefix length: the containers' gateway."""
+    """The host's address with prefix length, as a rule the containers' gateway; empty on a host that has none on it."""
     mtu: int
 
     def identifiers(self) -> dict[str, str]:
@@ -96,7 +96,8 @@ def restore(bridge: Bridge) -> bool:
         _lay_blackhole(bridge.network)
         if ovs.is_userspace(bridge.name):
             run(["ethtool", "-K", bridge.name, "tx", "off"])
-        run(["ip", "address", "replace", bridge.address, "dev", bridge.name])
+        if bridge.address:
+            run(["ip", "address", "replace", bridge.address, "dev", bridge.name])
         run(["ip", "link", "set", bridge.name, "mtu", str(bridge.mtu), "up"])
     finally:
         # A change of the lab may have come in between.
@@ -109,6 +110,7 @@ def down(bridge: Bridge) -> None:
     marked = bridge.name not in ovs.bridges(bridge.stack)
     if not marked:
         run(["ovs-vsctl", "--timeout=30", "del-br", bridge.name])
+    ways.remove_link(bridge.stack, bridge.name)
     _withdraw(bridge, marked=marked)
 
 
@@ -121,7 +123,7 @@ def _withdraw(bridge: Bridge, *, marked: bool = False) -> None:
     """
     known = _known(bridge.stack)
     now = known.get(bridge.name)
-    if now is not None and now.address != bridge.address:
+    if now is not None and bridge.address and now.address != bridge.address:
         succeeds(["ip", "address", "delete", bridge.address, "dev", bridge.name])
     if bridge.network not in {other.network for other in known.values()}:
         succeeds(["ip", "route", "delete", *_blackhole(bridge.network), *(("proto", ROUTE_PROTOCOL) if marked else ())])
@@ -155,4 +157,4 @@ def is_up(bridge: Bridge) -> bool:
         return False
     link: list[dict[str, Any]] = json.loads(run(["ip", "-j", "address", "show", "dev", bridge.name]))
     held = [f"{a['local']}/{a['prefixlen']}" for a in link[0]["addr_info"] if a["family"] == "inet"]
-    return bridge.address in held and "UP" in link[0]["flags"] and link[0]["mtu"] == bridge.mtu
+    return (not bridge.address or bridge.address in held) and "UP" in link[0]["flags"] and link[0]["mtu"] == bridge.mtu

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from hostside import applied, runs
-from hostside.errors import StepError
+from hostside import applied
+from hostside.errors import Refused, StepError
 from hostside.operations import UNDONE_BY, named
 from hostside.process import CommandFailed, complete_path
 
+OTHER_VERSION = "the tool of this version doesn't know it, or not its inputs"
+"""What is told of an operation that another version of this program knows."""
 DRIFT = "drift"
 """Key beside an operation's inputs: the counter by which it is planned again after drift (see hostside.drift)."""
 
@@ -23,14 +25,49 @@ def _keep(directory: Path, stack: str) -> None:
     Keeper(stack, directory).run()
 
 
-def _sweep(directory: Path, stack: str) -> None:
-    from hostside.sweep import sweep
+def _purge(directory: Path, stack: str) -> None:
+    from hostside.purge import purge
 
-    sweep(stack, directory)
+    purge(stack, directory)
 
 
-SERVICES: Mapping[str, Callable[[Path, str], None]] = {"keeper": _keep, "sweep": _sweep}
+def _look(directory: Path, stack: str) -> Mapping[str, object]:
+    from hostside import drift
+
+    found = ((*key, future.result()) for key, future in drift.detect(directory, stack).items())
+    return {
+        "found": [[name, subject, f.count, f.reason, f.remedy] for name, subject, f in found if f.count or f.reason]
+    }
+
+
+def _report(directory: Path, words: str) -> Mapping[str, object]:
+    from hostside import report
+
+    stack, *names = words.split()
+    broken = report.broken(stack, names)
+    failing = [] if broken else report.failing(stack, directory)
+    return {
+        kind: [[fault.subject, fault.reason, fault.mend] for fault in faults]
+        for kind, faults in (("broken", broken), ("failing", failing))
+    }
+
+
+SERVICES: Mapping[str, Callable[[Path, str], Mapping[str, object] | None]] = {
+    "keeper": _keep,
+    "look": _look,
+    "report": _report,
+    "purge": _purge,
+}
 """Commands about the whole stack, whose name is their argument; they are given no input."""
+
+
+ASKED = frozenset(
+    {
+        "act", "capture", "containers", "discard", "impair", "impaired", "logs", "make-anew", "pack", "relieve",
+        "saved", "stand-still", "unpack",
+    }
+)  # fmt: skip
+"""What else there is about the whole stack: see :mod:`hostside.asked`, which is read when one of them is asked for."""
 
 
 def main(arguments: list[str], directory: Path) -> int:
@@ -38,7 +75,8 @@ def main(arguments: list[str], directory: Path) -> int:
 
     Args:
         arguments: the command: an operation's name or what undoes it, which reads the operation from standard input, or
-            one of :data:`SERVICES`; then words for the reader of a preview or a process list, or the stack's name.
+            one of :data:`SERVICES` or :data:`ASKED`; then words for the reader of a preview or a process list, or the
+            stack's name.
         directory: the stack's directory on this host.
 
     Returns:
@@ -48,9 +86,12 @@ def main(arguments: list[str], directory: Path) -> int:
     os.umask(0o022)
     complete_path()
     command, subject = arguments[0], " ".join(arguments[1:])
-    runs.note(directory)
     if command in SERVICES:
         return told(lambda: SERVICES[command](directory, subject))
+    if command in ASKED:
+        from hostside import asked
+
+        return told(lambda: asked.ALL[command](directory, subject))
     return told(lambda: carry_out(directory, command, subject, sys.stdin.read()))
 
 
@@ -62,7 +103,7 @@ def told(work: Callable[[], Mapping[str, object] | None]) -> int:
     """
     try:
         result = work()
-    except (StepError, CommandFailed, OSError) as error:
+    except (Refused, StepError, CommandFailed, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     if result is not None:
@@ -90,8 +131,7 @@ def carry_out(directory: Path, command: str, subject: str, text: str) -> Mapping
     try:
         operation = named(UNDONE_BY.get(command, command)).parse(given)
     except (KeyError, TypeError) as error:
-        reason = f"the tool of this version doesn't know it, or not its inputs: {error}"
-        raise StepError(subject or command, command, reason) from None
+        raise StepError(subject or command, command, f"{OTHER_VERSION}: {error}") from None
     if command in UNDONE_BY:
         applied.undo(directory, operation, subject)
         operation.undo(directory)

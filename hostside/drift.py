@@ -41,7 +41,7 @@ Found = Mapping[tuple[str, str], Future[Finding]]
 """Name and subject of an operation to what will be found."""
 
 
-def look(directory: Path, stack: str) -> Found:
+def detect(directory: Path, stack: str) -> Found:
     """Begin to compare the records of a stack with the host.
 
     Where the host can't be asked, nothing will be found: the next step will tell.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hostside import labels, process
+from hostside.errors import Refused
 
 STDERR = 2
 """Number of standard error in the engine's stream of a command's output."""
@@ -113,6 +114,21 @@ def pid(container: str) -> int | None:
     return int(found["State"]["Pid"]) if found and found["State"]["Running"] else None
 
 
+def process_of(stack: str, container: str) -> int:
+    """Return the first process of a container of a stack.
+
+    Raises:
+        Refused: when it doesn't run here.
+        EngineError: when the engine can't be asked.
+    """
+    found = inspect(container)
+    if found is None or (found["Config"]["Labels"] or {}).get(labels.STACK) != stack:
+        raise Refused(f"stack {stack} has no container {container} on this host.")
+    if not found["State"]["Running"]:
+        raise Refused(f"{container} does not run. Fix: docker start {container}")
+    return int(found["State"]["Pid"])
+
+
 def containers(stack: str) -> list[dict[str, Any]]:
     """List the containers of a stack, stopped ones too, as the engine's summary records."""
     status, body = call(
@@ -146,6 +162,41 @@ def images() -> set[str]:
     if status != 200:
         raise EngineError(f"listing images: {body}")
     return {tag for image in body for tag in image["RepoTags"] or ()}
+
+
+def logs(container: str, since: float) -> list[str]:
+    """Return what the first process of a container has written since, each line behind the time it was written.
+
+    Args:
+        container: the container, which need not run.
+        since: seconds since the epoch.
+
+    Raises:
+        EngineError: when the engine can't be reached, or keeps no logs of the container.
+    """
+    query = {"stdout": "1", "stderr": "1", "timestamps": "1", "since": f"{since:.3f}"}
+    status, stream = _open("GET", f"/containers/{urllib.parse.quote(container)}/logs", query, 30)
+    with stream:
+        if status != 200:
+            raise EngineError(f"the logs of {container}: {stream.read().decode(errors='replace').strip()}")
+        return sorted(line for written in _output(stream, time.monotonic() + 60) for line in written.splitlines())
+
+
+def archive(container: str, path: str) -> bytes:
+    """Return a directory of a container, which need not run, as a tar file; nothing where there is no such directory.
+
+    Raises:
+        EngineError: when the engine can't be reached, or refuses.
+    """
+    status, stream = _open("GET", f"/containers/{urllib.parse.quote(container)}/archive", {"path": path}, 60)
+    with stream:
+        try:
+            body = stream.read()
+        except OSError as error:
+            raise EngineError(f"the Docker engine stopped answering: {error}") from error
+    if status not in (200, 404):
+        raise EngineError(f"{path} of {container}: {body.decode(errors='replace').strip()}")
+    return bytes(body) if status == 200 else b""
 
 
 def start(container: str) -> None:

@@ -1,8 +1,12 @@
-"""The one kind of error that an operation reports to the person who runs ``pulumi up``."""
+"""The errors that are told to the person who runs ``pulumi up`` or a command, in their own words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+
+class Refused(Exception):
+    """It can't be done as things are: the reason and, where there is one, the fix."""
 
 
 class StepError(Exception):

@@ -18,6 +18,8 @@ from hostside.process import CommandFailed
 STEP = "becoming healthy"
 INTERVAL_SECONDS = 0.5
 LONGEST_INTERVAL_SECONDS = 2.0
+ANSWER_BYTES = 1 << 20
+"""How much of an answer is looked at."""
 
 
 def await_healthy(container: str, checks: Sequence[Mapping[str, Any]], seconds: float) -> None:
@@ -26,7 +28,8 @@ def await_healthy(container: str, checks: Sequence[Mapping[str, Any]], seconds: 
     Args:
         container: the container.
         checks: ``{"kind": "tcp", "address", "port"}``, ``{"kind": "http", "url", "status": [codes]}``, with
-            ``"authority"`` beside an https URL, or ``{"kind": "exec", "command": [...]}`` (inside the container).
+            ``"authority"`` or ``"unchecked"`` beside an https URL, and ``"contains"`` for what has to be in the answer,
+            or ``{"kind": "exec", "command": [...]}`` (inside the container).
         seconds: how long that may take.
 
     Raises:
@@ -90,8 +93,11 @@ def _tcp(_container: str, check: Mapping[str, Any]) -> None:
 
 def _http(_container: str, check: Mapping[str, Any]) -> None:
     try:
-        with web.opener(check.get("authority", "")).open(check["url"], timeout=10) as answer:
-            status = answer.status
+        opener = web.opener(check.get("authority", ""), checked=not check.get("unchecked"))
+        with opener.open(check["url"], timeout=10) as answer:
+            status, wanted = answer.status, check.get("contains", "").encode()
+            if wanted and wanted not in answer.read(ANSWER_BYTES):
+                raise ValueError(f"answered without {check['contains']}")
     except urllib.error.HTTPError as error:
         status = error.code
     if status not in check["status"]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from hostside import containers
 from hostside.errors import StepError
@@ -19,11 +21,22 @@ from hostside.process import CommandFailed, own_environment, run, succeeds
 STEP = "building the image"
 PROGRESS_SECONDS = 20.0
 PULL_SECONDS = 60.0
+AUTHORITIES = Path("/usr/local/share/ca-certificates")
+"""Where Debian has an owner put the authorities that a machine is to trust beside the usual ones."""
+_ASKED = re.compile(r"^ARG CA_CERTIFICATES=$", re.MULTILINE)
+SOURCE_SECONDS = 900.0
+"""What pulling one of the images that others are made of may take: some have a gigabyte."""
 CPU_SHARES = "256"
 """A quarter of what a container that runs has by default: services that start don't wait for images of later ones."""
 
 
-def build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]], packages: Sequence[str]) -> dict[str, object]:
+def build(
+    tag: str,
+    parent: str,
+    files: Mapping[str, Mapping[str, str]],
+    packages: Sequence[str],
+    sources: Mapping[str, str] | None = None,
+) -> dict[str, object]:
     """Build an image unless the engine has it, and say which it is.
 
     Args:
@@ -31,6 +44,7 @@ def build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]], package
         parent: image it is made from, given to the Dockerfile as PARENT.
         files: the build context: relative path to ``{"content", "mode"}``.
         packages: Debian packages whose versions are told.
+        sources: images of others that it takes something from: argument of the Dockerfile to full reference.
 
     Returns:
         ``{"id": image ID, "versions": {package: version}}``.
@@ -40,28 +54,33 @@ def build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]], package
     """
     if not succeeds(["docker", "image", "inspect", tag]):
         _ensure_distribution(parent)
-        _build(tag, parent, files)
+        for reference in (sources or {}).values():
+            _ensure_source(reference)
+        _build(tag, files, {"PARENT": parent, **(sources or {})})
     # By hand, `docker build Dockerfiles/NAME` finds its parent under the plain name.
     run(["docker", "tag", tag, tag.split(":")[0] + ":latest"])
     image = run(["docker", "image", "inspect", "--format", "{{.Id}}", tag]).strip()
     return {"id": image, "versions": _versions(image, packages)}
 
 
-def _build(tag: str, parent: str, files: Mapping[str, Mapping[str, str]]) -> None:
+def _build(tag: str, files: Mapping[str, Mapping[str, str]], images: Mapping[str, str]) -> None:
     name = tag.split(":")[0]
     lines: list[str] = []
     started = last = time.monotonic()
     print(f"{name}: building", file=sys.stderr, flush=True)
     # The classic builder is in every engine; BuildKit is a plugin that Debian's doesn't bring.
     command = ["docker", "build", "--force-rm", "--cpu-shares", CPU_SHARES, "--tag", tag]
-    command += ["--build-arg", f"PARENT={parent}"]
+    command += [word for name, image in images.items() for word in ("--build-arg", f"{name}={image}")]
     behind = proxies()
     if behind:
         # In the host's network, where the proxy is where it is for the host: on its loopback, by a name of its own.
         # Docker keeps arguments of these names out of the image, and takes their values, which may hold a password,
         # from its environment.
         command += ["--network", "host", *(word for name in behind for word in ("--build-arg", name))]
-    environment = {**own_environment(), **behind, "DOCKER_BUILDKIT": "0"}
+    trusted = authorities() if _ASKED.search(files["Dockerfile"]["content"]) else ""
+    if trusted:
+        command += ["--build-arg", "CA_CERTIFICATES"]
+    environment = {**own_environment(), **behind, "CA_CERTIFICATES": trusted, "DOCKER_BUILDKIT": "0"}
     with subprocess.Popen(
         [*command, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
     ) as process:
@@ -100,6 +119,14 @@ def proxies() -> dict[str, str]:
     return {each: value for name, value in found.items() if value for each in (name, name.upper())}
 
 
+def authorities() -> str:
+    """Return the certificates of the authorities that this host trusts by its owner's word; empty where there are none.
+
+    A stage that downloads by TLS needs them where a proxy opens it; the image that takes its result doesn't hold them.
+    """
+    return "\n".join(path.read_text().strip() for path in sorted(AUTHORITIES.glob("**/*.crt")))
+
+
 def _ensure_distribution(parent: str) -> None:
     """Have the distribution's image: from the registry if that can be reached, else from the package archive."""
     if succeeds(["docker", "image", "inspect", parent]):
@@ -128,6 +155,17 @@ def _ensure_distribution(parent: str) -> None:
         succeeds(["docker", "image", "rm", parent])
         explanation = errors.decode(errors="replace").splitlines() + load.stderr.splitlines()
         raise StepError(parent, STEP, "mmdebstrap failed", explanation[-containers.LOG_LINES :])
+
+
+def _ensure_source(reference: str) -> None:
+    """Have an image of somebody else's, from its registry unless the engine has it."""
+    if succeeds(["docker", "image", "inspect", reference]):
+        return
+    print(f"{reference}: pulling", file=sys.stderr, flush=True)
+    try:
+        run(["docker", "pull", "--quiet", reference], timeout=SOURCE_SECONDS)
+    except CommandFailed as error:
+        raise StepError(reference, "pulling the image", str(error)) from error
 
 
 def _context(files: Mapping[str, Mapping[str, str]]) -> bytes:

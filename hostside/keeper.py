@@ -1,6 +1,6 @@
 """The keeper: puts ports back after restarts that nobody announced, and publishes the addresses of what runs.
 
-It also starts again what was killed, or what a supervisord gave up.
+It also starts again what was killed, or what a supervisord gave up, and impairs the ports that are to be impaired.
 
 It keeps no state of its own. What a container needs is in the container's labels, what a bridge needs is in the
 bridge's external_ids, so after any loss it only has to look.
@@ -20,15 +20,20 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from hostside import batch, engine, leaving, ovs, ports, probes, programs, records
+from hostside import batch, engine, leaving, metrics, ovs, ports, probes, programs, records, ways
 from hostside import bridge as bridges
 from hostside import labels as names
 from hostside.errors import StepError
 from hostside.gatherer import Gatherer
+from hostside.impairment import Impairments
+from hostside.journal import Journal
 from hostside.process import CommandFailed, run
+from hostside.watch import Watch
 
 T = TypeVar("T")
 
+METRICS = "DOCKSTACK_METRICS"
+"""Variable with address and port at which it serves metrics; none where it isn't set."""
 SWEEP_SECONDS = 10.0
 """How often everything is compared, besides on events: repairs what a person or another program took away."""
 GATHER_SECONDS = 0.8
@@ -48,6 +53,11 @@ class Keeper:
         self._stack = stack
         self._locks = directory / "locks"
         self._records = records.Records(directory / "records")
+        self._impairments = Impairments(directory)
+        self._counters = metrics.Counters()
+        self._served = False
+        self._journal = Journal()
+        self._watch = Watch(stack, directory, self._journal, f"{stack}-keeper")
         self._directory = directory
         self._pool = ThreadPoolExecutor(max_workers=8)
         self._starts = Gatherer(GATHER_SECONDS, partial(self._guarded, "ports", self._started))
@@ -59,17 +69,21 @@ class Keeper:
     def run(self) -> None:
         """Work until SIGTERM, or until the engine is gone."""
         signal.signal(signal.SIGTERM, self._end)
-        threading.Thread(target=self._sweep_regularly, daemon=True).start()
+        threading.Thread(target=self._reconcile_regularly, daemon=True).start()
         threading.Thread(target=self._follow, daemon=True).start()
         self._ending.wait()
         # The last containers' ends may have come just before ours.
-        self._guarded("sweep", self.sweep)
+        self._guarded("reconcile", self.reconcile)
 
-    def sweep(self) -> None:
+    def reconcile(self) -> None:
         """Compare everything there is with what the labels ask for, and mend it."""
         for name, identifiers in ovs.bridges(self._stack).items():
             if bridges.restore(bridges.Bridge.recorded(name, identifiers)):
-                log(f"{name}: put the host's address back")
+                self._note("bridge", name, "put the host's address back")
+            way = ways.recorded(identifiers)
+            if way is not None and ways.lack(way):
+                self._rejoin(name)
+        self._guarded("metrics", self._serve)
         listed = {engine.name(summary): summary for summary in engine.containers(self._stack)}
         held = ovs.ports_by_container()
         self._compare({name: s for name, s in listed.items() if s["State"] == "running"}, held)
@@ -84,6 +98,11 @@ class Keeper:
             for name, summary in listed.items()
             if "(unhealthy)" in summary["Status"]
         ]
+        jobs += [
+            self._pool.submit(self._guarded, name, self._impair, name)
+            for name in self._impairments.all()
+            if name in listed
+        ]
         for job in jobs:
             job.result()
         running = {name for name, summary in listed.items() if summary["State"] == "running"}
@@ -96,11 +115,32 @@ class Keeper:
         }
         ports.remove(stale)
         for name, owner in stale.items():
-            log(f"{owner}: removed its stale port {name}")
+            self._note("port", owner, f"removed its stale port {name}")
         # One by one, by name: what has started meanwhile has a record that is not among these.
         for name in self._records.names() - running:
             if not _runs(name):
                 self._records.remove(name)
+
+    def _serve(self) -> None:
+        """Serve metrics, as soon as the address is there."""
+        address, _, port = os.environ.get(METRICS, "").rpartition(":")
+        if self._served or not address:
+            return
+        metrics.serve(
+            address,
+            int(port),
+            lambda: metrics.text(self._stack, self._counters, self._impairments.all()),
+            self._watch.answer,
+        )
+        self._served = True
+        log(f"metrics: http://{address}:{port}{metrics.PATH}")
+
+    def _rejoin(self, bridge: str) -> None:
+        """Put back what joins a bridge with other hosts, unless an operation is about to."""
+        with ports.locked([bridges.LOCK], self._locks):
+            way = ways.recorded(ovs.bridges(self._stack).get(bridge, {}))
+            if way is not None and ways.restore(way):
+                self._note("bridge", bridge, "joined it with the other hosts again")
 
     def _follow(self) -> None:
         while not self._ending.is_set():
@@ -109,7 +149,7 @@ class Keeper:
                     if not event:
                         # Subscribed: whatever happened before now is found by a look at everything.
                         # On a thread of its own: it waits for the pool's workers.
-                        threading.Thread(target=self._guarded, args=("sweep", self.sweep), daemon=True).start()
+                        threading.Thread(target=self._guarded, args=("reconcile", self.reconcile), daemon=True).start()
                         continue
                     attributes = event["Actor"]["Attributes"]
                     self._pool.submit(
@@ -128,13 +168,18 @@ class Keeper:
     def _handle(self, action: str, name: str, labels: Mapping[str, str]) -> None:
         if action == "start":
             self._stopped.pop(name, None)
+            self._counters.started(name)
+            self._tell("started", name, "started")
             self._starts.add(name, labels)
         elif action == "stop":
             self._stopped[name] = time.monotonic()
+            self._tell("stopped", name, "stopped, as it was asked to")
         elif action == "die":
             if _runs(name):
                 # Started again before this was read: its new start takes care of the port.
                 return
+            self._watch.ended(name)
+            self._tell("ended", name, f"ended with status {labels.get('exitCode', 'unknown')}")
             self._records.remove(name)
             if names.BRIDGE in labels:
                 self._ends.add(name, labels)
@@ -144,6 +189,7 @@ class Keeper:
             timer.start()
         elif action == "destroy":
             self._stopped.pop(name, None)
+            self._tell("removed", name, "removed")
 
     def _compare(self, running: Mapping[str, Mapping[str, Any]], held: Mapping[str, ovs.Held]) -> None:
         """Give those their ports that lack them, and publish the addresses of all."""
@@ -153,27 +199,41 @@ class Keeper:
             for name in running
             if running[name]["Id"] not in left_alone
         }
-        # None where a container could not be looked at, such as one that ended meanwhile: the next sweep does.
+        # None where a container could not be looked at, such as one that ended meanwhile: the next time does.
         present = {name: job.result() for name, job in looked.items()}
         for name in (name for name, is_present in present.items() if is_present):
             self._publish(name, running[name]["Labels"])
-        self._started({name: running[name]["Labels"] for name, is_present in present.items() if is_present is False})
+        lacking = {name: running[name]["Labels"] for name, is_present in present.items() if is_present is False}
+        for name in self._started(lacking):
+            self._counters.repaired(name)
 
-    def _started(self, group: Mapping[str, Mapping[str, str]]) -> None:
-        """Give containers their ports, unless they have them already, and publish their addresses."""
+    def _started(self, group: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """Give containers their ports, unless they have them already, and publish their addresses.
+
+        Returns:
+            Those that got theirs here.
+        """
+        attached = []
         for name, done in batch.attach(group, self._locks).items():
             if isinstance(done, StepError):
                 # It names its container by itself.
                 log(str(done))
                 continue
             if done == "attached":
-                log(f"{name}: attached its port")
+                attached.append(name)
+                self._note("port", name, "attached its port")
             if done != "none":
                 self._publish(name, group[name])
+                self._guarded(name, self._impair, name)
+        return attached
 
     def _publish(self, name: str, labels: Mapping[str, str]) -> None:
         if names.FQDN in labels and labels.get(names.ADDRESS):
             self._records.add(name, labels[names.ADDRESS].split("/")[0], labels[names.FQDN])
+
+    def _impair(self, name: str) -> None:
+        if self._impairments.apply(name):
+            self._note("impaired", name, "impaired its ports again")
 
     def _ended(self, group: Mapping[str, Mapping[str, str]]) -> None:
         batch.detach(group, self._stack, self._locks)
@@ -183,7 +243,7 @@ class Keeper:
         now = time.monotonic()
         if now - self._resumed.get(name, -PROBE_SECONDS) >= PROBE_SECONDS and probes.resume(name):
             self._resumed[name] = now
-            log(f"{name}: its health probes had ceased, started them anew")
+            self._note("mended", name, "its health probes had ceased, started them anew")
 
     def _start_given_up(self, name: str) -> None:
         """Start what supervisord gave up in a container: the reason, such as a full disk, may have gone since."""
@@ -191,7 +251,7 @@ class Keeper:
         if pid is None:
             return
         for program in programs.start_given_up(name, programs.SOCKET.format(pid=pid)):
-            log(f"{name}: its program {program} had been given up, starting it again")
+            self._note("mended", name, f"its program {program} had been given up, starting it again")
 
     def _restart_if_killed(self, name: str) -> None:
         """Start a container again that was killed: Docker takes `docker kill` for a wish and leaves it down."""
@@ -201,7 +261,7 @@ class Keeper:
         if found is None or found["HostConfig"]["RestartPolicy"]["Name"] in ("", "no"):
             return
         if found["State"]["Status"] == "exited":
-            log(f"{name}: was killed, starting it again")
+            self._note("killed", name, "was killed, starting it again")
             engine.start(name)
 
     def _ports(self) -> set[str]:
@@ -212,12 +272,12 @@ class Keeper:
             for name in run(["ovs-vsctl", "--timeout=30", "list-ports", bridge]).split()
         }
 
-    def _sweep_regularly(self) -> None:
+    def _reconcile_regularly(self) -> None:
         while not self._ending.wait(SWEEP_SECONDS):
-            self._guarded("sweep", self.sweep)
+            self._guarded("reconcile", self.reconcile)
 
     def _guarded(self, what: str, work: Callable[..., T], *arguments: Any) -> T | None:
-        """Return what a piece of work does; a failure is logged and gives None, and the next sweep tries again."""
+        """Return what a piece of work does; a failure is logged and gives None, and the next time tries again."""
         try:
             return work(*arguments)
         except StepError as error:
@@ -226,6 +286,15 @@ class Keeper:
         except (CommandFailed, OSError) as error:
             log(f"{what}: {error}")
         return None
+
+    def _note(self, kind: str, name: str, text: str) -> None:
+        """Log what was done, and tell it."""
+        log(f"{name}: {text}")
+        self._tell(kind, name, text)
+
+    def _tell(self, kind: str, name: str, text: str) -> None:
+        self._journal.note(kind, name, text)
+        self._watch.happened(name)
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:
         self._ending.set()

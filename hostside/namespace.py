@@ -1,6 +1,6 @@
 """What a container's network namespace holds, read from the kernel's files about its first process.
 
-Starting `nsenter` and `ip` for it costs ten times as much, and every port is looked at in every sweep.
+Starting `nsenter` and `ip` for it costs ten times as much, and every port is looked at each time.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ def mtu(interface: str) -> int | None:
         return int(Path("/sys/class/net", interface, "mtu").read_text())
     except OSError:
         return None
+
+
+def names(pid: int) -> set[str]:
+    """Return the names of the interfaces in a process's namespace."""
+    return {path.name for path in _directory(pid, "").iterdir() if path.is_dir()}
 
 
 def has(pid: int, interface: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from typing import BinaryIO
 
 ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where the programs are that configure a host: ip, iptables, ethtool."""
@@ -34,26 +35,28 @@ def complete_path() -> None:
 def run(
     arguments: Sequence[str],
     *,
-    stdin: str | None = None,
+    stdin: str | BinaryIO | None = None,
     timeout: float = 60,
     environment: Mapping[str, str] | None = None,
+    out: BinaryIO | None = None,
 ) -> str:
     """Run a program and return its standard output.
 
     Args:
         arguments: the program and its arguments; never a secret, as every user of the host can read them.
-        stdin: text for its standard input.
+        stdin: text for its standard input, or a file that it is.
         timeout: seconds after which it is killed.
         environment: its whole environment; :func:`own_environment` when not given.
+        out: a file that its standard output goes to, of which nothing is returned then.
 
     Raises:
         CommandFailed: with the program, its status and the end of its standard error.
     """
     try:
         done = subprocess.run(
-            arguments, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, text=True,
-            capture_output=True, timeout=timeout, check=False,
+            arguments, text=True, stdout=out or subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False,
             env=own_environment() if environment is None else environment,
+            **({"input": stdin} if isinstance(stdin, str) else {"stdin": stdin or subprocess.DEVNULL}),
         )  # fmt: skip
     except FileNotFoundError as error:
         raise CommandFailed(f"{arguments[0]} is not installed on this host") from error
@@ -63,7 +66,7 @@ def run(
         raise CommandFailed(
             f"{' '.join(arguments[:4])} ended with status {done.returncode}: {tail(done.stderr or done.stdout)}"
         )
-    return done.stdout
+    return done.stdout or ""
 
 
 def tail(output: str) -> str:

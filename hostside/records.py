@@ -1,9 +1,20 @@
-"""DNS records of the containers that run: one file each in the directory that dnsmasq reads."""
+"""DNS records of the containers that run: one file each in the directory that dnsmasq reads.
+
+Those of another host's containers are one file, which the program has written: they stand whether or not these run.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+OF_HOST = "at_"
+"""What the name of the file of another host begins with: no container is called so."""
+
+
+def line(address: str, fqdn: str) -> str:
+    """Return the record of a container: its address under its full and its short name."""
+    return f"{address} {fqdn} {fqdn.split('.')[0]}\n"
 
 
 class Records:
@@ -15,7 +26,7 @@ class Records:
 
     def add(self, container: str, address: str, fqdn: str) -> None:
         """Publish a container's address under its full and its short name."""
-        self._write(container, f"{address} {fqdn} {fqdn.split('.')[0]}\n")
+        self._write(container, line(address, fqdn))
 
     def remove(self, container: str) -> None:
         """Withdraw a container's address."""
@@ -24,10 +35,10 @@ class Records:
             (self._directory / container).unlink(missing_ok=True)
 
     def names(self) -> set[str]:
-        """Return the containers whose address is published."""
+        """Return the containers of this host whose address is published."""
         if not self._directory.is_dir():
             return set()
-        return {path.name for path in self._directory.iterdir() if not path.name.startswith(".")}
+        return {path.name for path in self._directory.iterdir() if not path.name.startswith((".", OF_HOST))}
 
     def _write(self, container: str, text: str) -> None:
         path = self._directory / container

@@ -17,10 +17,12 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from components.configuration import legacy, names, rules
+from components import paths
+from components.configuration import legacy, names, rules, spans
 from components.configuration.faults import ConfigurationFaults, Fault, Keys, Note, one_of, show, suggest
-from components.configuration.rules import ContainerDraft, Draft, ProviderDraft, RoleFacts, VolumeDraft
+from components.configuration.rules import RawConfiguration, RawContainer, RawProvider, RawVolume, RoleSpec
 from components.configuration.schema import (
+    IMAGE_BACKENDS,
     TENANT_NETWORKS,
     VOLUME_BACKENDS,
     CommonInput,
@@ -28,6 +30,7 @@ from components.configuration.schema import (
     DefaultsInput,
     HooksInput,
     HostInput,
+    OpenSdnInput,
     ProviderInput,
     StackInput,
     is_host_name,
@@ -40,17 +43,21 @@ from components.configuration.schema import (
     read,
     unknown_key,
 )
+from components.published import REGISTRY, TAG, Published
 
 __all__ = [
     "Container",
     "ContainerHost",
     "Environment",
     "Hooks",
+    "OpenSdn",
     "Provider",
-    "RoleFacts",
+    "RoleSpec",
+    "Sdn",
     "Ssh",
     "Survey",
     "Volume",
+    "builder",
     "decode",
     "load",
     "survey",
@@ -59,6 +66,8 @@ __all__ = [
 CONFIGURATION_KEYS = key_names(StackInput)
 DEFAULT_REGION = "RegionOne"
 DEFAULT_MTU = 1500
+METRICS_PORT = 9105
+TUNNEL_MTU = DEFAULT_MTU - spans.OVERHEAD
 LOCAL_HOST = "local"
 
 T = TypeVar("T")
@@ -80,10 +89,19 @@ class Ssh(_Model):
 
 
 class ContainerHost(_Model):
-    """A machine with a Docker engine and Open vSwitch; without `ssh` it is the one that Pulumi runs on."""
+    """A machine with a Docker engine and Open vSwitch; without `ssh` it is the one that Pulumi runs on.
+
+    `tunnel_address` is where its tunnels to other hosts end, once that is known (`preflight.locate`). `absent` are
+    those of the paths it was asked for that it lacks, and `silent` says that it didn't answer (`preflight.settle`).
+    """
 
     name: str
     ssh: Ssh | None = None
+    home: str = str(paths.HOME)
+    tunnel_address: IPv4Address | None = None
+    uplink: str | None = None
+    absent: frozenset[str] = frozenset()
+    silent: bool = False
 
 
 class Volume(_Model):
@@ -153,6 +171,24 @@ class Provider(_Model):
     gateway: IPv4Address
 
 
+class OpenSdn(_Model):
+    """Where OpenSDN's published images are."""
+
+    registry: str = REGISTRY
+    tag: str = TAG
+
+    @property
+    def published(self) -> Published:
+        """The same for what makes images of them."""
+        return Published(self.registry, self.tag)
+
+
+class Sdn(_Model):
+    """What OpenSDN's control nodes go by."""
+
+    asn: int = 64512
+
+
 class Environment(_Model):
     """A lab. `passwords` holds the given ones only, by secret name; it never shows in a repr."""
 
@@ -164,11 +200,16 @@ class Environment(_Model):
     vip: IPv4Address
     dhcp: tuple[IPv4Address, IPv4Address] | None = None
     volume_backend: str = VOLUME_BACKENDS[0]
+    image_backend: str = IMAGE_BACKENDS[0]
     provider: Provider | None = None
+    opensdn: OpenSdn = OpenSdn()
+    sdn: Sdn = Sdn()
     demo: bool = False
     tenant_networks: str = TENANT_NETWORKS[0]
     tls: bool = False
     """Whether what is served at the VIP is spoken to by TLS."""
+    metrics_port: int = METRICS_PORT
+    """Port of each keeper's metrics, at the gateway's address."""
     passwords: FrozenMap[str] = Field(default_factory=lambda: MappingProxyType({}), repr=False)
     hosts: FrozenMap[ContainerHost]
     containers: tuple[Container, ...]
@@ -191,6 +232,15 @@ class Environment(_Model):
         """The hosts that have containers."""
         used = {c.host for c in self.containers}
         return tuple(host for host in self.hosts.values() if host.name in used)
+
+
+def builder(environment: Environment) -> ContainerHost:
+    """The host whose engine builds the images of all: the one that Pulumi runs on if it has containers, or the first.
+
+    Raises:
+        ValueError: no host has containers.
+    """
+    return min(environment.used_hosts, key=lambda host: host.ssh is not None)
 
 
 @dataclass(frozen=True)
@@ -226,7 +276,7 @@ def load(
     config: Mapping[str, object],
     *,
     stack: str,
-    roles: Mapping[str, RoleFacts],
+    roles: Mapping[str, RoleSpec],
     base_dir: Path,
     local_addresses: frozenset[str] = legacy.LOOPBACK,
 ) -> tuple[Environment, list[Note]]:
@@ -245,7 +295,7 @@ def survey(
     config: Mapping[str, object],
     *,
     stack: str,
-    roles: Mapping[str, RoleFacts],
+    roles: Mapping[str, RoleSpec],
     base_dir: Path,
     local_addresses: frozenset[str] = legacy.LOOPBACK,
     read_text: Callable[[Path], str] = lambda path: path.read_text(encoding="utf-8"),
@@ -261,7 +311,7 @@ def survey(
 def _survey_file(
     config: Mapping[str, object],
     stack: str,
-    roles: Mapping[str, RoleFacts],
+    roles: Mapping[str, RoleSpec],
     base_dir: Path,
     local_addresses: frozenset[str],
     read_text: Callable[[Path], str],
@@ -311,7 +361,7 @@ class _Reader:
         self,
         keys: Keys,
         stack: str,
-        roles: Mapping[str, RoleFacts],
+        roles: Mapping[str, RoleSpec],
         optional: Callable[[str], bool] = lambda source: False,
     ) -> None:
         self.keys, self.stack, self.roles, self.optional = keys, stack, roles, optional
@@ -324,22 +374,27 @@ class _Reader:
         common = self._common(config.get("common"))
         passwords = self._passwords(common.passwords)
         defaults = self._defaults(config.get("containerDefaults"))
-        draft = Draft(self.keys, self.roles, hosts)
-        draft.domain, draft.vip = common.domain, common.vip
+        raw = RawConfiguration(self.keys, self.roles, hosts)
+        raw.domain, raw.vip = common.domain, common.vip
         # One that can't be read is reported, and stands for none.
         if "volumeBackend" not in self.bad_common:
-            draft.volume_backend = common.volume_backend or VOLUME_BACKENDS[0]
-        draft.gateway, draft.prefix = defaults.gateway, defaults.mask
+            raw.volume_backend = common.volume_backend or VOLUME_BACKENDS[0]
+        if "imageBackend" not in self.bad_common:
+            raw.image_backend = common.image_backend or IMAGE_BACKENDS[0]
+        raw.gateway, raw.prefix, raw.bridge = defaults.gateway, defaults.mask, defaults.bridge
+        raw.uplinks = {name: host.uplink for name, host in hosts.items() if host.uplink}
         if common.dhcp is not None:
-            draft.dhcp_start, draft.dhcp_end = common.dhcp.start, common.dhcp.end
-        draft.provider = self._provider(config.get("provider"))
-        draft.demo = self._demo(config.get("demo"))
-        inputs = self._containers(config.get("containers"), draft, defaults)
-        self.faults += rules.check(draft)
-        containers = [self._container(c, inputs[c.name], draft) for c in draft.containers]
-        environment = self._environment(draft, common, passwords, hosts, [c for c in containers if c is not None])
+            raw.dhcp_start, raw.dhcp_end = common.dhcp.start, common.dhcp.end
+        raw.provider = self._provider(config.get("provider"))
+        self.opensdn = self._opensdn(config.get("opensdn"))
+        raw.demo = self._demo(config.get("demo"))
+        inputs = self._containers(config.get("containers"), raw, defaults)
+        self.faults += rules.check(raw)
+        containers = [self._container(c, inputs[c.name], raw) for c in raw.containers]
+        environment = self._environment(raw, common, passwords, hosts, [c for c in containers if c is not None])
         if environment is not None:
             self.faults += names.check(environment, self.roles)
+            self.faults += spans.check(environment, self.roles)
         return Survey(environment, tuple(sorted(set(self.faults))), ())
 
     def _fault(self, reason: str, fix: str, *path: str | int) -> None:
@@ -369,7 +424,7 @@ class _Reader:
                     self._fault("is missing", "Give the pool's first and last address.", "common", "dhcp", name)
         return common
 
-    def _provider(self, value: object) -> ProviderDraft | None:
+    def _provider(self, value: object) -> RawProvider | None:
         given, bad, faults = read(ProviderInput, value, self.keys, "provider")
         self.faults += faults
         if not value:
@@ -383,7 +438,12 @@ class _Reader:
                 self._fault("is missing", fix, "provider", name)
         if given.bridge is None or given.network is None or given.gateway is None:
             return None
-        return ProviderDraft(given.bridge, given.network, given.gateway)
+        return RawProvider(given.bridge, given.network, given.gateway)
+
+    def _opensdn(self, value: object) -> OpenSdn:
+        given, _, faults = read(OpenSdnInput, value, self.keys, "opensdn")
+        self.faults += faults
+        return OpenSdn(**given.model_dump(exclude_none=True))
 
     def _demo(self, value: object) -> bool:
         try:
@@ -435,7 +495,13 @@ class _Reader:
                 fix = "Leave one of the two out." if ssh else "Leave one of the two out, or give it `ssh`."
                 self._fault(f"is {where}, like {engines[engine]}", fix, "containerHosts", name)
             engines.setdefault(engine, name)
-            result[name] = ContainerHost(name=name, ssh=ssh)
+            result[name] = ContainerHost(
+                name=name,
+                ssh=ssh,
+                home=given.home or str(paths.DEFAULT_HOME if ssh else paths.HOME),
+                tunnel_address=given.tunnel_address,
+                uplink=given.uplink,
+            )
         return result
 
     def _defaults(self, value: object) -> DefaultsInput:
@@ -451,13 +517,13 @@ class _Reader:
                 self._fault("is missing", fix, "containerDefaults", name)
         return defaults
 
-    def _containers(self, value: object, draft: Draft, defaults: DefaultsInput) -> dict[str, ContainerInput]:
+    def _containers(self, value: object, raw: RawConfiguration, defaults: DefaultsInput) -> dict[str, ContainerInput]:
         given = self._map(value, "containers")
         if not given and (value is None or isinstance(value, Mapping)):
             fix = "Name at least one, e.g. `dnsmasq1: {role: dnsmasq, address: 10.87.0.53}`."
             self._fault("no container is configured", fix, "containers")
         inputs: dict[str, ContainerInput] = {}
-        only_host = next(iter(draft.hosts)) if len(draft.hosts) == 1 and not self.broken_hosts else None
+        only_host = next(iter(raw.hosts)) if len(raw.hosts) == 1 and not self.broken_hosts else None
         for name, item in given.items():
             container, bad, faults = read(ContainerInput, item, self.keys, "containers", name)
             self.faults += faults
@@ -469,20 +535,20 @@ class _Reader:
                 if getattr(container, key) is None and key not in bad:
                     self._fault("is missing", fix, "containers", name, key)
             host = _first(container.host, defaults.host, only_host if "host" not in bad | self.bad_defaults else None)
-            if host is None and "host" not in bad | self.bad_defaults and not self.broken_hosts and draft.hosts:
-                fix = f"Name one of {one_of(draft.hosts)}, or set it in the defaults."
+            if host is None and "host" not in bad | self.bad_defaults and not self.broken_hosts and raw.hosts:
+                fix = f"Name one of {one_of(raw.hosts)}, or set it in the defaults."
                 self._fault("is missing, and there are several hosts", fix, "containers", name, "host")
             own = frozenset(key for key in type(container).model_fields if getattr(container, key) is not None)
-            if host is not None and host not in draft.hosts:
+            if host is not None and host not in raw.hosts:
                 if host not in self.broken_hosts:
                     place = ("containers", name, "host") if "host" in own else ("containerDefaults", "host")
-                    fix = f"{suggest(host, draft.hosts)}Hosts: {one_of(draft.hosts)}."
+                    fix = f"{suggest(host, raw.hosts)}Hosts: {one_of(raw.hosts)}."
                     self._fault(f"unknown host {show(host)}", fix, *place)
                 host = None
             # A key that can't be read is not replaced by the default: what follows from that would mislead.
             fill = defaults.model_copy(update={key: None for key in bad if key in DefaultsInput.model_fields})
-            draft.containers.append(
-                ContainerDraft(
+            raw.containers.append(
+                RawContainer(
                     name=name,
                     own=own,
                     role=container.role,
@@ -492,7 +558,7 @@ class _Reader:
                     bridge=_first(container.bridge, fill.bridge),
                     mtu=_first(container.mtu, fill.mtu),
                     host=host,
-                    domain=_first(container.domain, fill.domain, draft.domain),
+                    domain=_first(container.domain, fill.domain, raw.domain),
                     dns=self._dns(container, fill),
                     image=container.image,
                     volumes=self._volumes(container, fill),
@@ -506,27 +572,27 @@ class _Reader:
         given = _first(container.dns, defaults.dns)
         return None if given is None else tuple(given)
 
-    def _volumes(self, container: ContainerInput, defaults: DefaultsInput) -> tuple[VolumeDraft, ...]:
+    def _volumes(self, container: ContainerInput, defaults: DefaultsInput) -> tuple[RawVolume, ...]:
         return tuple(
-            VolumeDraft(v.source, v.target, bool(v.read_only), bool(v.source and self.optional(v.source)))
+            RawVolume(v.source, v.target, bool(v.read_only), bool(v.source and self.optional(v.source)))
             for v in _first(container.volumes, defaults.volumes) or []
         )
 
-    def _container(self, draft: ContainerDraft, given: ContainerInput, lab: Draft) -> Container | None:
+    def _container(self, raw: RawContainer, given: ContainerInput, lab: RawConfiguration) -> Container | None:
         """The container, or None if something without which it can't be described is missing (and reported)."""
-        role, address, prefix, gateway = draft.role, draft.address, draft.prefix, draft.gateway
-        bridge, host, domain = draft.bridge, draft.host, draft.domain or "invalid"
+        role, address, prefix, gateway = raw.role, raw.address, raw.prefix, raw.gateway
+        bridge, host, domain = raw.bridge, raw.host, raw.domain or "invalid"
         if role is None or role not in self.roles or address is None or prefix is None:
             return None
         if gateway is None or bridge is None or host is None:
             return None
-        dns = draft.dns
+        dns = raw.dns
         if dns is None:
             serving = (c for r in self.roles.values() if r.serves_dns for c in lab.members(r.name))
             dns = tuple(c.address for c in serving if c.address is not None)
         hooks = given.hooks or HooksInput()
         return Container(
-            name=draft.name,
+            name=raw.name,
             role=role,
             address=address,
             prefix=prefix,
@@ -534,32 +600,42 @@ class _Reader:
             dns=dns,
             domain=domain,
             bridge=bridge,
-            mtu=draft.mtu or DEFAULT_MTU,
+            mtu=raw.mtu or (TUNNEL_MTU if self._tunnelled(raw, lab) else DEFAULT_MTU),
             host=host,
-            image=draft.image,
+            image=raw.image,
             volumes=tuple(
                 Volume(source=v.source, target=v.target, read_only=v.read_only, optional=v.optional)
-                for v in draft.volumes
+                for v in raw.volumes
                 if v.source is not None and v.target is not None
             ),
-            needs=draft.needs,
+            needs=raw.needs,
             hooks=Hooks(**{name: tuple(commands) for name, commands in hooks if commands is not None}),
         )
 
+    @staticmethod
+    def _tunnelled(raw: RawContainer, lab: RawConfiguration) -> bool:
+        """Whether packets of a container may have to pass a tunnel between hosts."""
+        hosts = {c.host for c in lab.containers if c.bridge == raw.bridge and c.host is not None}
+        of_the_lab = raw.bridge == lab.bridge
+        if len(hosts) > 1 and not (of_the_lab and all(lab.uplinks.get(host) for host in hosts)):
+            return True
+        role = lab.roles.get(raw.role or "")
+        return bool(role and role.provider_port and lab.provider) and len({c.host for c in lab.containers}) > 1
+
     def _environment(
         self,
-        draft: Draft,
+        raw: RawConfiguration,
         common: CommonInput,
         passwords: dict[str, str],
         hosts: dict[str, ContainerHost],
         containers: list[Container],
     ) -> Environment | None:
-        network, gateway = draft.network, draft.gateway
+        network, gateway = raw.network, raw.gateway
         if network is None or gateway is None:
             return None
         dhcp = None
-        if draft.dhcp_start is not None and draft.dhcp_end is not None:
-            dhcp = (draft.dhcp_start, draft.dhcp_end)
+        if raw.dhcp_start is not None and raw.dhcp_end is not None:
+            dhcp = (raw.dhcp_start, raw.dhcp_end)
         # The stand-ins below are only ever used beside a fault that says that the value is missing.
         return Environment(
             stack=self.stack,
@@ -567,13 +643,17 @@ class _Reader:
             region=common.region or DEFAULT_REGION,
             network=network,
             gateway=gateway,
-            vip=draft.vip or gateway,
+            vip=raw.vip or gateway,
             dhcp=dhcp,
-            demo=draft.demo,
+            demo=raw.demo,
             tenant_networks=common.tenant_networks or TENANT_NETWORKS[0],
             volume_backend=common.volume_backend or VOLUME_BACKENDS[0],
+            image_backend=common.image_backend or IMAGE_BACKENDS[0],
             tls=common.tls or False,
-            provider=draft.provider and Provider(**draft.provider._asdict()),
+            metrics_port=common.metrics_port or METRICS_PORT,
+            provider=raw.provider and Provider(**raw.provider._asdict()),
+            opensdn=self.opensdn,
+            sdn=Sdn(**(common.sdn.model_dump(exclude_none=True) if common.sdn else {})),
             passwords=passwords,
             hosts=hosts,
             containers=tuple(containers),

@@ -21,7 +21,7 @@ import yaml
 from pydantic_core import PydanticCustomError
 
 from components.configuration.faults import Fault, Keys, Note, one_of, plain, show, suggest
-from components.configuration.rules import COMING_ROLES, RoleFacts, find_role
+from components.configuration.rules import RoleSpec, find_role
 from components.configuration.schema import (
     CommonInput,
     ContainerInput,
@@ -60,7 +60,7 @@ _COMMON = frozenset({"passwords", "domain", "vip", "region", "dhcp", "tenantNetw
 _CONTAINER = frozenset({"ip", "image", "volumes", "state", "host", *_SETTINGS, *_HOOKS})
 _HOST = frozenset({"ip", "port", "ssh"})
 _TODAY = {
-    (): frozenset({"provider", "demo"}),
+    (): frozenset({"provider", "opensdn", "demo"}),
     ("common",): key_names(CommonInput),
     ("containerhosts", "*"): key_names(HostInput),
     ("containerdefault",): key_names(DefaultsInput),
@@ -86,6 +86,11 @@ _FORGOTTEN_SECRETS = {
     "haproxy_password": "haproxy has no login",
     "keystone_admin_token": "Keystone has no admin token any more",
 }
+_GONE = {
+    "ifmap": "OpenSDN has its configuration in Cassandra and RabbitMQ since 2017",
+    "discovery": "OpenSDN's programs are told of each other by their settings since 2017",
+}
+"""Images of the old system whose services there are no longer, by their names: why."""
 _REGISTER, _CREATE_CERTIFICATE = "registerService.py", "createcert.sh"
 _ACTIONS = frozenset(
     ("add", "adddns", "addnode", "delcert", "del", "deldns", "delnode", "getconfig", "haproxy", "remove")
@@ -110,7 +115,7 @@ class _Keys(Keys):
             ("containerHosts",): ("containerhosts",),
             ("containerDefaults",): ("containerdefault",),
         }
-        self.own: set[tuple[str | int, ...]] = {("provider",), ("demo",)}
+        self.own: set[tuple[str | int, ...]] = {("provider",), ("opensdn",), ("demo",)}
         """Places of the stack's own configuration, with all that is below them."""
 
     def path(self, parts: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -148,7 +153,7 @@ def read(
     text: str,
     *,
     file: str,
-    roles: Mapping[str, RoleFacts],
+    roles: Mapping[str, RoleSpec],
     local_addresses: frozenset[str],
     beside: Mapping[str, object] = MappingProxyType({}),
 ) -> Reading:
@@ -195,7 +200,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Reader:
-    def __init__(self, keys: _Keys, roles: Mapping[str, RoleFacts], local_addresses: frozenset[str]) -> None:
+    def __init__(self, keys: _Keys, roles: Mapping[str, RoleSpec], local_addresses: frozenset[str]) -> None:
         self.keys, self.roles, self.local_addresses = keys, roles, local_addresses
         # Of the file as it is written; the others are those of the configuration that is made of it.
         self.places = Keys(keys.prefix)
@@ -433,9 +438,6 @@ class _Reader:
             if name not in secrets and name in _FORGOTTEN_SECRETS:
                 self._note(f"left out: {_FORGOTTEN_SECRETS[name]}", *path)
                 continue
-            if name not in secrets and (role := name.partition("_")[0]) in COMING_ROLES - set(self.roles):
-                self._note(f"left out: role {role} isn't there yet", *path)
-                continue
             new = secrets.get(name, name)
             if new in passwords:
                 self.fault("gives a password that is given already", "Leave one of the two out.", *path)
@@ -531,6 +533,9 @@ class _Reader:
         if state is False:
             self._note("left out: its state is false", *path)
             return
+        if (reason := _GONE.get(self._image(entries)[0])) is not None:
+            self._note(f"left out: {reason}", *path)
+            return
         if state not in (None, True):
             self.fault(f"is {kind(state)} where true or false belongs", "Write true or false.", *path, "state")
         # What it has from the defaults is left to them, so that a fault there is reported once.
@@ -563,12 +568,17 @@ class _Reader:
             given["hooks"] = hooks
         result[name] = given
 
+    def _image(self, entries: Mapping[str, yaml.Node]) -> tuple[str, object]:
+        """The image of a container: its bare name, empty where it has none, and what is written."""
+        image = self._value(entries["image"]) if "image" in entries else None
+        bare = image.rsplit("/", 1)[-1].partition("@")[0].partition(":")[0] if isinstance(image, str) else ""
+        return bare, image
+
     def _role(self, node: yaml.Node, *path: str) -> object:
         """The role that an old image name stands for; registry and tag don't count."""
-        image = self._value(node)
+        bare, image = self._image({"image": node})
         if not isinstance(image, str):
             return image
-        bare = image.rsplit("/", 1)[-1].partition("@")[0].partition(":")[0]
         role = find_role(bare, self.roles)
         if role is None:
             return bare if bare == image else image

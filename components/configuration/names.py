@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from components import paths
 from components.configuration.faults import Fault, plain, show
-from components.configuration.rules import DEMO_ROLES, RoleFacts
+from components.configuration.rules import DEMO_ROLES, RoleSpec
 from hostside import demo, ports
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _besides(environment: Environment, host: str) -> list[str]:
     return found
 
 
-def volumes(environment: Environment, host: str, roles: Mapping[str, RoleFacts]) -> dict[str, str]:
+def volumes(environment: Environment, host: str, roles: Mapping[str, RoleSpec]) -> dict[str, str]:
     """Return the Docker volumes of a host, each with its place."""
     return {
         volume(c.name, suffix): environment.keys.of("containers", c.name)
@@ -53,7 +53,7 @@ def volumes(environment: Environment, host: str, roles: Mapping[str, RoleFacts])
     }
 
 
-def links(environment: Environment, host: str, roles: Mapping[str, RoleFacts]) -> list[tuple[str, str]]:
+def links(environment: Environment, host: str, roles: Mapping[str, RoleSpec]) -> list[tuple[str, str]]:
     """Return the ends of the pairs of links that join a host's containers to its bridges, each with its place."""
     return [
         (f"{ports.link_name(environment.stack, c.name, interface)}{end}", environment.keys.of("containers", c.name))
@@ -63,7 +63,7 @@ def links(environment: Environment, host: str, roles: Mapping[str, RoleFacts]) -
     ]
 
 
-def resources(environment: Environment, roles: Mapping[str, RoleFacts]) -> Iterator[tuple[str, str, str]]:
+def resources(environment: Environment, roles: Mapping[str, RoleSpec]) -> Iterator[tuple[str, str, str]]:
     """Tell type, name and place of the Pulumi resources that are the lab's own: no two may have the same of both.
 
     Those of a service's container have the container for their parent, and can't meet any others. What the lab may
@@ -74,11 +74,30 @@ def resources(environment: Environment, roles: Mapping[str, RoleFacts]) -> Itera
     for host in environment.used_hosts:
         at, command = environment.keys.of("containerHosts", host.name), "local" if host.ssh is None else "remote"
         yield "container", f"{host.name}-keeper", at
-        of_host = ["authority", "keeper-files", "keeper-running", "ports", *(f"image-{name}" for name in images)]
+        of_host = [
+            "authority",
+            "keeper-files",
+            "keeper-running",
+            "ports",
+            "watchers",
+            *(f"image-{name}" for name in images),
+        ]
         of_host += [f"{name}-files" for name in shared]
+        others = [other.name for other in environment.used_hosts if other is not host]
+        of_host += [f"names-{other}" for other in others]
+        yield "local", f"{host.name}-images", at
         yield from ((command, f"{host.name}-{name}", at) for name in of_host)
-        yield from ((command, f"{host.name}-{name}", place) for name, place in bridges(environment, host.name).items())
-    for name in ("access", "demo", *(f"secret-{name}" for name in ("enrolment", "vip_certificate", *_secrets(roles)))):
+        for name, place in bridges(environment, host.name).items():
+            yield command, f"{host.name}-{name}", place
+            if others:
+                yield command, f"{host.name}-{name}-join", place
+    births = [f"{name}-birth" for name in sorted(roles)]
+    for name in (
+        "access",
+        "demo",
+        *births,
+        *(f"secret-{name}" for name in ("enrolment", "vip_certificate", *_secrets(roles))),
+    ):
         yield "local", name, STACK
     for container in environment.containers:
         if not roles[container.role].provisioned:
@@ -97,7 +116,7 @@ def bridges(environment: Environment, host: str) -> dict[str, str]:
     return found
 
 
-def check(environment: Environment, roles: Mapping[str, RoleFacts]) -> Iterator[Fault]:
+def check(environment: Environment, roles: Mapping[str, RoleSpec]) -> Iterator[Fault]:
     """Tell where the lab would call two things the same, or something as nothing can be called."""
     if not _OF_DOCKER.fullmatch(environment.stack):
         reason = f"{show(environment.stack)} can't begin the name of a container, {plain(keeper(environment.stack))}"
@@ -109,6 +128,8 @@ def check(environment: Environment, roles: Mapping[str, RoleFacts]) -> Iterator[
                 reason = f"`{container.name}` is the name of a container that the lab has besides"
                 yield Fault(environment.keys.of("containers", container.name), reason, "Choose another name.")
         interfaces = [*bridges(environment, host.name).items(), *links(environment, host.name, roles)]
+        if host.uplink:
+            interfaces.append((host.uplink, environment.keys.of("containerHosts", host.name, "uplink")))
         yield from _twice("interface", interfaces)
     for kind in ("container", "local", "remote"):
         named = [(name, place) for of, name, place in resources(environment, roles) if of == kind]
@@ -125,7 +146,7 @@ def _twice(kind: str, named: list[tuple[str, str]]) -> Iterator[Fault]:
             yield Fault(place, reason, "Choose another name.")
 
 
-def _secrets(roles: Mapping[str, RoleFacts]) -> list[str]:
+def _secrets(roles: Mapping[str, RoleSpec]) -> list[str]:
     return sorted({name for role in roles.values() for name in role.secrets})
 
 
@@ -133,7 +154,7 @@ def _on(environment: Environment, host: str) -> Iterator[Container]:
     return (c for c in environment.containers if c.host == host)
 
 
-def _interfaces(environment: Environment, role: RoleFacts) -> Iterator[str]:
+def _interfaces(environment: Environment, role: RoleSpec) -> Iterator[str]:
     yield ports.INTERFACE
     if role.provider_port and environment.provider:
         yield ports.PROVIDER_INTERFACE

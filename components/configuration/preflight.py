@@ -10,22 +10,33 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
-from pathlib import Path
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
-from components import paths
-from components.configuration import names
-from components.configuration.environment import Container, ContainerHost, Environment, RoleFacts, Ssh, Survey, survey
+from components import paths, ssh
+from components.configuration import names, spans
+from components.configuration.environment import (
+    Container,
+    ContainerHost,
+    Environment,
+    RoleSpec,
+    Ssh,
+    Survey,
+    builder,
+    survey,
+)
 from components.configuration.faults import ConfigurationFaults, Fault, Note, plain, show
 from components.configuration.rules import USUAL_DISK_MIB, mounted_already
+from components.host import dockerfiles
 from hostside import bridge as bridges
-from hostside import labels, process
+from hostside import labels, process, ways
 from hostside.access import MARK
 from hostside.ovs import STACK_KEY
 
@@ -36,6 +47,7 @@ IMAGE_PREFIX = "dockstack/"
 TOOLS = ("docker", "ovs-vsctl", "ovs-docker", "ip", "nsenter", "ethtool", "python3")
 
 OLDEST_ENGINE = (20, 10)
+OLDEST_PYTHON = (3, 11)
 _RUNTIMES = frozenset({"runc", "crun", "io.containerd.runc.v2", "nvidia"})
 """What starts containers as processes of this kernel, whose network the host can get at."""
 _HINDERING = {
@@ -63,7 +75,8 @@ COPIES = 4
 """How often an image is on the disk with the storage driver vfs, which copies all that is below each layer."""
 
 _ANSWER_WITHIN = 30
-_PREPARE = "Run `make lab`, or `prepare/run` on that host."
+_REGISTRY_ANSWERS_WITHIN = 10
+_PREPARE, _PREPARE_FAR = "Run `make lab`, or `prepare/run` on that host.", "Run `make hosts`, which prepares it."
 _NOT_ROUTES = frozenset({"multicast", "anycast"})
 _NOTHING_THERE = frozenset({"blackhole", "unreachable", "prohibit", "throw"})
 _MARK = "\x1e"
@@ -90,10 +103,12 @@ unset DOCKER_CONTEXT DOCKER_TLS DOCKER_TLS_VERIFY DOCKER_CERT_PATH DOCKER_API_VE
 export DOCKER_HOST=unix://SOCKET
 say missing
 for tool in TOOLS; do command -v "$tool" >/dev/null 2>&1 || echo "$tool"; done
+say python
+python3 -SE -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null
 ask routes ip -j -4 route show table all
 ask links ip -j -d link
 ask bridges ovs-vsctl --timeout=5 --format=json --columns=name,external_ids list bridge
-ask containers docker ps -a --no-trunc --format '{{.Names}}|{{.State}}|{{.Label "LABEL"}}|{{.Mounts}}'
+ask containers docker ps -a --no-trunc --format '{{.Names}}|{{.State}}|{{.Label "LABEL"}}|{{.Mounts}}|{{.ID}}'
 ask volumes docker volume ls --format '{{.Name}}|{{.Label "LABEL"}}'
 ask images docker image ls --format '{{.Repository}}:{{.Tag}}'
 ask hosts cat /etc/hosts
@@ -112,12 +127,45 @@ lacks() { # NAME MODULE COMMAND...: a name that COMMAND doesn't find, and no mod
 lacks device-mapper dm_mod grep -qw device-mapper /proc/misc
 lacks nfs nfsv4 grep -qw nfs4 /proc/filesystems
 say directory
-# As hostside.sweep.is_ours.
+# As hostside.purge.is_ours.
 if [ -e DIRECTORY/backend ] || [ -e DIRECTORY/tool ]; then
     echo ours
 elif [ -L DIRECTORY ] || [ -n "$(ls -A DIRECTORY 2>/dev/null)" ]; then
     echo foreign
 fi
+say published
+# What the engine is told of an image in a registry: /distribution of its API, which needs no pull.
+[ PUBLISHED = '[]' ] || python3 - PUBLISHED <<'END' 2>/dev/null
+import http.client, json, socket, sys
+from concurrent.futures import ThreadPoolExecutor
+class Engine(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(REGISTRY_SECONDS)
+        self.sock.connect("SOCKET")
+def ask(path):
+    engine = Engine("docker")
+    engine.request("GET", path)
+    answer = engine.getresponse()
+    return answer.status, answer.read()
+def lacks(image):
+    return ask(f"/images/{image}/json")[0] != 200
+def refused(reference):
+    try:
+        status, told = ask(f"/distribution/{reference}/json")
+        return "" if status == 200 else json.loads(told).get("message") or f"status {status}"
+    except TimeoutError:
+        return "no answer within REGISTRY_SECONDS s"
+wanted = [each for built, *of in json.loads(sys.argv[1]) if lacks(built) for each in of if lacks(each)]
+with ThreadPoolExecutor(16) as pool:
+    for reference, said in zip(wanted, pool.map(refused, wanted)):
+        if said:
+            print(reference, " ".join(said.split()))
+            # All are in one registry under one tag.
+            break
+END
+say backend
+cat DIRECTORY/backend 2>/dev/null
 say absent
 for path in PATHS; do [ -e "$path" ] || printf '%s\n' "$path"; done
 say end
@@ -165,7 +213,8 @@ class HostFacts:
     is in the stack's directory is `ours` or `foreign`, and is empty where nothing is. `known` maps each name in the
     host's /etc/hosts to its address and the stack that wrote it there. `kernel_lacks` names what volumes could need of
     the kernel and it has not. `other_engine` is what names a Docker engine that is not the host's own, and where that
-    is. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
+    is. `unpublished` is an image that one of ours is made from, which neither the engine has nor a registry gives, and
+    why. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
     """
 
     routes: tuple[Route, ...] = ()
@@ -174,8 +223,12 @@ class HostFacts:
     bridges: Mapping[str, str | None] = field(default_factory=dict)
     carried: Mapping[str, IPv4Network] = field(default_factory=dict)
     containers: Mapping[str, tuple[str | None, bool]] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
     volumes: Mapping[str, str | None] = field(default_factory=dict)
+    mtus: Mapping[str, int] = field(default_factory=dict)
     directory: str = ""
+    backend: str = ""
+    python: tuple[int, ...] = ()
     known: Mapping[str, tuple[str, str | None]] = field(default_factory=dict)
     engine: Engine = Engine()
     images: frozenset[str] = frozenset()
@@ -185,6 +238,7 @@ class HostFacts:
     absent_paths: frozenset[str] = frozenset()
     kernel_lacks: frozenset[str] = frozenset()
     other_engine: tuple[str, str] | None = None
+    unpublished: tuple[str, str] | None = None
     unreachable: str | None = None
     docker_error: str | None = None
     ovs_error: str | None = None
@@ -198,29 +252,19 @@ def local(script: str) -> str:
     return done.stdout
 
 
-def over_ssh(ssh: Ssh) -> Runner:
-    """A runner for the host that `ssh` leads to; it asks for no password and trusts no unknown host."""
+def over_ssh(given: Ssh) -> Runner:
+    """A runner for the host that `given` leads to; it asks for no password and trusts no unknown host."""
 
     def run(script: str) -> str:
-        with tempfile.NamedTemporaryFile("w", prefix="dockstack-known-hosts-") as known:
-            command = ["ssh", "-oBatchMode=yes", "-oConnectTimeout=10", "-oStrictHostKeyChecking=yes"]
-            if ssh.host_key is not None:
-                name = ssh.host if ssh.port == 22 else f"[{ssh.host}]:{ssh.port}"
-                known.write(f"{name} {ssh.host_key}\n")
-                known.flush()
-                command += [f"-oUserKnownHostsFile={known.name}", "-oGlobalKnownHostsFile=/dev/null"]
-            if ssh.private_key is not None:
-                command += ["-oIdentitiesOnly=yes", f"-i{ssh.private_key}"]
-            command += [f"-p{ssh.port}", f"-l{ssh.user}", "--", ssh.host, "sh -s"]
-            done = subprocess.run(
-                command,
-                input=script,
-                capture_output=True,
-                text=True,
-                timeout=_ANSWER_WITHIN,
-                errors="replace",
-                check=True,
-            )
+        done = subprocess.run(
+            ssh.command(given, ["sh", "-s"]),
+            input=script,
+            capture_output=True,
+            text=True,
+            timeout=_ANSWER_WITHIN,
+            errors="replace",
+            check=True,
+        )
         return done.stdout
 
     return run
@@ -231,14 +275,26 @@ def runner_for(host: ContainerHost) -> Runner:
     return local if host.ssh is None else over_ssh(host.ssh)
 
 
-def gather(runner: Runner, stack: str, sources: Iterable[str] = ()) -> HostFacts:
-    """The facts of the host that `runner` leads to, in one round trip; `sources` are paths, tested for being there.
+def gather(
+    runner: Runner,
+    stack: str,
+    sources: Iterable[str] = (),
+    published: Iterable[Sequence[str]] = (),
+    home: PurePosixPath = paths.HOME,
+) -> HostFacts:
+    """The facts of the host that `runner` leads to, in one round trip.
+
+    `sources` are paths, tested for being there, and `home` is where on it everything generated is.
+
+    `published` are images of ours, each with the published ones that it is made from.
 
     It never raises: what could not be learnt is said in the facts.
     """
     script = _SCRIPT.replace("TOOLS", " ".join(TOOLS)).replace("LABEL", labels.STACK)
+    script = script.replace("PUBLISHED", shlex.quote(json.dumps([list(images) for images in published])))
+    script = script.replace("REGISTRY_SECONDS", str(_REGISTRY_ANSWERS_WITHIN))
     script = script.replace("SOCKET", process.SOCKET)
-    script = script.replace("DIRECTORY", shlex.quote(str(paths.stack_directory(stack))))
+    script = script.replace("DIRECTORY", shlex.quote(str(paths.stack_directory(stack, home))))
     script = script.replace("PATHS", " ".join(shlex.quote(path) for path in sorted(set(sources))))
     try:
         output = runner(script)
@@ -264,18 +320,22 @@ def _parse(output: str) -> HostFacts:
             sections[name], last = body, name
     if "end" not in sections:
         return HostFacts(unreachable="its answer is cut short")
-    containers, mounted = _containers(sections["containers"])
+    containers, mounted, ids = _containers(sections["containers"])
     links = [link for link in _json(sections["links"]) if "ifname" in link]
     bridges = _bridges(sections["bridges"])
     return HostFacts(
         routes=tuple(_routes(_json(sections["routes"]))),
         links=frozenset(link["ifname"] for link in links),
+        mtus={link["ifname"]: link["mtu"] for link in links if isinstance(link.get("mtu"), int)},
         pairs=frozenset(link["ifname"] for link in links if _kind(link) == "veth"),
         bridges={name: identifiers.get(STACK_KEY) for name, identifiers in bridges.items()},
         carried={name: network for name, identifiers in bridges.items() if (network := _carried(identifiers))},
         containers=containers,
+        ids=ids,
         volumes=_volumes(sections["volumes"], mounted),
         directory=sections["directory"].strip(),
+        backend=sections["backend"].strip(),
+        python=tuple(int(part) for part in sections["python"].split() if part.isdigit()),
         known=_known(sections["hosts"]),
         engine=_engine(sections["info"]),
         images=frozenset(sections["images"].split()),
@@ -285,20 +345,25 @@ def _parse(output: str) -> HostFacts:
         absent_paths=frozenset(sections["absent"].splitlines()),
         kernel_lacks=frozenset(sections["kernel"].split()),
         other_engine=(other[0], other[1]) if len(other := sections["engine"].splitlines()) > 1 else None,
+        unpublished=(told[0], told[1])
+        if len(told := sections.get("published", "").strip().split(" ", 1)) > 1
+        else None,
         docker_error=errors.get("containers"),
         ovs_error=errors.get("bridges"),
     )
 
 
-def _containers(text: str) -> tuple[dict[str, tuple[str | None, bool]], dict[str, str]]:
-    """Stack and state of each container, and for each volume that a container of a stack has mounted that stack."""
+def _containers(text: str) -> tuple[dict[str, tuple[str | None, bool]], dict[str, str], dict[str, str]]:
+    """Stack and state of each container; for each volume that one of a stack has mounted that stack; and the IDs."""
     containers: dict[str, tuple[str | None, bool]] = {}
     mounted: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for line in text.splitlines():
-        called, state, stack, mounts = [*line.split("|", 3), "", "", ""][:4]
+        called, state, stack, mounts, identifier = [*line.split("|", 4), "", "", "", ""][:5]
         containers |= dict.fromkeys(called.split(","), (stack or None, state == "running"))
         mounted |= dict.fromkeys(mounts.split(",") if stack else (), stack)
-    return containers, mounted
+        ids |= dict.fromkeys(called.split(","), identifier)
+    return containers, mounted, ids
 
 
 def _volumes(text: str, mounted: Mapping[str, str]) -> dict[str, str | None]:
@@ -404,12 +469,78 @@ def settle(environment: Environment, facts: Mapping[str, HostFacts]) -> tuple[En
             text = f"left out, as the role mounts its own: {', '.join(plain(source) for source in gone)}"
             notes.append(Note(environment.keys.of("containers", container.name, "volumes"), text))
         containers.append(container)
-    return environment.model_copy(update={"containers": tuple(containers)}), notes
+    hosts = {name: _known_host(host, facts.get(name)) for name, host in environment.hosts.items()}
+    return environment.model_copy(update={"containers": tuple(containers), "hosts": MappingProxyType(hosts)}), notes
 
 
-def check(environment: Environment, facts: Mapping[str, HostFacts], roles: Mapping[str, RoleFacts]) -> list[Fault]:
-    """Every fault that the hosts of `environment` show, sorted; `facts` are by host name."""
+def _known_host(host: ContainerHost, found: HostFacts | None) -> ContainerHost:
+    """The host with what was learnt of it; its key is the one that it was asked with, for all that comes after."""
+    if host.ssh is None or found is None:
+        return host
+    key = host.ssh.host_key or ssh.known_key(host.ssh)
+    given = host.ssh.model_copy(update={"host_key": key})
+    silent = found.unreachable is not None
+    return host.model_copy(update={"ssh": given, "absent": found.absent_paths, "silent": silent})
+
+
+def locate(environment: Environment, roles: Mapping[str, RoleSpec]) -> tuple[Environment, list[Fault]]:
+    """`environment` with the ends of the tunnels between its hosts, and a fault for each that can't be told."""
+    laid = spans.spans(environment, roles)
+    tunnelled = [name for name, mine in laid.items() if any(span.tunnelled for span in mine)]
+    ends = {name: _far_end(environment.hosts[name]) for name in tunnelled if environment.hosts[name].ssh is not None}
+    known = [end for end in ends.values() if end is not None]
+    for name in tunnelled:
+        if name not in ends:
+            ends[name] = environment.hosts[name].tunnel_address or next(filter(None, map(_near_end, known)), None)
+    faults, seen = [], dict[IPv4Address, str]()
+    for name, end in ends.items():
+        key = environment.keys.of("containerHosts", name, "tunnelAddress")
+        fix = "Give the address by which the other hosts reach it."
+        if end is None:
+            faults.append(Fault(key, "is not known: nothing tells the host's own address", fix))
+        elif end.is_loopback:
+            faults.append(Fault(key, f"{end} leads to no other host", fix))
+        elif end in seen:
+            faults.append(Fault(key, f"{end} is that of {plain(seen[end])} already", fix))
+        else:
+            seen[end] = name
+    hosts = {n: h.model_copy(update={"tunnel_address": ends.get(n)}) for n, h in environment.hosts.items()}
+    return environment.model_copy(update={"hosts": MappingProxyType(hosts)}), faults
+
+
+def _far_end(host: ContainerHost) -> IPv4Address | None:
+    assert host.ssh is not None
+    if host.tunnel_address is not None:
+        return host.tunnel_address
+    try:
+        return IPv4Address(socket.getaddrinfo(host.ssh.host, None, socket.AF_INET)[0][4][0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _near_end(far: IPv4Address) -> IPv4Address | None:
+    """The address of this machine that packets for another host have; none is sent to find out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect((str(far), ways.PORT))
+        except OSError:
+            return None
+        return IPv4Address(asking.getsockname()[0])
+
+
+def check(
+    environment: Environment,
+    facts: Mapping[str, HostFacts],
+    roles: Mapping[str, RoleSpec],
+    has: Callable[[str], bool] = lambda host: False,
+) -> list[Fault]:
+    """Every fault that the hosts of `environment` show, sorted; `facts` are by host name.
+
+    One that doesn't answer is a fault unless it is behind ssh and the lab `has` something there already: then the lab
+    may be changed elsewhere meanwhile.
+    """
     faults: list[Fault] = []
+    laid = spans.spans(environment, roles)
     for host in environment.used_hosts:
         if host.name not in facts:
             continue
@@ -417,17 +548,21 @@ def check(environment: Environment, facts: Mapping[str, HostFacts], roles: Mappi
         containers = [c for c in environment.containers if c.host == host.name]
         key = environment.keys.of("containerHosts", host.name)
         if found.unreachable is not None:
+            if host.ssh is not None and has(host.name):
+                continue
             fix = "Check that Pulumi's user can run `sh` here." if host.ssh is None else f"Try `{_ssh_line(host.ssh)}`."
             faults.append(Fault(key, f"doesn't answer: {found.unreachable}", fix))
             continue
         faults += _engines(key, host, found)
-        faults += _routes_and_bridges(environment, host, found, containers, roles)
+        faults += _ways(environment, key, host, found, laid[host.name])
+        faults += _routes_and_bridges(environment, host, found, containers, laid[host.name])
         faults += _settings(key, found.engine)
+        faults += _published(environment, host, found)
         faults += _taken_names(environment, host, found, roles)
         faults += _vip_name(environment, host, found)
         faults += _sources(environment, host, found, containers, roles)
         faults += _volume_backend(environment, host, found, containers)
-        faults += _room(environment, key, found, containers, roles)
+        faults += _room(environment, key, host, found, containers, roles)
     return sorted(set(faults))
 
 
@@ -442,12 +577,52 @@ def _engines(key: str, host: ContainerHost, found: HostFacts) -> Iterator[Fault]
         reason = f"names the Docker engine at {address}, and the lab of host {plain(host.name)} is at unix://{process.SOCKET}"
         undo = "unset DOCKER_HOST" if by == "DOCKER_HOST" else "unset DOCKER_CONTEXT; docker context use default"
         yield Fault(by, reason, f"Run `{undo}` first; another machine's engine is one of `containerHosts`, with `ssh`.")
+    fix = _PREPARE_FAR if host.ssh else _PREPARE
     if found.missing_tools:
-        yield Fault(key, f"has no {', '.join(found.missing_tools)}", _PREPARE)
+        yield Fault(key, f"has no {', '.join(found.missing_tools)}", fix)
+    if found.python and found.python < OLDEST_PYTHON:
+        reason = (
+            f"its Python is {'.'.join(map(str, found.python))}, and our tool needs {'.'.join(map(str, OLDEST_PYTHON))}"
+        )
+        yield Fault(key, reason, "Use a host with Debian 12 or later.")
     if found.docker_error is not None and "docker" not in found.missing_tools:
-        yield Fault(key, f"its Docker engine doesn't answer: {found.docker_error}", _PREPARE)
+        yield Fault(key, f"its Docker engine doesn't answer: {found.docker_error}", fix)
     if found.ovs_error is not None and "ovs-vsctl" not in found.missing_tools:
-        yield Fault(key, f"its Open vSwitch doesn't answer: {found.ovs_error}", _PREPARE)
+        yield Fault(key, f"its Open vSwitch doesn't answer: {found.ovs_error}", fix)
+
+
+def _ways(
+    environment: Environment, key: str, host: ContainerHost, found: HostFacts, mine: list[spans.Span]
+) -> Iterator[Fault]:
+    """What keeps a host's bridges from being joined with the others'."""
+    uplinked = {span.uplink: span for span in mine if span.uplink}
+    for name, span in uplinked.items():
+        place = environment.keys.of("containerHosts", host.name, "uplink")
+        if name not in found.links:
+            yield Fault(place, f"host {plain(host.name)} has no interface {show(name)}", "Name one of its interfaces.")
+        elif held := [r for r in found.routes if r.device == name and r.type == "local"]:
+            reason = f"{name} has the address {held[0].destination.network_address}, which nothing would reach any more"
+            yield Fault(place, reason, "Name an interface without an address, which nothing else uses.")
+        elif found.mtus.get(name, span.mtu) < span.mtu:
+            reason = f"{name} carries {found.mtus[name]} bytes, and containers have an MTU of {span.mtu}"
+            yield Fault(place, reason, f"Give it an MTU of {span.mtu}, or the containers a smaller one (`mtu`).")
+    end = host.tunnel_address
+    tunnelled = [span for span in mine if span.tunnelled]
+    if end is None or not tunnelled or not found.routes:
+        return
+    device = next((r.device for r in found.routes if r.type == "local" and end in r.destination), None)
+    if device is None:
+        place = environment.keys.of("containerHosts", host.name, "tunnelAddress")
+        reason = f"host {plain(host.name)} has no address {end}, where its tunnels are to end"
+        yield Fault(place, reason, "Give the address by which the other hosts reach it.")
+        return
+    mtu, carried = max(span.mtu for span in tunnelled), found.mtus.get(device)
+    if carried is not None and mtu + spans.OVERHEAD > carried:
+        reason = (
+            f"{device} carries {carried} bytes, and a packet of the containers' MTU {mtu} has {mtu + spans.OVERHEAD} in"
+            " a tunnel"
+        )
+        yield Fault(key, reason, f"Give the containers an MTU (`mtu`) of at most {carried - spans.OVERHEAD}.")
 
 
 def _settings(key: str, engine_there: Engine) -> Iterator[Fault]:
@@ -462,6 +637,21 @@ def _settings(key: str, engine_there: Engine) -> Iterator[Fault]:
     if engine_there.runtime and engine_there.runtime not in _RUNTIMES:
         reason = f"its Docker engine starts containers by {plain(engine_there.runtime)}, which the lab was not made for"
         yield Fault(key, reason, 'Set "default-runtime" to "runc" in /etc/docker/daemon.json, and restart Docker.')
+
+
+def _published(environment: Environment, host: ContainerHost, found: HostFacts) -> Iterator[Fault]:
+    """OpenSDN's images are there where they are needed, or can be pulled."""
+    if found.unpublished is None:
+        return
+    reference, told = found.unpublished
+    # An engine tells of its way to the registry before it comes to what it met there.
+    why = plain(told.rpartition(": ")[2])
+    reason = f"host {plain(host.name)} lacks {reference}, and its registry doesn't give it: {why}"
+    fix = (
+        "Name a mirror by `registry`, or a tag that there is by `tag`; or bring the images of this name to that host's"
+        " engine, by `docker pull` with a login or by `docker load`."
+    )
+    yield Fault(environment.keys.of("opensdn"), reason, fix)
 
 
 def _vip_name(environment: Environment, host: ContainerHost, found: HostFacts) -> Iterator[Fault]:
@@ -482,12 +672,10 @@ def _routes_and_bridges(
     host: ContainerHost,
     found: HostFacts,
     containers: list[Container],
-    roles: Mapping[str, RoleFacts],
+    mine: list[spans.Span],
 ) -> Iterator[Fault]:
-    networks = {container.bridge: container.network for container in containers}
+    networks = {span.bridge: span.network for span in mine}
     provider = environment.provider
-    if provider and any(roles[c.role].provider_port for c in containers):
-        networks[provider.bridge] = provider.network
     places = {c.bridge: c.name for c in containers if c.bridge != _default_bridge(environment)}
     ours = {bridge for bridge, owner in found.bridges.items() if owner == environment.stack}
     own_routes = {found.carried[bridge] for bridge in ours if bridge in found.carried}
@@ -562,7 +750,7 @@ def _stands_for(route: Route, other: Route) -> bool:
 
 
 def _taken_names(
-    environment: Environment, host: ContainerHost, found: HostFacts, roles: Mapping[str, RoleFacts]
+    environment: Environment, host: ContainerHost, found: HostFacts, roles: Mapping[str, RoleSpec]
 ) -> Iterator[Fault]:
     """What the host has under names of the lab's without it being the lab's."""
     stack, where = environment.stack, f"host {plain(host.name)}"
@@ -583,7 +771,8 @@ def _taken_names(
             fix = f"Remove it with `ip link delete {link}`, or choose another name."
             yield Fault(key, f"{where} has an interface {link}, which the port's link is to be called", fix)
     if found.directory == "foreign":
-        reason = f"{where} has something in {paths.stack_directory(stack)} that is not this stack's"
+        directory = paths.stack_directory(stack, PurePosixPath(host.home))
+        reason = f"{where} has something in {directory} that is not this stack's"
         yield Fault(names.STACK, reason, "Move it away, or choose another name for the stack.")
 
 
@@ -592,7 +781,7 @@ def _sources(
     host: ContainerHost,
     found: HostFacts,
     containers: list[Container],
-    roles: Mapping[str, RoleFacts],
+    roles: Mapping[str, RoleSpec],
 ) -> Iterator[Fault]:
     for container in containers:
         key = environment.keys.of("containers", container.name, "volumes")
@@ -632,9 +821,10 @@ def _volume_backend(
 def _room(
     environment: Environment,
     key: str,
+    host: ContainerHost,
     found: HostFacts,
     containers: list[Container],
-    roles: Mapping[str, RoleFacts],
+    roles: Mapping[str, RoleSpec],
 ) -> Iterator[Fault]:
     ours = {name: running for name, (stack, running) in found.containers.items() if stack == environment.stack}
     starting = [c for c in containers if not ours.get(c.name)]
@@ -646,7 +836,9 @@ def _room(
         )
         yield Fault(key, reason, "Leave containers out, or free memory on that host.")
     repositories = {reference.rpartition(":")[0] for reference in found.images} | found.images
-    wanted = {c.image or roles[c.role].images[0] for c in containers if c.image or roles[c.role].images}
+    # The builder has all images, and every other host those of its containers.
+    having = environment.containers if host == builder(environment) else containers
+    wanted = {c.image or roles[c.role].images[0] for c in having if c.image or roles[c.role].images}
     missing = [name for name in wanted if name not in repositories and IMAGE_PREFIX + name not in repositories]
     new = [c for c in containers if c.name not in ours]
     # What an image of the owner's writes is not known.
@@ -671,45 +863,74 @@ def _verb(items: list[Any]) -> str:
     return "needs" if len(items) == 1 else "need"
 
 
+@dataclass(frozen=True)
+class Examined:
+    """A lab that is in order, with what was read differently than written, and the facts of its hosts by name."""
+
+    environment: Environment
+    notes: tuple[Note, ...]
+    facts: Mapping[str, HostFacts]
+
+
 def verify(
     config: Mapping[str, object],
     *,
     stack: str,
-    roles: Mapping[str, RoleFacts],
+    roles: Mapping[str, RoleSpec],
     base_dir: Path,
     runner: Callable[[ContainerHost], Runner] = runner_for,
-) -> tuple[Environment, list[Note]]:
+    has: Callable[[str], bool] = lambda host: False,
+) -> Examined:
     """The lab that `config` describes, once both it and its hosts are in order, ready to be built.
 
     Like `environment.load`, it raises ConfigurationFaults; with everything that could be found out, on the hosts too.
+    For `has` see `check`.
     """
     legacy = config.get("environment") not in (None, "")
     addresses = own_addresses() if legacy else frozenset()
     result: Survey = survey(config, stack=stack, roles=roles, base_dir=base_dir, local_addresses=addresses)
     if result.environment is None:
         raise ConfigurationFaults(result.faults)
-    facts = gather_all(result.environment, runner)
-    faults = [*result.faults, *check(result.environment, facts, roles)]
+    environment, unlocated = locate(result.environment, roles)
+    facts = gather_all(environment, runner, roles)
+    faults = [*result.faults, *unlocated, *check(environment, facts, roles, has)]
     if faults:
         raise ConfigurationFaults(faults)
-    environment, notes = settle(result.environment, facts)
-    return environment, sorted([*result.notes, *notes])
+    environment, notes = settle(environment, facts)
+    return Examined(environment, tuple(sorted([*result.notes, *notes])), facts)
 
 
 def gather_all(
-    environment: Environment, runner: Callable[[ContainerHost], Runner] = runner_for
+    environment: Environment,
+    runner: Callable[[ContainerHost], Runner] = runner_for,
+    roles: Mapping[str, RoleSpec] = MappingProxyType({}),
 ) -> dict[str, HostFacts]:
     """The facts of every host that has containers, asked at the same time."""
 
     def ask(host: ContainerHost) -> HostFacts:
-        sources = {v.source for c in environment.containers if c.host == host.name for v in c.volumes}
-        return gather(runner(host), environment.stack, sources)
+        containers = [c for c in environment.containers if c.host == host.name]
+        sources = {v.source for c in containers for v in c.volumes}
+        devices = {path for c in containers if c.role in roles for path in roles[c.role].devices}
+        # All of our images are built on one host.
+        published = _made_of_published(environment, roles) if host == builder(environment) else ()
+        return gather(runner(host), environment.stack, sources | devices, published, PurePosixPath(host.home))
 
     hosts = environment.used_hosts
     if not hosts:
         return {}
     with ThreadPoolExecutor(max_workers=min(16, len(hosts))) as pool:
         return dict(zip((host.name for host in hosts), pool.map(ask, hosts), strict=True))
+
+
+def _made_of_published(environment: Environment, roles: Mapping[str, RoleSpec]) -> list[tuple[str, ...]]:
+    """The images of a lab that are made from published ones, each followed by these."""
+    published = environment.opensdn.published
+    names = {c.image or roles[c.role].images[0] for c in environment.containers if c.role in roles}
+    found = []
+    for name in sorted(filter(dockerfiles.is_directory, names)):
+        if taken := dockerfiles.sources(name, published):
+            found.append((dockerfiles.tag(name, published), *taken.values()))
+    return found
 
 
 def own_addresses() -> frozenset[str]:

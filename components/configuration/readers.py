@@ -47,3 +47,7 @@ ERLANG = Reader("Erlang", _BEYOND_ASCII, "a character beyond ASCII", longest=255
 """The nodes of RabbitMQ: a cookie is an atom."""
 KEEPALIVED = Reader("keepalived", re.compile(r'"|\\\Z'), 'a `"`, or a `\\` at its end', longest=8)
 """VRRP has no room for more, and a quoted word ends at the next quote, before which a backslash confuses it."""
+OPENSDN = Reader("OpenSDN", re.compile(r"[^A-Za-z0-9]"), "a character other than letters and digits")
+"""Its programs in C++ end a value at a `#`, and those in Python stumble over a `%`."""
+BCRYPT = Reader("bcrypt", longest=72)
+"""What Cassandra makes hashes with: it leaves out the rest."""

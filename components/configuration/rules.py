@@ -7,10 +7,10 @@ as the schema has reported them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
-from itertools import islice
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from components.configuration import derived
@@ -18,9 +18,6 @@ from components.configuration.faults import Fault, Keys, closest, one_of, plain,
 from components.configuration.readers import Reader
 from components.configuration.schema import is_container_name
 from hostside.containers import MOUNT_POINT
-
-COMING_ROLES = frozenset(("cassandra", "config", "analytics", "control", "webui", "redis"))
-"""Roles of the 2015 system that have no module yet."""
 
 TEMPEST_ROLE, PROXY_ROLE, NETWORK_ROLE = "tempest", "haproxy", "neutron"
 """Roles that have an address on the provider network, that have the VIP, and that make networks for guests."""
@@ -43,7 +40,7 @@ _RESERVED_NAMES = {
 
 
 @dataclass(frozen=True)
-class VolumeDraft:
+class RawVolume:
     """A volume before it is known to be sound; an optional one is left out where the host lacks its source."""
 
     source: str | None
@@ -56,17 +53,33 @@ USUAL_DISK_MIB = 150
 """Disk that one running container takes beside its image: logs, volumes and its writable layer."""
 
 
+class OneOnly(NamedTuple):
+    """Why a lab can't have several containers of a role, and what to do about it."""
+
+    because: str
+    fix: str
+
+
+def any_number(_draft: RawConfiguration) -> OneOnly | None:
+    """The answer of a role whose members need nothing special of the lab."""
+    return None
+
+
 @dataclass(frozen=True)
-class RoleFacts:
+class RoleSpec:
     """What has to be known of a role to check a configuration.
 
     `memory_mib`: resident memory of one container.  `disk_mib`: its disk beside the image.  `needs`: roles that must
     be there and come first.  `wants`: roles that come first where a lab has them.  `images`: directories under
     Dockerfiles/ that can run it, the default first.  `aliases`: what the 2015 system called it.  `mounts`: paths that
     the role mounts itself.  `secrets`: names that `passwords` may give, with their names in 2015.  `readers`: what
-    reads these and can't be given all printable text.  `at_most`: how many containers of it a lab can have today.
+    reads these and can't be given all printable text.  `at_most`: how many containers of it a lab can have today, and
+    `at_most_because`: why.
+    `unfit`: numbers of them that it can't have, each with the reason.  `in_turn`: whether one comes after the other.
     `provisioned`: whether Puppet provisions it.  `provider_port`, `tenant_port`: whether it has a port on the provider
-    bridge, and one for tenants' networks.  `volumes`: short names of its Docker volumes.
+    bridge, and one for tenants' networks.  `volumes`: short names of its Docker volumes.  `devices`: those of the host
+    that it takes where there are any.  `numbered`: whether its members are known to each other by the last byte of
+    their address.  `alone`: why a lab as it is drafted can have one of it only.
     """
 
     name: str
@@ -79,16 +92,22 @@ class RoleFacts:
     secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     readers: Mapping[str, tuple[Reader, ...]] = field(default_factory=dict)
     at_most: int | None = None
+    unfit: Mapping[int, str] = field(default_factory=dict)
+    in_turn: bool = False
+    at_most_because: str = ""
     serves_dns: bool = False
     provisioned: bool = True
     provider_port: bool = False
     tenant_port: bool = False
     volumes: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
     disk_mib: int = USUAL_DISK_MIB
+    numbered: bool = False
+    alone: Callable[[RawConfiguration], OneOnly | None] = any_number
 
 
 @dataclass
-class ContainerDraft:
+class RawContainer:
     """A container with the defaults filled in, before it is known to be sound.
 
     `own` names the keys that it gives itself; a fault in the others is reported once, where the default is.
@@ -106,7 +125,7 @@ class ContainerDraft:
     domain: str | None = None
     dns: tuple[IPv4Address, ...] | None = None
     image: str | None = None
-    volumes: tuple[VolumeDraft, ...] = ()
+    volumes: tuple[RawVolume, ...] = ()
     needs: tuple[str, ...] = ()
 
     @property
@@ -122,7 +141,7 @@ class ContainerDraft:
         return (self.host, self.bridge) if self.host is not None and self.bridge is not None else None
 
 
-class ProviderDraft(NamedTuple):
+class RawProvider(NamedTuple):
     """The provider network, each of its values sound by itself."""
 
     bridge: str
@@ -131,13 +150,13 @@ class ProviderDraft(NamedTuple):
 
 
 @dataclass
-class Draft:
+class RawConfiguration:
     """A whole lab before it is known to be sound."""
 
     keys: Keys
-    roles: Mapping[str, RoleFacts]
+    roles: Mapping[str, RoleSpec]
     hosts: Mapping[str, object]
-    containers: list[ContainerDraft] = field(default_factory=list)
+    containers: list[RawContainer] = field(default_factory=list)
     domain: str | None = None
     gateway: IPv4Address | None = None
     prefix: int | None = None
@@ -145,8 +164,11 @@ class Draft:
     dhcp_start: IPv4Address | None = None
     dhcp_end: IPv4Address | None = None
     volume_backend: str | None = None
-    provider: ProviderDraft | None = None
+    image_backend: str | None = None
+    provider: RawProvider | None = None
     demo: bool = False
+    bridge: str | None = None
+    uplinks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def network(self) -> IPv4Network | None:
@@ -155,7 +177,7 @@ class Draft:
             return None
         return IPv4Network((self.gateway, self.prefix), strict=False)
 
-    def members(self, role: str) -> list[ContainerDraft]:
+    def members(self, role: str) -> list[RawContainer]:
         """The containers of a role."""
         return [c for c in self.containers if c.role == role]
 
@@ -165,78 +187,80 @@ class Draft:
             c.role is None or (c.role not in self.roles and _meant(c.role, self.roles) == role) for c in self.containers
         )
 
-    def key(self, container: ContainerDraft, name: str, *rest: str | int) -> str:
+    def key(self, container: RawContainer, name: str, *rest: str | int) -> str:
         """The place that `container` has the value of `name` from."""
         if name in container.own:
             return self.keys.of("containers", container.name, name, *rest)
         return self.keys.of("containerDefaults", name, *rest)
 
 
-def check(draft: Draft) -> list[Fault]:
-    """Every fault of `draft`, in no special order; one place may have several."""
-    free = _free_addresses(draft)
+def check(raw: RawConfiguration) -> list[Fault]:
+    """Every fault of `raw`, in no special order; one place may have several."""
+    free = _free_addresses(raw)
     rules: list[Iterable[Fault]] = [
-        _networks(draft),
-        _tunnels(draft),
-        _vip(draft),
-        _dhcp(draft),
-        _provider(draft),
-        _provider_addresses(draft),
-        _demo(draft),
-        _served(draft),
-        _names(draft),
-        _roles(draft),
-        _volume_backend(draft),
-        _addresses(draft, free),
-        _segments(draft),
-        _dns(draft),
-        _images(draft),
-        _volumes(draft),
-        _needs(draft),
-        _reach(draft),
-        _cycles(draft),
+        _networks(raw),
+        _tunnels(raw),
+        _vip(raw),
+        _dhcp(raw),
+        _provider(raw),
+        _provider_addresses(raw),
+        _demo(raw),
+        _served(raw),
+        _names(raw),
+        _roles(raw),
+        _volume_backend(raw),
+        _image_backend(raw),
+        _addresses(raw, free),
+        _numbers(raw),
+        _segments(raw),
+        _dns(raw),
+        _images(raw),
+        _volumes(raw),
+        _needs(raw),
+        _reach(raw),
+        _cycles(raw),
     ]
     return [fault for rule in rules for fault in rule]
 
 
-def find_role(name: str, roles: Mapping[str, RoleFacts]) -> str | None:
-    """The role of this name or with this 2015 name; coming roles too, whether or not they are there."""
+def find_role(name: str, roles: Mapping[str, RoleSpec]) -> str | None:
+    """The role of this name or with this 2015 name."""
     if name in roles:
         return name
     for role in roles.values():
         if name in role.aliases:
             return role.name
-    return name if name in COMING_ROLES else None
+    return None
 
 
-def _meant(name: str, roles: Mapping[str, RoleFacts]) -> str | None:
+def _meant(name: str, roles: Mapping[str, RoleSpec]) -> str | None:
     """The role that a name that is none most likely stands for."""
     return find_role(name, roles) or closest(name, roles)
 
 
-def dependencies(draft: Draft) -> dict[str, list[str]]:
+def dependencies(raw: RawConfiguration) -> dict[str, list[str]]:
     """For each container those that have to be up before it, by its role and by its own `needs`."""
-    names = {c.name for c in draft.containers}
+    names = {c.name for c in raw.containers}
     result: dict[str, list[str]] = {}
-    for container in draft.containers:
-        role = draft.roles.get(container.role or "")
-        after = [m.name for need in (*role.needs, *role.wants) for m in draft.members(need)] if role else []
+    for container in raw.containers:
+        role = raw.roles.get(container.role or "")
+        after = [m.name for need in (*role.needs, *role.wants) for m in raw.members(need)] if role else []
         after += [need for need in container.needs if need in names]
         result[container.name] = sorted(set(after))
     return result
 
 
-def _networks(draft: Draft) -> Iterator[Fault]:
+def _networks(raw: RawConfiguration) -> Iterator[Fault]:
     """The lab's subnet, those that containers have of their own, and that of the provider, each as the others."""
-    if draft.network is not None and draft.gateway is not None:
-        yield from _gateway(draft.keys.of("containerDefaults", "gateway"), draft.network, draft.gateway)
-    for container in draft.containers:
+    if raw.network is not None and raw.gateway is not None:
+        yield from _gateway(raw.keys.of("containerDefaults", "gateway"), raw.network, raw.gateway)
+    for container in raw.containers:
         own = next((name for name in ("gateway", "mask") if name in container.own), None)
         if own and container.network is not None and container.gateway is not None:
-            key = draft.keys.of("containers", container.name, own)
+            key = raw.keys.of("containers", container.name, own)
             yield from _gateway(key, container.network, container.gateway)
-    if draft.provider is not None:
-        yield from _private(draft.keys.of("provider", "network"), draft.provider.network)
+    if raw.provider is not None:
+        yield from _private(raw.keys.of("provider", "network"), raw.provider.network)
 
 
 def _gateway(key: str, network: IPv4Network, gateway: IPv4Address) -> Iterator[Fault]:
@@ -251,18 +275,18 @@ def _private(key: str, network: IPv4Network) -> Iterator[Fault]:
         yield Fault(key, f"{network} is no private range", fix)
 
 
-def _tunnels(draft: Draft) -> Iterator[Fault]:
+def _tunnels(raw: RawConfiguration) -> Iterator[Fault]:
     """The ends of tunnels have a network of their own, with an address for each that follows from the container's."""
     ends: dict[IPv4Address, str] = {}
-    for container in draft.containers:
-        role = draft.roles.get(container.role or "")
+    for container in raw.containers:
+        role = raw.roles.get(container.role or "")
         if role is None or not role.tenant_port or container.address is None:
             continue
-        key = draft.keys.of("containers", container.name, "address")
+        key = raw.keys.of("containers", container.name, "address")
         end = derived.tunnel_address(container.address)
         if container.network is not None and container.network.overlaps(derived.TUNNELS):
             reason = f"{container.network} overlaps {derived.TUNNELS}, where the tunnels between containers end"
-            yield Fault(draft.key(container, "gateway"), reason, "Choose another subnet.")
+            yield Fault(raw.key(container, "gateway"), reason, "Choose another subnet.")
         elif edge := _edge(end, derived.TUNNELS):
             reason = f"the end of its tunnels is {end} by this, {edge}"
             yield Fault(key, reason, "Choose an address with other last two numbers.")
@@ -278,101 +302,101 @@ def _edge(address: IPv4Address, network: IPv4Network) -> str | None:
     return f"the broadcast address of {network}" if address == network.broadcast_address else None
 
 
-def _vip(draft: Draft) -> Iterator[Fault]:
-    network, vip = draft.network, draft.vip
+def _vip(raw: RawConfiguration) -> Iterator[Fault]:
+    network, vip = raw.network, raw.vip
     if network is None or vip is None:
         return
-    key = draft.keys.of("common", "vip")
+    key = raw.keys.of("common", "vip")
     fix = "Choose a free address of the lab's subnet."
     if vip not in network:
         yield Fault(key, f"{vip} is outside {network}", fix)
     elif edge := _edge(vip, network):
         yield Fault(key, f"{vip} is {edge}", fix)
-    elif vip == draft.gateway:
+    elif vip == raw.gateway:
         yield Fault(key, f"{vip} is the gateway", fix)
-    elif _in_pool(draft, vip):
-        yield Fault(key, f"{vip} is inside the DHCP pool {_pool(draft)}", "Move the VIP or the pool.")
+    elif _in_pool(raw, vip):
+        yield Fault(key, f"{vip} is inside the DHCP pool {_pool(raw)}", "Move the VIP or the pool.")
 
 
-def _provider(draft: Draft) -> Iterator[Fault]:
-    if draft.provider is None:
+def _provider(raw: RawConfiguration) -> Iterator[Fault]:
+    if raw.provider is None:
         return
-    bridge, network, gateway = draft.provider
-    key = draft.keys.of("provider", "network")
-    others = {c.network for c in draft.containers} - {draft.network}
-    if draft.network is not None and network.overlaps(draft.network):
-        yield Fault(key, f"{network} overlaps the lab's subnet {draft.network}", "Choose a subnet of its own.")
+    bridge, network, gateway = raw.provider
+    key = raw.keys.of("provider", "network")
+    others = {c.network for c in raw.containers} - {raw.network}
+    if raw.network is not None and network.overlaps(raw.network):
+        yield Fault(key, f"{network} overlaps the lab's subnet {raw.network}", "Choose a subnet of its own.")
     for other in sorted(other for other in others if other is not None and network.overlaps(other)):
         yield Fault(key, f"{network} overlaps {other}, which containers have", "Choose a subnet of its own.")
-    key = draft.keys.of("provider", "gateway")
+    key = raw.keys.of("provider", "gateway")
     if gateway not in network:
         yield Fault(key, f"{gateway} is outside {network}", "Choose an address of the provider network.")
     elif edge := _edge(gateway, network):
         yield Fault(key, f"{gateway} is {edge}", f"Choose an address between, e.g. {network[1]}.")
-    taken = next((c for c in draft.containers if c.bridge == bridge), None)
+    taken = next((c for c in raw.containers if c.bridge == bridge), None)
     if taken is not None:
         reason = f"bridge {bridge} carries {taken.network} already"
-        yield Fault(draft.keys.of("provider", "bridge"), reason, "Give each subnet a bridge of its own.")
+        yield Fault(raw.keys.of("provider", "bridge"), reason, "Give each subnet a bridge of its own.")
 
 
-def _provider_addresses(draft: Draft) -> Iterator[Fault]:
+def _provider_addresses(raw: RawConfiguration) -> Iterator[Fault]:
     """What takes addresses from the provider network without being given any: the demo, and Tempest's containers."""
-    if draft.provider is None or not draft.members(NETWORK_ROLE):
+    if raw.provider is None or not raw.members(NETWORK_ROLE):
         return
-    _, network, gateway = draft.provider
-    key = draft.keys.of("provider", "network")
+    _, network, gateway = raw.provider
+    key = raw.keys.of("provider", "network")
     fix = f"Choose a wider one, e.g. a /{max(network.prefixlen - 2, 8)}."
-    if draft.demo and not derived.pools(network, gateway):
+    if raw.demo and not derived.pools(network, gateway):
         yield Fault(key, f"the upper half of {network} has no address for the demo's floating ones", fix)
-    testers = draft.members(TEMPEST_ROLE)
+    testers = raw.members(TEMPEST_ROLE)
     left = len(list(islice(derived.left_by_pools(network, gateway), len(testers))))
     for container in testers[left:]:
         yield Fault(key, f"the lower half of {network} has no address left for {plain(container.name)}", fix)
 
 
-def _demo(draft: Draft) -> Iterator[Fault]:
-    if not draft.demo:
+def _demo(raw: RawConfiguration) -> Iterator[Fault]:
+    if not raw.demo:
         return
-    key = draft.keys.of("demo")
-    if not any(draft.members(role) or draft.unsure_of(role) for role in DEMO_ROLES):
+    key = raw.keys.of("demo")
+    if not any(raw.members(role) or raw.unsure_of(role) for role in DEMO_ROLES):
         reason = f"there is nothing to make: no container has one of the roles {one_of(DEMO_ROLES)}"
         yield Fault(key, reason, "Add these services, or write false.")
-    if not draft.members(NETWORK_ROLE):
+    if not raw.members(NETWORK_ROLE):
         return
-    theirs = [c.network for c in draft.containers] + [draft.network, draft.provider and draft.provider.network]
+    theirs = [c.network for c in raw.containers] + [raw.network, raw.provider and raw.provider.network]
     for network in sorted({network for network in theirs if network is not None}):
         if network.overlaps(derived.TENANT_NETWORK):
             reason = f"its own subnet {derived.TENANT_NETWORK} overlaps {network}"
             yield Fault(key, reason, "Choose another subnet for the lab, or write false.")
 
 
-def _served(draft: Draft) -> Iterator[Fault]:
+def _served(raw: RawConfiguration) -> Iterator[Fault]:
     """The VIP and the pool are of the lab's subnet: who has them has to be there."""
-    served = [(PROXY_ROLE, draft.vip, "the VIP")]
-    if draft.dhcp_start is not None:
-        served += [(role.name, draft.dhcp_start, "the DHCP pool") for role in draft.roles.values() if role.serves_dns]
+    served = [(PROXY_ROLE, raw.vip, "the VIP")]
+    if raw.dhcp_start is not None:
+        served += [(role.name, raw.dhcp_start, "the DHCP pool") for role in raw.roles.values() if role.serves_dns]
     for role, address, what in served:
-        for container in draft.members(role):
-            apart = container.network is not None and container.network != draft.network
-            if apart and address is not None and draft.network is not None:
+        for container in raw.members(role):
+            apart = container.network is not None and container.network != raw.network
+            if apart and address is not None and raw.network is not None:
                 own = next((n for n in ("gateway", "mask") if n in container.own), "address")
-                reason = f"it serves {what} in {draft.network}, and is in {container.network}"
-                yield Fault(draft.keys.of("containers", container.name, own), reason, "Put it in the lab's subnet.")
+                reason = f"it serves {what} in {raw.network}, and is in {container.network}"
+                yield Fault(raw.keys.of("containers", container.name, own), reason, "Put it in the lab's subnet.")
 
 
-def _in_pool(draft: Draft, address: IPv4Address) -> bool:
-    if draft.dhcp_start is None or draft.dhcp_end is None:
+def _in_pool(raw: RawConfiguration, address: IPv4Address) -> bool:
+    if raw.dhcp_start is None or raw.dhcp_end is None:
         return False
-    return draft.dhcp_start <= address <= draft.dhcp_end
+    return raw.dhcp_start <= address <= raw.dhcp_end
 
 
-def _pool(draft: Draft) -> str:
-    return f"{draft.dhcp_start}-{draft.dhcp_end}"
+def _pool(raw: RawConfiguration) -> str:
+    return f"{raw.dhcp_start}-{raw.dhcp_end}"
 
 
-def _dhcp(draft: Draft) -> Iterator[Fault]:
-    network, start, end = draft.network, draft.dhcp_start, draft.dhcp_end
-    key = draft.keys.of("common", "dhcp")
+def _dhcp(raw: RawConfiguration) -> Iterator[Fault]:
+    network, start, end = raw.network, raw.dhcp_start, raw.dhcp_end
+    key = raw.keys.of("common", "dhcp")
     if start is not None and end is not None and start > end:
         yield Fault(key, f"the pool starts at {start} and ends before, at {end}", "Swap the two.")
     if network is not None:
@@ -380,29 +404,29 @@ def _dhcp(draft: Draft) -> Iterator[Fault]:
             if address is None:
                 continue
             if address not in network:
-                where = draft.keys.of("common", "dhcp", name)
+                where = raw.keys.of("common", "dhcp", name)
                 yield Fault(where, f"{address} is outside {network}", "Choose an address of the lab's subnet.")
             elif edge := _edge(address, network):
-                where = draft.keys.of("common", "dhcp", name)
+                where = raw.keys.of("common", "dhcp", name)
                 yield Fault(where, f"{address} is {edge}", "Choose an address between.")
-    if draft.gateway is not None and _in_pool(draft, draft.gateway):
-        yield Fault(key, f"the pool {_pool(draft)} holds the gateway {draft.gateway}", "Move the pool.")
-    serving = [role.name for role in draft.roles.values() if role.serves_dns]
-    nobody = draft.containers and not any(draft.members(role) or draft.unsure_of(role) for role in serving)
+    if raw.gateway is not None and _in_pool(raw, raw.gateway):
+        yield Fault(key, f"the pool {_pool(raw)} holds the gateway {raw.gateway}", "Move the pool.")
+    serving = [role.name for role in raw.roles.values() if role.serves_dns]
+    nobody = raw.containers and not any(raw.members(role) or raw.unsure_of(role) for role in serving)
     if (start or end) and serving and nobody:
         fix = f"Add a container of role {serving[0]}, or leave the pool out."
         yield Fault(key, "no container serves DHCP", fix)
 
 
-def _names(draft: Draft) -> Iterator[Fault]:
-    for container in draft.containers:
-        key = draft.keys.of("containers", container.name)
+def _names(raw: RawConfiguration) -> Iterator[Fault]:
+    for container in raw.containers:
+        key = raw.keys.of("containers", container.name)
         if not is_container_name(container.name):
             fix = "Use lower-case letters, digits and hyphens, starting with a letter, at most 63 in all."
             yield Fault(key, f"{show(container.name)} is not a host name", fix)
         if container.name in _RESERVED_NAMES:
             yield Fault(key, f"`{container.name}` is {_RESERVED_NAMES[container.name]}", "Choose another name.")
-        elif container.name == "puppet" and container.role != "puppet" and draft.members("puppet"):
+        elif container.name == "puppet" and container.role != "puppet" and raw.members("puppet"):
             yield Fault(key, "`puppet` is everybody's name for the Puppet server", "Choose another name.")
         if len(container.name) == 1:
             yield Fault(key, f"{show(container.name)} is too short a name for Docker", "Use at least two characters.")
@@ -412,111 +436,146 @@ def _names(draft: Draft) -> Iterator[Fault]:
         if len(fqdn) > _LONGEST_FQDN:
             reason = f"{show(fqdn)} has {len(fqdn)} characters; a certificate's name has at most {_LONGEST_FQDN}"
             yield Fault(key, reason, "Shorten the name or the domain.")
-    for where, domain in _each(draft, "domain"):
-        if draft.domain and domain != draft.domain and not str(domain).endswith("." + draft.domain):
+    for where, domain in _each(raw, "domain"):
+        if raw.domain and domain != raw.domain and not str(domain).endswith("." + raw.domain):
             fix = "Leave it out, or give a domain below the lab's."
-            yield Fault(where, f"{show(domain)} is neither the lab's domain {draft.domain} nor below it", fix)
+            yield Fault(where, f"{show(domain)} is neither the lab's domain {raw.domain} nor below it", fix)
 
 
-def _each(draft: Draft, name: str) -> Iterator[tuple[str, object]]:
+def _each(raw: RawConfiguration, name: str) -> Iterator[tuple[str, object]]:
     """Every value of `name` with the place it stands at, a default once."""
     seen = set()
-    for container in draft.containers:
+    for container in raw.containers:
         value = getattr(container, name)
-        if value is not None and (where := draft.key(container, name)) not in seen:
+        if value is not None and (where := raw.key(container, name)) not in seen:
             seen.add(where)
             yield where, value
 
 
-def _roles(draft: Draft) -> Iterator[Fault]:
-    today = one_of(draft.roles)
-    for container in draft.containers:
+def _roles(raw: RawConfiguration) -> Iterator[Fault]:
+    today = one_of(raw.roles)
+    for container in raw.containers:
         if container.role is None:
             continue
-        key = draft.keys.of("containers", container.name, "role")
-        role = draft.roles.get(container.role)
+        key = raw.keys.of("containers", container.name, "role")
+        role = raw.roles.get(container.role)
         if role is None:
-            found = find_role(container.role, draft.roles)
-            if found in COMING_ROLES and found not in draft.roles:
-                yield Fault(key, f"role {found} isn't there yet", f"Leave the container out. Roles today: {today}.")
-                continue
-            hint = f"Did you mean `{found}`? " if found else suggest(container.role, draft.roles)
+            found = find_role(container.role, raw.roles)
+            hint = f"Did you mean `{found}`? " if found else suggest(container.role, raw.roles)
             yield Fault(key, f"unknown role {show(container.role)}", f"{hint}Roles: {today}.")
             continue
-        members = draft.members(role.name)
+        members = raw.members(role.name)
         if role.at_most is not None and container in members[role.at_most :]:
             taken = ", ".join(m.name for m in members[: role.at_most])
-            reason = f"a lab has at most {role.at_most} {role.name} today, and {taken} is there"
+            because = f": {role.at_most_because}" if role.at_most_because else ""
+            reason = f"a lab has at most {role.at_most} {role.name} today, and {taken} is there{because}"
             yield Fault(key, reason, "Leave one of them out.")
-        missing = [need for need in role.needs if not draft.members(need) and not draft.unsure_of(need)]
+        if container in members[1:] and (alone := role.alone(raw)):
+            reason = f"this lab can't have several {role.name}, and {members[0].name} is there: {alone.because}"
+            yield Fault(key, reason, f"{alone.fix} Or leave one of them out.")
+        if container == members[-1] and len(members) in role.unfit and not raw.unsure_of(role.name):
+            reason = f"a lab can't have {len(members)} {role.name}: {role.unfit[len(members)]}"
+            yield Fault(key, reason, "Add another one, or leave one out.")
+        missing = [need for need in role.needs if not raw.members(need) and not raw.unsure_of(need)]
         if missing:
             what = f"role{'s' if len(missing) > 1 else ''} {' and '.join(sorted(missing))}"
             reason = f"role {role.name} needs {what}, and no container has {'them' if len(missing) > 1 else 'it'}"
             yield Fault(key, reason, f"Add a container of {what}.")
 
 
-def _volume_backend(draft: Draft) -> Iterator[Fault]:
+def _volume_backend(raw: RawConfiguration) -> Iterator[Fault]:
     """The back end rbd needs a Ceph; the others are the volume service's own."""
-    if draft.volume_backend != "rbd" or not draft.members("cinder"):
+    if raw.volume_backend != "rbd" or not raw.members("cinder"):
         return
-    if not draft.members("ceph") and not draft.unsure_of("ceph"):
+    if not raw.members("ceph") and not raw.unsure_of("ceph"):
         reason = "the volume back end rbd needs role ceph, and no container has it"
         fix = "Add a container of role ceph, or choose lvm or nfs."
-        yield Fault(draft.keys.of("common", "volumeBackend"), reason, fix)
+        yield Fault(raw.keys.of("common", "volumeBackend"), reason, fix)
 
 
-def _free_addresses(draft: Draft) -> Iterator[IPv4Address]:
-    """Addresses that nothing in the draft takes, the lowest first."""
-    network = draft.network
-    taken = {c.address for c in draft.containers} | {draft.gateway, draft.vip}
+def _image_backend(raw: RawConfiguration) -> Iterator[Fault]:
+    """Images in Ceph need one; those on a volume need nothing."""
+    if raw.image_backend == "rbd" and raw.members("glance") and not (raw.members("ceph") or raw.unsure_of("ceph")):
+        reason = "the image back end rbd needs role ceph, and no container has it"
+        fix = "Add a container of role ceph, or choose file."
+        yield Fault(raw.keys.of("common", "imageBackend"), reason, fix)
+
+
+def _free_addresses(raw: RawConfiguration) -> Iterator[IPv4Address]:
+    """Addresses that nothing in the configuration takes, the lowest first."""
+    network = raw.network
+    taken = {c.address for c in raw.containers} | {raw.gateway, raw.vip}
     address = network[1] if network else None
     while network is not None and address is not None and address < network.broadcast_address:
-        if _in_pool(draft, address) and draft.dhcp_end is not None:
-            address = draft.dhcp_end + 1
+        if _in_pool(raw, address) and raw.dhcp_end is not None:
+            address = raw.dhcp_end + 1
             continue
         if address not in taken:
             yield address
         address += 1
 
 
-def _addresses(draft: Draft, free: Iterator[IPv4Address]) -> Iterator[Fault]:
+def _addresses(raw: RawConfiguration, free: Iterator[IPv4Address]) -> Iterator[Fault]:
     first: dict[IPv4Address, str] = {}
-    for container in draft.containers:
+    for container in raw.containers:
         address, network = container.address, container.network
         if address is None:
             continue
         reason = None
         if address in first:
             reason = f"{address} is already the address of {plain(first[address])}"
-        elif address == draft.vip:
+        elif address == raw.vip:
             reason = f"{address} is the VIP"
-        elif address in (container.gateway, draft.gateway):
+        elif address in (container.gateway, raw.gateway):
             reason = f"{address} is the gateway"
-        elif _in_pool(draft, address):
-            reason = f"{address} is inside the DHCP pool {_pool(draft)}"
+        elif _in_pool(raw, address):
+            reason = f"{address} is inside the DHCP pool {_pool(raw)}"
         elif network is not None and address not in network:
             reason = f"{address} is outside {network}"
         elif network is not None and (edge := _edge(address, network)):
             reason = f"{address} is {edge}"
         first.setdefault(address, container.name)
         if reason:
-            example = next(free, None) if network == draft.network else None
+            example = next(free, None) if network == raw.network else None
             fix = f"Choose a free address{f', e.g. {example}' if example else ' of the subnet'}."
-            yield Fault(draft.keys.of("containers", container.name, "address"), reason, fix)
+            yield Fault(raw.keys.of("containers", container.name, "address"), reason, fix)
 
 
-def _segments(draft: Draft) -> Iterator[Fault]:
-    """One bridge carries one subnet with one gateway, and one subnet is on one bridge of a host."""
+def _numbers(raw: RawConfiguration) -> Iterator[Fault]:
+    """Members that know each other by a number have one, each its own."""
+    for role in raw.roles.values():
+        first: dict[int, str] = {}
+        for container in raw.members(role.name) if role.numbered else ():
+            if container.address is None:
+                continue
+            number = container.address.packed[-1]
+            other = first.setdefault(number, container.name)
+            if number == 0 or other != container.name:
+                reason = f"{container.address} ends in {number}, which "
+                reason += "is no member's number" if number == 0 else f"is the number of {plain(other)}"
+                fix = f"Choose an address whose last part no other member of role {role.name} has."
+                yield Fault(raw.keys.of("containers", container.name, "address"), reason, fix)
+
+
+def _segments(raw: RawConfiguration) -> Iterator[Fault]:
+    """One bridge carries one subnet, on all hosts, with one gateway each, and one subnet is on one bridge of a host."""
     carries: dict[tuple[str, str], tuple[IPv4Network, IPv4Address | None]] = {}
-    for container in draft.containers:
+    everywhere: dict[str, tuple[IPv4Network, str]] = {}
+    for container in raw.containers:
         segment, network = container.segment, container.network
         if segment is None or network is None:
             continue
         host, bridge = segment
         own = next((n for n in ("bridge", "gateway", "mask") if n in container.own), "bridge")
-        key = draft.key(container, own)
+        key = raw.key(container, own)
         known = carries.setdefault(segment, (network, container.gateway))
-        if known[0] != network:
+        first, first_host = everywhere.setdefault(bridge, (network, host))
+        if first != network and first_host != host:
+            reason = (
+                f"bridge {bridge} joins the hosts and carries {first} on {plain(first_host)}, and {network} by this"
+            )
+            yield Fault(key, reason, "Give each subnet a bridge of its own.")
+        elif known[0] != network:
             reason = f"bridge {bridge} of host {plain(host)} carries {known[0]} already, and {network} too by this"
             yield Fault(key, reason, "Give each subnet a bridge of its own.")
         elif known[1] != container.gateway:
@@ -530,16 +589,16 @@ def _segments(draft: Draft) -> Iterator[Fault]:
                 yield Fault(key, reason, "Give each bridge a subnet of its own.")
 
 
-def _dns(draft: Draft) -> Iterator[Fault]:
-    serving = [role.name for role in draft.roles.values() if role.serves_dns]
-    servers = [c for role in serving for c in draft.members(role)]
+def _dns(raw: RawConfiguration) -> Iterator[Fault]:
+    serving = [role.name for role in raw.roles.values() if role.serves_dns]
+    servers = [c for role in serving for c in raw.members(role)]
     known = {c.address: c.name for c in servers if c.address is not None}
-    if len(known) < len(servers) or (not servers and any(draft.unsure_of(role) for role in serving)):
+    if len(known) < len(servers) or (not servers and any(raw.unsure_of(role) for role in serving)):
         return
     seen = set()
-    for container in draft.containers:
+    for container in raw.containers:
         for index, address in enumerate(container.dns or ()):
-            key = draft.key(container, "dns", index)
+            key = raw.key(container, "dns", index)
             if address in known or key in seen:
                 continue
             seen.add(key)
@@ -552,19 +611,19 @@ def _dns(draft: Draft) -> Iterator[Fault]:
             yield Fault(key, f"unknown DNS server: no container that serves DNS has {address}", fix)
 
 
-def _images(draft: Draft) -> Iterator[Fault]:
-    everything = {image for role in draft.roles.values() for image in role.images}
-    for container in draft.containers:
+def _images(raw: RawConfiguration) -> Iterator[Fault]:
+    everything = {image for role in raw.roles.values() for image in role.images}
+    for container in raw.containers:
         image = container.image
         if image is None:
             continue
-        key = draft.keys.of("containers", container.name, "image")
+        key = raw.keys.of("containers", container.name, "image")
         if any(mark in image for mark in "/:@"):
             if len(image) > 255 or not _REFERENCE.fullmatch(image):
                 fix = "Write it as REGISTRY/NAME:TAG, or name a directory under Dockerfiles/."
                 yield Fault(key, f"{show(image)} is not an image reference", fix)
             continue
-        role = draft.roles.get(container.role or "")
+        role = raw.roles.get(container.role or "")
         if image not in everything:
             hint = suggest(image, everything)
             fix = f"{hint}Images: {one_of(everything)}; or a full reference with registry or tag."
@@ -574,13 +633,13 @@ def _images(draft: Draft) -> Iterator[Fault]:
             yield Fault(key, f"image {image} can't run role {role.name}", fix)
 
 
-def _volumes(draft: Draft) -> Iterator[Fault]:
-    for container in draft.containers:
-        role = draft.roles.get(container.role or "")
+def _volumes(raw: RawConfiguration) -> Iterator[Fault]:
+    for container in raw.containers:
+        role = raw.roles.get(container.role or "")
         targets: set[str] = set()
         for index, volume in enumerate(container.volumes):
             target = volume.target
-            key = draft.key(container, "volumes", index)
+            key = raw.key(container, "volumes", index)
             for name, value in (("source", volume.source), ("target", target)):
                 if value is None:
                     yield Fault(f"{key}.{name}", "is missing", "Give both source and target.")
@@ -593,7 +652,7 @@ def _volumes(draft: Draft) -> Iterator[Fault]:
                 yield fault
 
 
-def mounted_already(key: str, target: str, role: RoleFacts | None) -> Fault | None:
+def mounted_already(key: str, target: str, role: RoleSpec | None) -> Fault | None:
     """The fault of a volume at a path that a container of `role` has a mount of its own at."""
     if role is not None and target in role.mounts:
         return Fault(key, f"{show(target)} is mounted by role {role.name} itself", "Leave this volume out.")
@@ -602,49 +661,61 @@ def mounted_already(key: str, target: str, role: RoleFacts | None) -> Fault | No
     return None
 
 
-def _needs(draft: Draft) -> Iterator[Fault]:
-    names = {c.name for c in draft.containers}
-    for container in draft.containers:
+def _needs(raw: RawConfiguration) -> Iterator[Fault]:
+    names = {c.name for c in raw.containers}
+    for container in raw.containers:
         for index, need in enumerate(container.needs):
             if need not in names:
                 fix = f"{suggest(need, names)}Name a container of this lab, or leave it out."
-                key = draft.keys.of("containers", container.name, "needs", index)
+                key = raw.keys.of("containers", container.name, "needs", index)
                 yield Fault(key, f"no container is named {show(need)}", fix)
 
 
-def _reach(draft: Draft) -> Iterator[Fault]:
-    """Nothing routes between two bridges, nor joins the bridges of two hosts."""
-    by_name = {c.name: c for c in draft.containers}
-    for name, needed in dependencies(draft).items():
+def _reach(raw: RawConfiguration) -> Iterator[Fault]:
+    """Nothing routes between two bridges; one bridge joins the hosts that have it."""
+    by_name = {c.name: c for c in raw.containers}
+    for name, needed in dependencies(raw).items():
         container = by_name[name]
-        servers = {other.name for other in draft.containers if other.address in (container.dns or ())}
-        apart: dict[tuple[str, str], list[str]] = {}
+        servers = {other.name for other in raw.containers if other.address in (container.dns or ())}
+        apart: dict[str, list[str]] = {}
         for other in (by_name[n] for n in sorted({*needed, *servers})):
-            if other.segment is not None and other.segment != container.segment:
-                apart.setdefault(other.segment, []).append(plain(other.name))
-        if container.segment is None:
+            if other.bridge is not None and other.bridge != container.bridge:
+                apart.setdefault(other.bridge, []).append(plain(other.name))
+        if container.bridge is None:
             continue
-        own = next((n for n in ("bridge", "host") if n in container.own), None)
-        key = draft.keys.of("containers", name, *([own] if own else []))
-        for (host, bridge), others in apart.items():
+        key = raw.keys.of("containers", name, *(["bridge"] if "bridge" in container.own else []))
+        for bridge, others in apart.items():
             reason = (
-                f"{plain(name)} needs {' and '.join(others)}, and nothing joins bridge {container.bridge} of host"
-                f" {plain(container.host)} with bridge {bridge} of host {plain(host)}"
+                f"{plain(name)} needs {' and '.join(others)}, and nothing joins bridge {container.bridge} with bridge"
+                f" {bridge}"
             )
-            yield Fault(key, reason, "Put them on the same host and bridge.")
+            yield Fault(key, reason, "Put them on the same bridge.")
 
 
-def _cycles(draft: Draft) -> Iterator[Fault]:
-    graph = dependencies(draft)
-    explicit = {c.name: set(c.needs) for c in draft.containers}
+def _turns(raw: RawConfiguration) -> Iterator[tuple[str, str]]:
+    """Each container whose turn comes after that of another member of its role, with that member."""
+    for role in raw.roles.values():
+        members = raw.members(role.name) if role.in_turn else []
+        yield from ((after.name, before.name) for before, after in pairwise(members))
+
+
+def _cycles(raw: RawConfiguration) -> Iterator[Fault]:
+    graph = dependencies(raw)
+    turns_of_roles = set(_turns(raw)) - {(after, before) for after, needed in graph.items() for before in needed}
+    for after, before in turns_of_roles:
+        graph[after] = sorted({*graph[after], before})
+    explicit = {c.name: set(c.needs) for c in raw.containers}
     for cycle in cycles(graph):
         # The fault stands where the user wrote something: at a `needs` that is part of the cycle.
         turns = list(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
         start = next((i for i, (a, b) in enumerate(turns) if b in explicit[a]), 0)
         names = [*cycle[start:], *cycle[:start], cycle[start]]
-        key = draft.keys.of("containers", names[0], "needs")
+        key = raw.keys.of("containers", names[0], "needs")
         path = " -> ".join(plain(name) for name in names)
-        yield Fault(key, f"a dependency cycle: {path}", "Leave one of these needs out.")
+        fix = "Leave one of these needs out."
+        if turns_of_roles.intersection(turns):
+            fix += " Members of a role come one after the other, as they are written."
+        yield Fault(key, f"a dependency cycle: {path}", fix)
 
 
 def cycles(graph: Mapping[str, Sequence[str]]) -> list[list[str]]:

@@ -37,6 +37,8 @@ _REGION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _SSH_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _HOST_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}( .*)?")
+_REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*", re.ASCII)
+_IMAGE_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _PATH = re.compile(r"/[^\x00-\x1f\x7f:,]*")
 LONGEST_INTERFACE_NAME = 15
 _NO_INTERFACE_NAMES = frozenset({"all", "default", "lo", "ovs-netdev", "ovs-system"})
@@ -47,6 +49,8 @@ _ODD_SHOWN = 3
 """How many of the characters that a password can't have a fault names."""
 VOLUME_BACKENDS = ("rbd", "lvm", "nfs")
 """Where Cinder can keep volumes, the default first."""
+IMAGE_BACKENDS = ("file", "rbd")
+"""Where Glance can keep images, the default first."""
 
 
 def _bad(reason: str, fix: str) -> PydanticCustomError:
@@ -185,6 +189,14 @@ def _volume_backend(value: object) -> str:
     return text
 
 
+def _image_backend(value: object) -> str:
+    fix = f"Write {one_of(IMAGE_BACKENDS)}, or leave it out for {IMAGE_BACKENDS[0]}."
+    text = _text("an image back end", fix)(value)
+    if text not in IMAGE_BACKENDS:
+        raise _bad(f"{show(value)} is no image back end", f"{suggest(text, IMAGE_BACKENDS)}{fix}")
+    return text
+
+
 def _tenant_networks(value: object) -> str:
     fix = f"Write {' or '.join(TENANT_NETWORKS)}."
     text = _text("a kind of network", fix)(value)
@@ -252,6 +264,7 @@ def _like(pattern: re.Pattern[str]) -> str:
 _DOMAIN_SCHEMA = f"^{_DOMAIN_LABEL.pattern}(\\.{_DOMAIN_LABEL.pattern})*$"
 _MTUS = (576, 9216)
 _PORTS = (1, 65535)
+_ASNS = (1, 65534)
 _VOLUME_SCHEMA = "^/[^:,]*:/[^:,]*(:r[ow])?$"
 _FLAG_SCHEMA = {"title": "true or false", "enum": [True, False, "true", "false"]}
 
@@ -305,7 +318,27 @@ Region = Annotated[
     WithJsonSchema({"title": "region", "type": "string", "pattern": _like(_REGION)}),
 ]
 VolumeBackend = Annotated[str, PlainValidator(_volume_backend), WithJsonSchema({"enum": list(VOLUME_BACKENDS)})]
+ImageBackend = Annotated[str, PlainValidator(_image_backend), WithJsonSchema({"enum": list(IMAGE_BACKENDS)})]
 TenantNetworks = Annotated[str, PlainValidator(_tenant_networks), WithJsonSchema({"enum": list(TENANT_NETWORKS)})]
+Registry = Annotated[
+    str,
+    PlainValidator(
+        _pattern(
+            _REGISTRY, "a registry", "Write it without a scheme, e.g. docker.io/opensdn or mirror.example:5000/opensdn."
+        )
+    ),
+    WithJsonSchema({"title": "registry", "type": "string", "pattern": _like(_REGISTRY)}),
+]
+ImageTag = Annotated[
+    str,
+    PlainValidator(_pattern(_IMAGE_TAG, "an image's tag", "Write it as the registry lists it, e.g. R25.1-2026-05-28.")),
+    WithJsonSchema({"title": "tag", "type": "string", "pattern": _like(_IMAGE_TAG)}),
+]
+AutonomousSystem = Annotated[
+    int,
+    PlainValidator(_whole("an autonomous system's number", *_ASNS)),
+    WithJsonSchema({"title": "number", "type": "integer", "minimum": _ASNS[0], "maximum": _ASNS[1]}),
+]
 Name = Annotated[
     str,
     PlainValidator(_text("a name", "Write a name as text.")),
@@ -369,6 +402,13 @@ class DhcpInput(_Input):
     """Last address of the pool. Required."""
 
 
+class SdnInput(_Input):
+    """What OpenSDN's control nodes go by."""
+
+    asn: AutonomousSystem | None = None
+    """Number of the autonomous system that the control nodes are in, for BGP."""
+
+
 class CommonInput(_Input):
     """What belongs to the lab as a whole."""
 
@@ -384,8 +424,14 @@ class CommonInput(_Input):
     """What carries the tenants' networks between containers."""
     volume_backend: VolumeBackend | None = None
     """Where Cinder keeps volumes."""
+    image_backend: ImageBackend | None = None
+    """Where Glance keeps images: as files on its container's volume, or in the lab's Ceph, for several members."""
     tls: Boolean | None = None
     """Whether what the VIP serves by HTTP speaks TLS instead, with a certificate of the lab's own authority."""
+    metrics_port: Port | None = None
+    """Port at its host's address on the bridge where each keeper serves metrics for Prometheus, and the portal."""
+    sdn: SdnInput | None = None
+    """What OpenSDN's control nodes go by."""
     passwords: Any = None
     """Secrets by name. Those that are not given are generated, and kept encrypted in the state."""
 
@@ -399,6 +445,15 @@ class ProviderInput(_Input):
     """Subnet. Required."""
     gateway: Address | None = None
     """The host's address in it: the host is the gateway. Required."""
+
+
+class OpenSdnInput(_Input):
+    """Where OpenSDN's published images are, which the images of its roles are made from."""
+
+    registry: Registry | None = None
+    """Registry with path: the project's own, or a mirror of it."""
+    tag: ImageTag | None = None
+    """Tag of all of them."""
 
 
 class SshInput(_Input):
@@ -421,6 +476,12 @@ class HostInput(_Input):
 
     ssh: SshInput | None = None
     """How to reach it; without it, the host is the one that Pulumi runs on."""
+    home: Source | None = None
+    """Directory below which everything generated is on it; where Pulumi runs, `DOCKSTACK_HOME` says so."""
+    tunnel_address: Address | None = None
+    """Its own address, where its tunnels to the other hosts end. Without it, the one that it is reached at by ssh."""
+    uplink: Bridge | None = None
+    """Interface to a segment that all hosts share, which joins the lab's bridge with theirs in place of tunnels."""
 
 
 class VolumeInput(_Input):
@@ -514,6 +575,8 @@ class StackInput(_Input):
     """Containers by name."""
     provider: ProviderInput | None = None
     """The provider network of the lab's Neutron."""
+    opensdn: OpenSdnInput | None = None
+    """Where OpenSDN's published images are, which the images of its roles are made from."""
     demo: Flag | None = None
     """Whether the lab comes with something to boot: a guest image made on the spot, flavors, a tenant network, a
     router, the provider network, a security group and a key, as far as its services allow."""
@@ -597,6 +660,7 @@ def _model_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> type[BaseMo
             continue
         nested: dict[str, type[BaseModel]] = {
             "dhcp": DhcpInput,
+            "sdn": SdnInput,
             "ssh": SshInput,
             "volumes": VolumeInput,
             "hooks": HooksInput,

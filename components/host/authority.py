@@ -11,7 +11,7 @@ import pulumi_command as command
 
 from components.host.container_host import ContainerHost
 from components.services.role import Stage
-from components.services.view import LabView
+from components.services.topology import Topology
 from components.stages.provisioning import digest
 from hostside.operations.authority_publish import AuthorityPublish
 
@@ -22,7 +22,7 @@ Command = command.local.Command | command.remote.Command
 
 
 class Authority:
-    """The Puppet server's authority, in the file :attr:`~components.services.view.LabView.authority` of each host.
+    """The Puppet server's authority, in the file that :meth:`.Topology.authority_on` names on each host.
 
     Attributes:
         resources: the resource of the file, by host.
@@ -30,23 +30,23 @@ class Authority:
     """
 
     def __init__(
-        self, view: LabView, server: ServiceContainer, hosts: Iterable[ContainerHost], opts: pulumi.ResourceOptions
+        self, topology: Topology, server: ServiceContainer, hosts: Iterable[ContainerHost], opts: pulumi.ResourceOptions
     ) -> None:
         """Declare the files.
 
         Args:
-            view: the lab.
+            topology: the lab.
             server: the Puppet server's container.
             hosts: the lab's hosts.
             opts: options of the resources.
         """
-        first = self._publish(server.host, view, server, "", opts)
+        first = self._publish(server.host, topology, server, "", opts)
         certificate: pulumi.Output[str] = first.stdout.apply(lambda told: json.loads(told)["certificate"])
         self.digest = certificate.apply(digest)
         self.resources: Mapping[str, pulumi.Resource] = {
             server.host.host.name: first,
             **{
-                host.host.name: self._publish(host, view, server, certificate, opts)
+                host.host.name: self._publish(host, topology, server, certificate, opts)
                 for host in hosts
                 if host is not server.host
             },
@@ -55,14 +55,17 @@ class Authority:
     @staticmethod
     def _publish(
         host: ContainerHost,
-        view: LabView,
+        topology: Topology,
         server: ServiceContainer,
         certificate: pulumi.Input[str],
         opts: pulumi.ResourceOptions,
     ) -> Command:
         published = pulumi.Output.all(server.running.id, certificate).apply(
             lambda known: AuthorityPublish(
-                path=view.authority, server=server.container.name, id=known[0], certificate=known[1]
+                path=topology.authority_on(host.host.name),
+                server=server.container.name,
+                id=known[0],
+                certificate=known[1],
             )
         )
         gates = pulumi.ResourceOptions(depends_on=[server.stages[Stage.HEALTHY]])

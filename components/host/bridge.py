@@ -2,39 +2,54 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Mapping
 
 import pulumi
 
+from components.configuration.environment import ContainerHost as ConfiguredHost
+from components.configuration.spans import Span
 from components.host.container_host import ContainerHost
+from hostside.operations.bridge_join import BridgeJoin
 from hostside.operations.bridge_up import BridgeUp
 
 
 class Bridge:
-    """A bridge on a host: blackhole route first, then the bridge, then the gateway's address on it.
+    """A bridge on a host: blackhole route first, then the bridge, the host's address on it, and the way to others.
 
-    One command resource; it is no component, as every further resource makes every write of the state longer.
+    One command resource, and one more where other hosts have the bridge; it is no component, as every further resource
+    makes every write of the state longer.
+
+    Attributes:
+        resource: what has to be there before a container on it.
     """
 
     def __init__(
-        self,
-        host: ContainerHost,
-        name: str,
-        mtu: int,
-        network: IPv4Network,
-        gateway: IPv4Address,
-        opts: pulumi.ResourceOptions,
+        self, host: ContainerHost, span: Span, hosts: Mapping[str, ConfiguredHost], opts: pulumi.ResourceOptions
     ) -> None:
         """Declare the bridge.
 
         Args:
             host: where.
-            name: the bridge's name, at most 15 characters.
-            mtu: largest packet in bytes.
-            network: the subnet that it carries.
-            gateway: the host's address on it.
-            opts: options of the resource.
+            span: what it is there.
+            hosts: the lab's hosts by name, with their ends of tunnels.
+            opts: options of the resources.
         """
-        self.name = name
-        up = BridgeUp(name, host.stack, str(network), f"{gateway}/{network.prefixlen}", mtu)
-        self.resource = host.declare(f"{host.host.name}-{name}", BridgeUp, up, subject=name, opts=opts)
+        address = f"{span.address}/{span.network.prefixlen}" if span.address else ""
+        up = BridgeUp(span.bridge, host.stack, str(span.network), address, span.mtu)
+        name = f"{host.host.name}-{span.bridge}"
+        self.resource = host.declare(name, BridgeUp, up, subject=span.bridge, opts=opts)
+        if not span.others:
+            return
+        ends = {each: str(hosts[each].tunnel_address or "") for each in (host.host.name, *span.others)}
+        join = BridgeJoin(
+            span.bridge,
+            host.stack,
+            span.mtu,
+            address="" if span.uplink else ends[host.host.name],
+            peers=[] if span.uplink else [ends[each] for each in span.others],
+            uplink=span.uplink,
+        )
+        gates = pulumi.ResourceOptions(depends_on=[self.resource])
+        self.resource = host.declare(
+            f"{name}-join", BridgeJoin, join, subject=span.bridge, opts=pulumi.ResourceOptions.merge(opts, gates)
+        )

@@ -11,14 +11,14 @@ import subprocess
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import pulumi
 import pulumi_command as command
 import pulumi_docker as docker
 
-from components import accounts, paths
+from components import accounts, paths, ssh
 from components.configuration import environment
 from hostside import drift, process
 from hostside.cli import DRIFT
@@ -28,6 +28,8 @@ O = TypeVar("O", bound=Operation)  # noqa: E741
 
 COMMAND_VERSION = "1.2.1"
 DOCKER_VERSION = "5.1.0"
+DIAL_ATTEMPTS, DIAL_SECONDS = 5, 10
+"""How often a command tries to reach its host, and how long each time. A busy sshd turns some away: MaxStartups."""
 PYTHON = "/usr/bin/python3 -SE"
 """The host's own Python, without site packages: the tool needs none, and starts twice as fast."""
 
@@ -63,12 +65,14 @@ class ContainerHost(pulumi.ComponentResource):
         super().__init__("dockstack:index:ContainerHost", host.name, None, opts)
         self.host = host
         self.stack = stack
-        self.directory = paths.stack_directory(stack)
+        self.directory = paths.stack_directory(stack, PurePosixPath(host.home))
         self._connection = _connection(host.ssh) if host.ssh else None
         self.provider = docker.Provider(
             f"{host.name}-docker",
             host=f"ssh://{host.ssh.user}@{host.ssh.host}:{host.ssh.port}" if host.ssh else f"unix://{process.SOCKET}",
-            ssh_opts=_ssh_options(host.ssh) if host.ssh else None,
+            ssh_opts=ssh.options(host.ssh) if host.ssh else None,
+            # What nothing has to be changed of can be previewed, and left alone, on a host that is down.
+            disable_docker_daemon_check=True if host.ssh else None,
             opts=pulumi.ResourceOptions(parent=self, version=DOCKER_VERSION),
         )
         tool = _tool()
@@ -76,17 +80,11 @@ class ContainerHost(pulumi.ComponentResource):
         self._told: set[str] = set()
         self._again = 0 if host.ssh else accounts.again(stack)
         self.tool_digest = hashlib.sha256(tool.encode()).hexdigest()[:12]
-        gone = f"{self.directory}.gone"
-        install = f"install -d -m 0700 {self.directory} && {PYTHON} -c {shlex.quote(_INSTALL)} {self.directory}/tool"
         self.tool = self._command(
             f"{host.name}-tool",
-            create=install,
+            create=installation(self.directory),
             # Last of all, what a run that was cut off made and didn't get to record.
-            # Removed by its name first: half a tool, of a removal that was cut off, could not be run again.
-            delete=f"rm -rf {gone} && if [ -e {self.directory}/tool ]; then"
-            f" {PYTHON} {self.directory}/tool sweep {stack} && mv -T {self.directory} {gone}; fi"
-            f" && rm -rf {self.directory} {gone} && if [ -d {self.directory.parent} ]; then"
-            f" rmdir --ignore-fail-on-non-empty {self.directory.parent}; fi",
+            delete=removal(self.directory, stack),
             stdin=packed(tool),
             environment={accounts.AGAIN: str(self._again)} if self._again else None,
             opts=pulumi.ResourceOptions(parent=self),
@@ -94,8 +92,8 @@ class ContainerHost(pulumi.ComponentResource):
         self.register_outputs({"directory": str(self.directory)})
 
     def has(self, path: str) -> bool:
-        """Say whether the host has a file or a device; a host behind ssh is taken to lack it, as it isn't asked."""
-        return self.host.ssh is None and Path(path).exists()
+        """Say whether the host has a file or a device; one behind ssh was asked by the check of the configuration."""
+        return path not in self.host.absent if self.host.ssh else Path(path).exists()
 
     def declare(
         self,
@@ -137,6 +135,17 @@ class ContainerHost(pulumi.ComponentResource):
             logging=command.local.Logging.STDERR if show else command.local.Logging.NONE,
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=dependencies)),
         )
+
+    def losses(self, kind: type[Operation], subjects: Sequence[str]) -> pulumi.Output[int]:
+        """Return how often the effects of some operations were found gone on this host, in all."""
+        found = [self._finding(each) for each in (self._found.get((kind.NAME, s)) for s in subjects) if each]
+        return pulumi.Output.all(*found).apply(lambda all_: sum(finding.count for finding in all_))
+
+    def line(self, *words: str) -> str:
+        """Return, for the shell of the machine that Pulumi runs on, what runs a command on this host."""
+        if self.host.ssh:
+            return shlex.join(ssh.command(self.host.ssh, words))
+        return shlex.join(["env", f"DOCKER_HOST=unix://{process.SOCKET}", *words])
 
     async def _finding(self, found: Future[drift.Finding]) -> drift.Finding:
         """Wait for what the look finds, and tell a person what is different."""
@@ -200,6 +209,8 @@ class ContainerHost(pulumi.ComponentResource):
             delete=delete,
             stdin=stdin,
             triggers=list(triggers) if triggers else None,
+            # sshd would have to be told to accept it, and nothing reads it.
+            add_previous_output_in_env=False,
             logging=command.remote.Logging(logging.value),
             opts=opts,
         )
@@ -210,6 +221,30 @@ def _numbered(inputs: str, count: int) -> str:
     if not count:
         return inputs
     return json.dumps({**json.loads(inputs), DRIFT: count}, sort_keys=True)
+
+
+def installation(directory: PurePosixPath) -> str:
+    """Return the command that puts the tool on its standard input into a stack's directory."""
+    return f"install -d -m 0700 {directory} && {PYTHON} -c {shlex.quote(_INSTALL)} {directory}/tool"
+
+
+def removal(directory: PurePosixPath, stack: str) -> str:
+    """Return the command that has the tool remove what carries the stack's name, and then removes the directory.
+
+    It is removed by its name first: half a tool, of a removal that was cut off, could not be run again.
+    """
+    gone = f"{directory}.gone"
+    return (
+        f"rm -rf {gone} && if [ -e {directory}/tool ]; then"
+        f" {PYTHON} {directory}/tool purge {stack} && mv -T {directory} {gone}; fi"
+        f" && rm -rf {directory} {gone} && if [ -d {directory.parent} ]; then"
+        f" rmdir --ignore-fail-on-non-empty {directory.parent}; fi"
+    )
+
+
+def packed_tool() -> str:
+    """Return the tool of this checkout as it is sent."""
+    return packed(_tool())
 
 
 def packed(tool: str) -> str:
@@ -233,19 +268,18 @@ def _tool() -> str:
     return json.dumps(files, sort_keys=True)
 
 
-def _connection(ssh: environment.Ssh) -> command.remote.ConnectionArgs:
+def _connection(given: environment.Ssh) -> command.remote.ConnectionArgs:
+    key = ssh.private_key(given)
     return command.remote.ConnectionArgs(
-        host=ssh.host,
-        port=ssh.port,
-        user=ssh.user,
-        private_key=pulumi.Output.secret(Path(ssh.private_key).read_text()) if ssh.private_key else None,
-        host_key=ssh.host_key,
+        host=given.host,
+        port=given.port,
+        user=given.user,
+        private_key=pulumi.Output.secret(key.read_text()) if key else None,
+        host_key=given.host_key,
+        # A host that is down is not to hold up the others for minutes.
+        dial_error_limit=DIAL_ATTEMPTS,
+        per_dial_timeout=DIAL_SECONDS,
     )
-
-
-def _ssh_options(ssh: environment.Ssh) -> list[str]:
-    """Return the options that the Docker provider gives to ssh."""
-    return ["-o", "StrictHostKeyChecking=yes", *(["-i", ssh.private_key] if ssh.private_key else [])]
 
 
 def _as_list(depends_on: Any) -> list[Any]:

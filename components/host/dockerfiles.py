@@ -8,17 +8,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from components import paths
+from components.published import PROJECTS_OWN, Published
 from hostside.operations.image_build import ImageBuild
 
 REPOSITORY = "dockstack"
 GUEST = "guest"
 """The directory of the image that holds the demo's guest, and the program that makes the demo."""
 _PARENT = re.compile(r"^ARG PARENT=(\S+)$", re.MULTILINE)
+_PUBLISHED = re.compile(r"^ARG (OPENSDN_\w+)=(\S+)$", re.MULTILINE)
 
 
 @cache
@@ -46,26 +48,43 @@ def parent(directory: str) -> str:
 
 
 @cache
-def tag(directory: str) -> str:
+def sources(directory: str, published: Published = PROJECTS_OWN) -> Mapping[str, str]:
+    """Return the published images that stages of an image begin with: argument of the build to full reference.
+
+    A Dockerfile names them by lines ``ARG OPENSDN_…=NAME``.
+    """
+    found = _PUBLISHED.findall(context(directory)["Dockerfile"]["content"])
+    return {argument: published.reference(name) for argument, name in found}
+
+
+@cache
+def tag(directory: str, published: Published = PROJECTS_OWN) -> str:
     """Return the image's name, whose tag is the digest of its content and of all that it is made from."""
-    digest = hashlib.sha256(json.dumps([context(directory), parent_tag(directory)], sort_keys=True).encode())
+    content: list[object] = [context(directory), parent_tag(directory, published)]
+    if taken := sources(directory, published):
+        content.append(taken)
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     return f"{REPOSITORY}/{directory}:{digest.hexdigest()[:16]}"
 
 
-def parent_tag(directory: str) -> str:
+def parent_tag(directory: str, published: Published = PROJECTS_OWN) -> str:
     """Return the exact name of the image that this one is made from."""
     name = parent(directory)
-    return tag(name.removeprefix(f"{REPOSITORY}/")) if name.startswith(f"{REPOSITORY}/") else name
+    return tag(name.removeprefix(f"{REPOSITORY}/"), published) if name.startswith(f"{REPOSITORY}/") else name
 
 
-def build(directory: str, packages: Sequence[str] = ()) -> ImageBuild:
+def build(directory: str, packages: Sequence[str] = (), published: Published = PROJECTS_OWN) -> ImageBuild:
     """Return the operation that builds an image.
 
     Args:
         directory: directory below Dockerfiles/.
         packages: Debian packages whose versions are to be told.
+        published: where OpenSDN's images are.
     """
-    return ImageBuild(tag(directory), parent_tag(directory), context(directory), list(packages))
+    return ImageBuild(
+        tag(directory, published), parent_tag(directory, published), context(directory), list(packages),
+        sources(directory, published),
+    )  # fmt: skip
 
 
 def is_directory(name: str) -> bool:

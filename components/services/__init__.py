@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from components.configuration.environment import Environment
-from components.configuration.rules import RoleFacts
+from components.configuration.rules import RoleSpec
 from components.services import (
+    analytics,
+    cassandra,
     ceph,
     cinder,
     compute,
+    config,
+    control,
     dashboard,
     dnsmasq,
     galera,
@@ -23,11 +27,14 @@ from components.services import (
     nova,
     placement,
     plain,
+    portal,
     puppet,
     rabbitmq,
+    redis,
     tempest,
+    webui,
 )
-from components.services.role import Demands, Role, Stage
+from components.services.role import Requirements, Role, Stage
 
 ROLES: Mapping[str, Role] = {
     module.ROLE.name: module.ROLE
@@ -47,6 +54,13 @@ ROLES: Mapping[str, Role] = {
         neutron,
         compute,
         dashboard,
+        portal,
+        redis,
+        cassandra,
+        config,
+        analytics,
+        control,
+        webui,
         tempest,
         plain,
     )
@@ -62,7 +76,7 @@ KEEPER = keeper.ROLE
 
 def for_lab(environment: Environment) -> Mapping[str, Role]:
     """Return the roles as they are in a lab."""
-    return {name: replace(role, **role.variant(environment)) for name, role in ROLES.items()}
+    return {name: replace(role, **role.overrides(environment)) for name, role in ROLES.items()}
 
 
 def needs_of(role: Role) -> dict[str, Stage]:
@@ -72,11 +86,11 @@ def needs_of(role: Role) -> dict[str, Stage]:
     return {**{name: stage for name, stage in IMPLIED_NEEDS.items() if name != role.name}, **role.needs, **role.wants}
 
 
-def facts() -> dict[str, RoleFacts]:
+def facts() -> dict[str, RoleSpec]:
     """Return what the check of a configuration has to know of the roles."""
-    demands = Demands.of(ROLES.values())
+    requirements = Requirements.of(ROLES.values())
     return {
-        role.name: RoleFacts(
+        role.name: RoleSpec(
             name=role.name,
             memory_mib=role.memory_mib,
             disk_mib=role.disk_mib,
@@ -90,14 +104,20 @@ def facts() -> dict[str, RoleFacts]:
             ),
             wants=tuple(role.wants),
             mounts=role.mount_points,
-            secrets={name: role.secret_aliases.get(name, ()) for name in sorted(role.secret_names(demands))},
-            readers=role.secret_readers(demands),
+            secrets={name: role.secret_aliases.get(name, ()) for name in sorted(role.secret_names(requirements))},
+            readers=role.secret_readers(requirements),
             at_most=role.most,
+            unfit=role.unfit,
+            in_turn=role.in_turn,
+            at_most_because=role.most_because,
+            alone=role.alone,
             serves_dns=role.name == dnsmasq.ROLE.name,
             provisioned=role.provisioned,
             provider_port=role.provider_port,
             tenant_port=role.tenant_port,
             volumes=tuple(role.data),
+            numbered=role.numbered,
+            devices=tuple(role.optional_devices),
         )
         for role in ROLES.values()
     }

@@ -1,51 +1,65 @@
-"""Ceph, all in user space: one monitor, one manager and one OSD in a container, for volumes on any host."""
+"""Ceph, all in user space: one monitor, one manager and one OSD in a container, for volumes and images on any host."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
-from components.configuration.environment import Container
-from components.services.role import Check, Demands, Hiera, Role, SecretNames
-from components.services.view import LabView
+from components.configuration.environment import Container, Environment
+from components.services.role import Check, Hiera, Requirements, Role, SecretNames
+from components.services.topology import Topology
 
-POOL, BACKUP_POOL = "volumes", "backups"
-SECRET, BACKUP_SECRET = "ceph_cinder", "ceph_cinder_backup"
-"""Names of the secrets that the keys of client.cinder and client.cinder-backup are made from."""
+POOL, BACKUP_POOL, IMAGE_POOL = "volumes", "backups", "images"
+SECRET, BACKUP_SECRET, IMAGE_SECRET = "ceph_cinder", "ceph_cinder_backup", "ceph_glance"
+"""Names of the secrets that the keys of client.cinder, client.cinder-backup and client.glance are made from."""
 
 
-def cluster_id(view: LabView) -> str:
+def cluster_id(topology: Topology) -> str:
     """Return the cluster's id: the same whenever the lab is built, another for each lab."""
-    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"ceph.{view.environment.domain}"))
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"ceph.{topology.environment.domain}"))
 
 
-def monitors(view: LabView) -> list[str]:
+def monitors(topology: Topology) -> list[str]:
     """Return the addresses of the monitors."""
-    return [str(member.address) for member in view.members("ceph")]
+    return [str(member.address) for member in topology.members("ceph")]
 
 
-def _hiera(view: LabView, container: Container) -> Hiera:
+def _hiera(topology: Topology, container: Container) -> Hiera:
     return {
         "profile::ceph::address": str(container.address),
         "profile::ceph::network": str(container.network),
-        "profile::ceph::fsid": cluster_id(view),
+        "profile::ceph::fsid": cluster_id(topology),
         "profile::ceph::volume_pool": POOL,
         "profile::ceph::backup_pool": BACKUP_POOL,
+        **({"profile::ceph::image_pool": IMAGE_POOL} if topology.environment.image_backend == "rbd" else {}),
     }
 
 
-def _secrets(_demands: Demands) -> SecretNames:
+def _secrets(_requirements: Requirements) -> SecretNames:
     return {"profile::ceph::cinder_secret": SECRET, "profile::ceph::backup_secret": BACKUP_SECRET}
+
+
+def _secrets_with_images(requirements: Requirements) -> SecretNames:
+    return {**_secrets(requirements), "profile::ceph::image_secret": IMAGE_SECRET}
+
+
+def _overrides(environment: Environment) -> Mapping[str, Any]:
+    """Return what a pool for images needs, where the lab keeps them here."""
+    return {"secrets": _secrets_with_images} if environment.image_backend == "rbd" else {}
 
 
 ROLE = Role(
     name="ceph",
     memory_mib=400,
+    quorum=True,
     # The keys of the cluster's own programs are made in the container: a second monitor would need them, and a quorum.
     most=1,
     data={"data": "/var/lib/ceph"},
     endpoints={"ceph": "tcp://{address}:3300"},
     checks=(Check(port=3300), Check(command=("/etc/dockstack/bin/ceph-settle", "check"))),
     packages=("ceph-mon", "ceph-osd"),
+    overrides=_overrides,
     hiera=_hiera,
     secrets=_secrets,
 )

@@ -1,4 +1,8 @@
-"""Cinder: volumes. API, scheduler, volume and backup service in one container, with the lab's choice of back end."""
+"""Cinder: volumes. API, scheduler, volume and backup service in one container, with the lab's choice of back end.
+
+Several members work on the same volumes in Ceph, each on any of them, as one cluster of Cinder's. What one works on, it
+locks for the others in Redis: MariaDB's GET_LOCK is known to one member of Galera only, and memcached forgets.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +11,60 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.configuration.environment import Container, Environment
-from components.services import ceph, rabbitmq
-from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
-from components.services.view import LabView
+from components.configuration.rules import OneOnly, RawConfiguration
+from components.services import ceph, rabbitmq, redis
+from components.services.role import (
+    UWSGI_FILES,
+    Check,
+    Frontend,
+    Hiera,
+    Membership,
+    Requirements,
+    Role,
+    SecretNames,
+    ServiceUser,
+    Stage,
+)
+from components.services.topology import REDIS_PORT, Topology
+
+HOST = "cinder"
+"""What a single member calls its host, wherever its programs run: volumes belong to a host."""
+CLUSTER = "volumes"
+"""What several members call what volumes belong to then; no host is called so."""
 
 
-def volume_secret(view: LabView) -> str:
+def volume_secret(topology: Topology) -> str:
     """Return the name under which libvirt on every compute keeps Ceph's key; Cinder hands it out with each volume."""
-    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"cinder.{view.environment.domain}"))
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"cinder.{topology.environment.domain}"))
 
 
-def _hiera(view: LabView, container: Container) -> Hiera:
+def _hiera(topology: Topology, container: Container) -> Hiera:
     return {
-        "profile::cinder::vip_name": view.vip_name,
+        "profile::cinder::vip_name": topology.vip_name,
         "profile::cinder::address": str(container.address),
-        "profile::cinder::region": view.environment.region,
-        "profile::cinder::memcached_servers": view.memcached_servers,
-        "profile::cinder::database_host": view.vip_name,
-        "profile::cinder::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
-        "profile::cinder::backend": view.environment.volume_backend,
-        "profile::cinder::ceph_monitors": ceph.monitors(view),
+        "profile::cinder::region": topology.environment.region,
+        "profile::cinder::memcached_servers": topology.memcached_servers,
+        "profile::cinder::database_host": topology.vip_name,
+        "profile::cinder::rabbit_hosts": [m.fqdn for m in topology.members("rabbitmq")],
+        "profile::cinder::backend": topology.environment.volume_backend,
+        "profile::cinder::ceph_monitors": ceph.monitors(topology),
         "profile::cinder::rbd_pool": ceph.POOL,
         "profile::cinder::backup_pool": ceph.BACKUP_POOL,
-        "profile::cinder::rbd_secret_uuid": volume_secret(view),
+        "profile::cinder::rbd_secret_uuid": volume_secret(topology),
+        **(_cluster_hiera(topology, container) if len(topology.members("cinder")) > 1 else {}),
     }
 
 
-def _secrets(_demands: Demands) -> SecretNames:
+def _cluster_hiera(topology: Topology, container: Container) -> Hiera:
+    # There is one Redis, or the check of the configuration would have said so.
+    return {
+        "profile::cinder::host": container.fqdn,
+        "profile::cinder::cluster": CLUSTER,
+        "profile::cinder::lock_server": f"{topology.members('redis')[0].address}:{REDIS_PORT}",
+    }
+
+
+def _secrets(_requirements: Requirements) -> SecretNames:
     return {
         "profile::cinder::identity_password": "cinder_identity",
         "profile::cinder::nova_password": "nova_identity",
@@ -44,19 +75,51 @@ def _secrets(_demands: Demands) -> SecretNames:
     }
 
 
-def _variant(environment: Environment) -> Mapping[str, Any]:
-    """Return what the back end needs: an NFS server opens files by their handles, and its share is mounted."""
-    if environment.volume_backend != "nfs":
-        return {}
-    return {"capabilities": ("DAC_READ_SEARCH", "SYS_ADMIN"), "mounts_filesystems": True}
+SERVICES = Membership(name="services", role="cinder", leave=("/etc/dockstack/bin/cinder-members", "leave"))
+"""What a member's programs are to the others."""
 
 
-def compute_hiera(view: LabView) -> Hiera:
+def _cluster_secrets(requirements: Requirements) -> SecretNames:
+    return {**_secrets(requirements), "profile::cinder::lock_password": redis.SECRET}
+
+
+def _overrides(environment: Environment) -> Mapping[str, Any]:
+    """Return what the back end needs, and what several members have in common.
+
+    An NFS server opens files by their handles, and its share is mounted.
+    """
+    if environment.volume_backend == "nfs":
+        return {"capabilities": ("DAC_READ_SEARCH", "SYS_ADMIN"), "mounts_filesystems": True}
+    members = environment.members("cinder")
+    if len(members) > 1:
+        return {
+            "secrets": _cluster_secrets,
+            "wants": {**ROLE.wants, redis.ROLE.name: Stage.HEALTHY},
+            "memberships": (
+                SERVICES,
+                # The one that stays alone goes by another name, and hears those of this one no more.
+                rabbitmq.queues(HOST, CLUSTER, *(member.fqdn for member in members)),
+            ),
+        }
+    return {}
+
+
+def _alone(raw: RawConfiguration) -> OneOnly | None:
+    # One that can't be read is a fault by itself.
+    if raw.volume_backend not in ("rbd", None):
+        return OneOnly("volumes are its own container's", "Keep them in Ceph, by common.volumeBackend: rbd.")
+    if not raw.members("redis") and not raw.unsure_of("redis"):
+        because = "they lock for each other what they work on in Redis, and no container has role redis"
+        return OneOnly(because, "Add a container of role redis.")
+    return None
+
+
+def compute_hiera(topology: Topology) -> Hiera:
     """Return what a compute has to know to give guests their volumes: parameters of ``profile::compute::volumes``."""
     return {
-        "profile::compute::volumes::backend": view.environment.volume_backend,
-        "profile::compute::volumes::ceph_monitors": ceph.monitors(view),
-        "profile::compute::volumes::secret_uuid": volume_secret(view),
+        "profile::compute::volumes::backend": topology.environment.volume_backend,
+        "profile::compute::volumes::ceph_monitors": ceph.monitors(topology),
+        "profile::compute::volumes::secret_uuid": volume_secret(topology),
     }
 
 
@@ -67,6 +130,8 @@ COMPUTE_SECRETS: SecretNames = {"profile::compute::volumes::ceph_secret": ceph.S
 ROLE = Role(
     name="cinder",
     memory_mib=570,
+    most=None,
+    alone=_alone,
     shares=(UWSGI_FILES,),
     needs={
         "haproxy": Stage.HEALTHY,
@@ -76,17 +141,16 @@ ROLE = Role(
         "keystone": Stage.ATTACHED,
     },
     wants={"memcached": Stage.HEALTHY, "ceph": Stage.HEALTHY},
-    # One volume service owns the volumes; a second would need a lock manager to share them.
-    most=1,
     data={"data": "/var/lib/cinder"},
-    identities=(Identity(name="cinder", type="volumev3", description="Block storage", frontend="cinder", path="/v3"),),
+    service_users=(
+        ServiceUser(name="cinder", type="volumev3", description="Block storage", frontend="cinder", path="/v3"),
+    ),
     frontends=(Frontend(name="cinder", port=8776, check_path="/healthcheck", url="/v3"),),
     databases=("cinder",),
     checks=(Check(port=8776, path="/healthcheck"), Check(command=("/etc/dockstack/bin/cinder-ready",))),
-    # Its profile calls the host so, wherever its programs run: volumes belong to a host.
-    memberships=(rabbitmq.queues("cinder"),),
+    memberships=(SERVICES, rabbitmq.queues(HOST)),
     packages=("cinder-api", "cinder-scheduler", "cinder-volume", "cinder-backup"),
-    variant=_variant,
+    overrides=_overrides,
     hiera=_hiera,
     secrets=_secrets,
 )

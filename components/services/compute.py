@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from components.configuration.environment import Container
-from components.services import cinder, network, nova, rabbitmq
-from components.services.role import Check, Demands, Hiera, Membership, Role, SecretNames, Stage
-from components.services.view import LabView
+from components.services import cinder, network, neutron, nova, rabbitmq
+from components.services.role import Check, Hiera, Membership, Requirements, Role, SecretNames, Stage
+from components.services.topology import Topology
 
 
-def _hiera(view: LabView, container: Container) -> Hiera:
+def _hiera(topology: Topology, container: Container) -> Hiera:
     return {
-        **nova.common_hiera(view, container),
-        **network.agent_data(view, container, {}),
-        **(cinder.compute_hiera(view) if view.members(cinder.ROLE.name) else {}),
+        **nova.common_hiera(topology, container),
+        **network.agent_data(topology, container, {}),
+        **(cinder.compute_hiera(topology) if topology.members(cinder.ROLE.name) else {}),
         "profile::compute::address": str(container.address),
     }
 
 
-def _secrets(demands: Demands) -> SecretNames:
-    volumes = cinder.COMPUTE_SECRETS if set(cinder.ROLE.identities) <= set(demands.identities) else {}
+def _secrets(requirements: Requirements) -> SecretNames:
+    volumes = cinder.COMPUTE_SECRETS if set(cinder.ROLE.service_users) <= set(requirements.service_users) else {}
     return {**nova.common_secrets(), **network.AGENT_SECRETS, **volumes}
 
 
@@ -27,6 +27,7 @@ ROLE = Role(
     aliases=("novacompute", "nova-compute"),
     memory_mib=700,
     most=None,
+    in_turn=False,
     shares=(network.SHARED_FILES,),
     profiles=("nova", "neutron"),
     # The same that its Neutron agent needs: nova-compute's helper processes set for themselves no others.
@@ -53,7 +54,7 @@ ROLE = Role(
             leave=("/etc/dockstack/bin/compute-membership", "leave"),
             joined=("/etc/dockstack/bin/compute-membership", "joined"),
         ),
-        Membership(name="agents", role="neutron", leave=("/etc/dockstack/bin/remove-agents",)),
+        neutron.AGENTS,
         rabbitmq.queues(),
     ),
     hiera=_hiera,

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from components.configuration.environment import Container
-from components.services.role import Check, Demands, Frontend, Hiera, Role, SecretNames, Stage
-from components.services.view import LabView
+from components.services.role import Check, Frontend, Hiera, Requirements, Role, SecretNames, Stage
+from components.services.topology import Topology
 
 
-def _hiera(view: LabView, container: Container) -> Hiera:
+def _hiera(topology: Topology, container: Container) -> Hiera:
     return {
-        "profile::dashboard::keystone_url": f"{view.identity_url}/v3",
-        "profile::dashboard::memcached_hosts": [m.fqdn for m in view.members("memcached")],
+        "profile::dashboard::keystone_url": f"{topology.identity_url}/v3",
+        "profile::dashboard::memcached_hosts": [m.fqdn for m in topology.members("memcached")],
         # The names that people, haproxy's check and our own call it by; Horizon refuses others.
         "profile::dashboard::hosts": [
-            *(view.vip_name, str(view.environment.vip)),
+            *(topology.vip_name, str(topology.environment.vip)),
             *(container.fqdn, str(container.address), "localhost"),
         ],
     }
 
 
-def _secrets(_demands: Demands) -> SecretNames:
+def _secrets(_requirements: Requirements) -> SecretNames:
     return {"profile::dashboard::session_secret": "dashboard_session"}
 
 

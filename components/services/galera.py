@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from components.configuration.environment import Container
 from components.configuration.readers import MYSQL_HASH, PYMYSQL
-from components.services.role import Check, Demands, Frontend, Hiera, Role, SecretNames
-from components.services.view import LabView
+from components.services.role import Check, Frontend, Hiera, Requirements, Role, SecretNames
+from components.services.topology import Topology
 
 
-def _hiera(view: LabView, container: Container) -> Hiera:
-    members = view.members("galera")
+def _hiera(topology: Topology, container: Container) -> Hiera:
     return {
         "profile::galera::address": str(container.address),
-        "profile::galera::members": [m.fqdn for m in members],
-        "profile::galera::bootstrap": container == members[0],
-        "profile::galera::databases": list(view.demands.databases),
+        "profile::galera::databases": list(topology.requirements.databases),
         "profile::galera::former_databases": sorted(
-            {name for role in view.roles.values() for name in role.databases} - set(view.demands.databases)
+            {name for role in topology.roles.values() for name in role.databases} - set(topology.requirements.databases)
         ),
     }
 
 
-def _secrets(demands: Demands) -> SecretNames:
+def _secrets(requirements: Requirements) -> SecretNames:
     return {
         "profile::galera::root_password": "galera_root",
-        "profile::galera::database_passwords": {name: f"{name}_database" for name in demands.databases},
+        "profile::galera::database_passwords": {name: f"{name}_database" for name in requirements.databases},
     }
 
 
 ROLE = Role(
     name="galera",
+    most=None,
+    unfit={2: "with two, the loss of one stops the other"},
+    birth=("/etc/dockstack/bin/galera-member", "birth"),
     aliases=("mysql", "mariadb", "database"),
     memory_mib=300,
+    quorum=True,
     data={"data": "/var/lib/mysql"},
-    frontends=(Frontend(name="galera", port=3306, mode="tcp"),),
+    frontends=(Frontend(name="galera", port=3306, mode="tcp", health_port=9200),),
     checks=(Check(port=3306), Check(command=("/etc/dockstack/bin/galera-ready",))),
     packages=("mariadb-server", "galera-4"),
     hiera=_hiera,

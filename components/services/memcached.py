@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from components.configuration.environment import Container
 from components.services.role import Check, Hiera, Role
-from components.services.view import MEMCACHED_PORT, LabView
+from components.services.topology import MEMCACHED_PORT, Topology
 
 CACHE_MIB = 64
 
 
-def _hiera(_view: LabView, container: Container) -> Hiera:
+def _hiera(_topology: Topology, container: Container) -> Hiera:
     return {"profile::memcached::address": str(container.address), "profile::memcached::memory": CACHE_MIB}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from components.configuration.derived import tunnel_address
 from components.configuration.environment import Container
 from components.services.role import Hiera
-from components.services.view import LabView
+from components.services.topology import Topology
 
 SHARED_FILES = "openvswitch"
 """Directory below dockervolumes/."""
@@ -23,18 +23,18 @@ SYSCTLS: Mapping[str, str] = {"net.ipv4.conf.all.arp_ignore": "1"}
 AGENT_SECRETS: Mapping[str, str] = {"profile::neutron::agent::rabbit_password": "rabbitmq_openstack"}
 
 
-def agent_data(view: LabView, container: Container, mappings: Mapping[str, str]) -> Hiera:
+def agent_data(topology: Topology, container: Container, mappings: Mapping[str, str]) -> Hiera:
     """Return the parameters of ``profile::neutron::agent``.
 
     Args:
-        view: the lab.
+        topology: the lab.
         container: the container that the agent is in.
         mappings: physical networks to bridges, besides the tenants'.
     """
     return {
-        "profile::neutron::agent::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
+        "profile::neutron::agent::rabbit_hosts": [m.fqdn for m in topology.members("rabbitmq")],
         "profile::neutron::agent::tunnel_address": str(tunnel_address(container.address)),
         "profile::neutron::agent::mtu": container.mtu,
-        "profile::neutron::agent::dns_domain": view.environment.domain,
+        "profile::neutron::agent::dns_domain": topology.environment.domain,
         "profile::neutron::agent::bridge_mappings": {"tenant": TENANT_BRIDGE, **mappings},
     }

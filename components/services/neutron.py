@@ -1,30 +1,46 @@
-"""Neutron: the networks of guests, with routers, DHCP and metadata in the same container."""
+"""Neutron: the networks of guests, with routers, DHCP and metadata in the same container.
+
+Of several members each has agents of its own: new routers are kept ready on up to three of them, and networks have DHCP
+on two.
+"""
 
 from __future__ import annotations
 
 from components.configuration.environment import Container
 from components.services import network, rabbitmq
-from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
-from components.services.view import LabView
+from components.services.role import (
+    UWSGI_FILES,
+    Check,
+    Frontend,
+    Hiera,
+    Membership,
+    Requirements,
+    Role,
+    SecretNames,
+    ServiceUser,
+    Stage,
+)
+from components.services.topology import Topology
 
 METADATA_SECRET = "metadata_secret"
 """Name of what Nova knows a guest by that Neutron asks for."""
 
 
-def _hiera(view: LabView, container: Container) -> Hiera:
+def _hiera(topology: Topology, container: Container) -> Hiera:
     return {
-        **network.agent_data(view, container, {"provider": network.PROVIDER_BRIDGE}),
-        "profile::neutron::vip_name": view.vip_name,
-        "profile::neutron::region": view.environment.region,
-        "profile::neutron::memcached_servers": view.memcached_servers,
-        "profile::neutron::database_host": view.vip_name,
-        "profile::neutron::tenant_networks": view.environment.tenant_networks,
+        **network.agent_data(topology, container, {"provider": network.PROVIDER_BRIDGE}),
+        "profile::neutron::vip_name": topology.vip_name,
+        "profile::neutron::region": topology.environment.region,
+        "profile::neutron::memcached_servers": topology.memcached_servers,
+        "profile::neutron::database_host": topology.vip_name,
+        "profile::neutron::tenant_networks": topology.environment.tenant_networks,
         "profile::neutron::mtu": container.mtu,
+        **({"profile::neutron::redundant": True} if len(topology.members("neutron")) > 1 else {}),
     }
 
 
-def _secrets(demands: Demands) -> SecretNames:
-    nova = next((identity.secret for identity in demands.identities if identity.name == "nova"), None)
+def _secrets(requirements: Requirements) -> SecretNames:
+    nova = next((user.secret for user in requirements.service_users if user.name == "nova"), None)
     return {
         **network.AGENT_SECRETS,
         **({"profile::neutron::nova_password": nova} if nova else {}),
@@ -34,9 +50,14 @@ def _secrets(demands: Demands) -> SecretNames:
     }
 
 
+AGENTS = Membership(name="agents", role="neutron", leave=("/etc/dockstack/bin/remove-agents",))
+"""What a container with agents of Neutron's is to it: what they have goes to others' agents when it goes."""
+
+
 ROLE = Role(
     name="neutron",
     memory_mib=1800,
+    most=None,
     shares=(network.SHARED_FILES, UWSGI_FILES),
     capabilities=network.CAPABILITIES,
     devices=network.DEVICES,
@@ -50,10 +71,12 @@ ROLE = Role(
     wants={"memcached": Stage.HEALTHY},
     frontends=(Frontend(name="neutron", port=9696, check_path="/"),),
     databases=("neutron",),
-    identities=(Identity(name="neutron", type="network", description="OpenStack Networking", frontend="neutron"),),
+    service_users=(
+        ServiceUser(name="neutron", type="network", description="OpenStack Networking", frontend="neutron"),
+    ),
     checks=(Check(port=9696, path="/"), Check(command=("/etc/dockstack/bin/neutron-ready",))),
     check_seconds=300,
-    memberships=(rabbitmq.queues(),),
+    memberships=(AGENTS, rabbitmq.queues()),
     packages=("neutron-api", "neutron-l3-agent", "openvswitch-switch"),
     hiera=_hiera,
     secrets=_secrets,

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from components.configuration.environment import Container
 from components.services import neutron, rabbitmq
-from components.services.role import UWSGI_FILES, Check, Demands, Frontend, Hiera, Identity, Role, SecretNames, Stage
-from components.services.view import LabView
+from components.services.role import (
+    UWSGI_FILES,
+    Check,
+    Frontend,
+    Hiera,
+    Membership,
+    Requirements,
+    Role,
+    SecretNames,
+    ServiceUser,
+    Stage,
+)
+from components.services.topology import Topology
 
 
-def common_hiera(view: LabView, container: Container) -> Hiera:
+def common_hiera(topology: Topology, container: Container) -> Hiera:
     """Return the parameters that Nova's programs share, wherever they run."""
     return {
         "profile::nova::common::address": str(container.address),
-        "profile::nova::common::vip_name": view.vip_name,
-        "profile::nova::common::region": view.environment.region,
-        "profile::nova::common::memcached_servers": view.memcached_servers,
-        "profile::nova::common::rabbit_hosts": [m.fqdn for m in view.members("rabbitmq")],
+        "profile::nova::common::vip_name": topology.vip_name,
+        "profile::nova::common::region": topology.environment.region,
+        "profile::nova::common::memcached_servers": topology.memcached_servers,
+        "profile::nova::common::rabbit_hosts": [m.fqdn for m in topology.members("rabbitmq")],
     }
 
 
@@ -27,11 +38,11 @@ def common_secrets() -> SecretNames:
     }
 
 
-def _hiera(view: LabView, container: Container) -> Hiera:
-    return {**common_hiera(view, container), "profile::nova::database_host": view.vip_name}
+def _hiera(topology: Topology, container: Container) -> Hiera:
+    return {**common_hiera(topology, container), "profile::nova::database_host": topology.vip_name}
 
 
-def _secrets(_demands: Demands) -> SecretNames:
+def _secrets(_requirements: Requirements) -> SecretNames:
     return {
         **common_secrets(),
         "profile::nova::database_passwords": {name: f"{name}_database" for name in ROLE.databases},
@@ -42,6 +53,7 @@ def _secrets(_demands: Demands) -> SecretNames:
 ROLE = Role(
     name="nova",
     memory_mib=850,
+    most=None,
     shares=(UWSGI_FILES,),
     # Scheduler and conductor end where Keystone knows no user nova yet.
     needs={"keystone": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "placement": Stage.ATTACHED},
@@ -49,13 +61,18 @@ ROLE = Role(
     frontends=(
         Frontend(name="nova", port=8774, check_path="/", url="/v2.1"),
         Frontend(name="nova-metadata", port=8775, check_path="/"),
-        Frontend(name="novncproxy", port=6080, check_path="/vnc_lite.html"),
+        Frontend(name="novncproxy", port=6080, check_path="/vnc_lite.html", reads_only=True),
     ),
-    identities=(Identity(name="nova", type="compute", description="OpenStack Compute", frontend="nova", path="/v2.1"),),
+    service_users=(
+        ServiceUser(name="nova", type="compute", description="OpenStack Compute", frontend="nova", path="/v2.1"),
+    ),
     databases=("nova", "nova_api", "nova_cell0"),
     checks=(Check(port=8774, path="/"), Check(port=8775, path="/"), Check(port=6080, path="/vnc_lite.html")),
     secret_aliases={"nova_identity": ("nova_password",)},
-    memberships=(rabbitmq.queues(),),
+    memberships=(
+        Membership(name="services", role="nova", leave=("/etc/dockstack/bin/remove-services",)),
+        rabbitmq.queues(),
+    ),
     packages=("nova-api", "nova-conductor", "nova-scheduler", "nova-consoleproxy"),
     hiera=_hiera,
     secrets=_secrets,

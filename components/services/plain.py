@@ -5,4 +5,4 @@ Its disk is the bound of its log, and a little beside.
 
 from components.services.role import Role
 
-ROLE = Role(name="plain", image="base", memory_mib=24, disk_mib=12, most=None, provisioned=False)
+ROLE = Role(name="plain", image="base", memory_mib=24, disk_mib=12, most=None, in_turn=False, provisioned=False)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from components.configuration.environment import Container
 from components.configuration.readers import ERLANG, OSLO_MESSAGING
-from components.services.role import Check, Demands, Hiera, Membership, Role, SecretNames
-from components.services.view import LabView
+from components.services.role import Check, Hiera, Membership, Requirements, Role, SecretNames
+from components.services.topology import Topology
+
+DATA = "/var/lib/rabbitmq"
 
 
-def _hiera(_view: LabView, container: Container) -> Hiera:
+def _hiera(topology: Topology, container: Container) -> Hiera:
     return {
         "profile::rabbitmq::address": str(container.address),
         "profile::rabbitmq::node_name": f"rabbit@{container.name}",
+        **({"profile::rabbitmq::clustered": True} if len(topology.members(ROLE.name)) > 1 else {}),
     }
 
 
-def _secrets(_demands: Demands) -> SecretNames:
+def _secrets(requirements: Requirements) -> SecretNames:
+    users = ("openstack", *requirements.broker_users)
     return {
         "profile::rabbitmq::erlang_cookie": "rabbitmq_cookie",
-        "profile::rabbitmq::user_passwords": {"openstack": "rabbitmq_openstack"},
+        "profile::rabbitmq::user_passwords": {user: f"rabbitmq_{user}" for user in users},
     }
 
 
@@ -35,9 +39,18 @@ ROLE = Role(
     name="rabbitmq",
     aliases=("rabbit",),
     memory_mib=180,
-    data={"data": "/var/lib/rabbitmq"},
+    quorum=True,
+    # Each queue is kept by three of them, or all.
+    most=None,
+    unfit={2: "of two brokers, neither works without the other"},
+    # Only with this does a broker that has no data, and finds no other, make a cluster.
+    birth=("/usr/bin/touch", f"{DATA}/may-begin"),
+    data={"data": DATA},
     endpoints={"rabbitmq": "amqp://{address}:5672"},
     checks=(Check(port=5672),),
+    memberships=(
+        Membership(name="cluster", role="rabbitmq", leave=("/etc/dockstack/bin/forget-broker",), stops=False),
+    ),
     packages=("rabbitmq-server",),
     hiera=_hiera,
     secrets=_secrets,

@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from components.configuration.readers import Reader
-from components.configuration.rules import USUAL_DISK_MIB
+from components.configuration.rules import USUAL_DISK_MIB, OneOnly, RawConfiguration, any_number
 
 if TYPE_CHECKING:
     from components.configuration.environment import Container, Environment
-    from components.services.view import LabView
+    from components.services.topology import Topology
 
 
 UWSGI_FILES = "uwsgi"
@@ -41,12 +41,20 @@ class Frontend:
     """Path that haproxy asks for to see whether a member works; mode http only."""
     url: str = ""
     """What follows host and port in the endpoint that users are told, e.g. ``/v3``."""
+    reads_only: bool = False
+    """Whether its servers know GET and HEAD alone, and read no body: haproxy refuses the other methods itself."""
+    health_port: int | None = None
+    """Port at which a member of several says by HTTP whether sessions may come to it. They come to one at a time; mode
+    tcp only."""
     tls_port: int | None = None
     """Port at the VIP in a lab with TLS, where that isn't the members' own."""
+    members_speak_tls: bool = False
+    """Whether the members speak TLS themselves, each with a certificate of its own making: in a lab without TLS,
+    haproxy hands that on to the clients as it is."""
 
 
 @dataclass(frozen=True)
-class Identity:
+class ServiceUser:
     """A service's user in Keystone's project ``services``, and its entry in the catalogue.
 
     Keystone's own Puppet run makes them all, so that one that goes leaves nothing behind.
@@ -70,21 +78,52 @@ class Identity:
 
 @dataclass(frozen=True)
 class Membership:
-    """What a container's coming and going means to another role, for which its own programs can't be relied on.
+    """What a container's coming and going means to a role, for which its own programs can't be relied on.
 
-    The commands run in the first container of that role, with the name and the full name of the one that comes or
-    goes. They are repeatable.
+    The commands run in a container of that role that works, with the name and the full name of the one that comes or
+    goes; never in that one itself, unless it has no more than an entry there. They are repeatable.
     """
 
     name: str
     """What its resource is called, after the container's name."""
     role: str
     leave: tuple[str, ...]
-    """Run when the container goes for good."""
+    """Run when the container goes for good, after the end of its programs."""
     join: tuple[str, ...] = ()
     """Run when the container is healthy; nothing, where it comes without any."""
     joined: tuple[str, ...] = ()
     """Says why the container is no member, and nothing where it is one; ends badly where that can't be told."""
+    retire: tuple[str, ...] = ()
+    """Run in the container itself before the end of its programs, if they work: hands over what nobody else has. What
+    it says is why the container stays a member, and then nothing else is done."""
+    stops: bool = True
+    """Whether its programs are ended before it leaves, as they would say that they are there; not where they take part
+    in that."""
+    entry: bool = False
+    """Whether it is no more than an entry that others find the container by: that takes its address and nothing of its
+    programs, and nobody waits for it as a part of the container's health. One in its own role it may make itself."""
+
+
+REGISTRATION = "/etc/dockstack/bin/registration"
+"""The program in the containers of the config role that tells OpenSDN's API of others."""
+
+
+def config_entry(kind: str, *values: str) -> Membership:
+    """Return what OpenSDN's config API is to know of a container, under its full name.
+
+    Args:
+        kind: the type of its object, e.g. ``config-node``, or ``fabric`` for what belongs to all.
+        values: what the object says besides the container's name and address.
+    """
+    return Membership(
+        name=kind,
+        role="config",
+        join=(REGISTRATION, "join", kind, *values),
+        joined=(REGISTRATION, "joined", kind, *values),
+        leave=(REGISTRATION, "leave", kind, *values),
+        stops=False,
+        entry=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -96,6 +135,10 @@ class Check:
     """Path to ask for over http; None checks that the port accepts a connection."""
     status: tuple[int, ...] = (200,)
     command: tuple[str, ...] = ()
+    contains: str = ""
+    """What has to be in the answer."""
+    tls: bool = False
+    """Whether to ask by TLS, with a certificate that nobody vouches for."""
 
     def render(self, address: str, authority: str = "") -> dict[str, object]:
         """Return the check for one container in the form of :mod:`hostside.health`.
@@ -107,27 +150,33 @@ class Check:
         if self.command:
             return {"kind": "exec", "command": list(self.command)}
         if self.path is not None:
-            found = {"url": f"http://{address}:{self.port}{self.path}", "status": list(self.status)}
+            found: dict[str, object] = {"url": f"http://{address}:{self.port}{self.path}", "status": list(self.status)}
             if authority:
                 found |= {"url": f"https://{address}:{self.port}{self.path}", "authority": authority}
+            elif self.tls:
+                found |= {"url": f"https://{address}:{self.port}{self.path}", "unchecked": True}
+            if self.contains:
+                found["contains"] = self.contains
             return {"kind": "http", **found}
         return {"kind": "tcp", "address": address, "port": self.port}
 
 
 @dataclass(frozen=True)
-class Demands:
-    """What the roles of a lab ask of its database and of its Keystone."""
+class Requirements:
+    """What the roles of a lab ask of its database, of its Keystone and of its RabbitMQ."""
 
     databases: tuple[str, ...] = ()
-    identities: tuple[Identity, ...] = ()
+    service_users: tuple[ServiceUser, ...] = ()
+    broker_users: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, roles: Iterable[Role]) -> Demands:
-        """Gather the demands of roles."""
+    def of(cls, roles: Iterable[Role]) -> Requirements:
+        """Gather the requirements of roles."""
         listed = tuple(roles)
         return cls(
             tuple(database for role in listed for database in role.databases),
-            tuple(identity for role in listed for identity in role.identities),
+            tuple(user for role in listed for user in role.service_users),
+            tuple(user for role in listed for user in role.broker_users),
         )
 
 
@@ -136,17 +185,17 @@ SecretNames = Mapping[str, "str | Mapping[str, str]"]
 """Hiera key to the name of a secret, or to a hash of such names."""
 
 
-def no_data(_view: LabView, _container: Container) -> Hiera:
-    """Return the Hiera data of a role whose profile takes no parameters."""
+def no_data(_topology: Topology, _container: Container) -> Hiera:
+    """Return the data of a role whose profile, or whose files, take no parameters."""
     return {}
 
 
-def no_variant(_environment: Environment) -> Mapping[str, Any]:
+def no_overrides(_environment: Environment) -> Mapping[str, Any]:
     """Return the changes of a role that is the same in every lab."""
     return {}
 
 
-def no_secrets(_demands: Demands) -> SecretNames:
+def no_secrets(_requirements: Requirements) -> SecretNames:
     """Return the secrets of a role that has none."""
     return {}
 
@@ -192,12 +241,30 @@ class Role:
     most: int | None = 1
     """How many containers of it a lab can have; None for any number. More than one is for roles whose members share
     what they keep, or keep nothing."""
+    most_because: str = ""
+    """Why it can't have more, as the fault of one too many says it."""
+    alone: Callable[[RawConfiguration], OneOnly | None] = any_number
+    """Why a lab can't have several for what else it has or lacks, as the fault says it; nothing where it can."""
+    quorum: bool = False
+    """Whether its members work only while more than half of them are there."""
+    numbered: bool = False
+    """Whether its members are known to each other by the last byte of their address, which none may share."""
+    unfit: Mapping[int, str] = field(default_factory=dict)
+    """Numbers of containers that a lab can't have of it, each with the reason."""
+    in_turn: bool = True
+    """Whether a member is provisioned, or replaced, only once those before it are healthy: so it is where members stand
+    in for each other, or share what they keep."""
+    birth: tuple[str, ...] = ()
+    """Command that lets the first member make what the members keep together. It is run once, when a lab gets the role,
+    and does nothing where a member has something already."""
     frontends: tuple[Frontend, ...] = ()
     endpoints: Mapping[str, str] = field(default_factory=dict)
     """Endpoints beside the VIP: service to URL with ``{address}``."""
     databases: tuple[str, ...] = ()
     """Databases (each with a user of that name) that Galera makes for it."""
-    identities: tuple[Identity, ...] = ()
+    service_users: tuple[ServiceUser, ...] = ()
+    broker_users: tuple[str, ...] = ()
+    """Users of RabbitMQ, beside the one that the OpenStack services have in common."""
     memberships: tuple[Membership, ...] = ()
     provider_port: bool = False
     """Whether its containers have a port without an address, eth1, on the provider bridge where the lab has one."""
@@ -207,13 +274,19 @@ class Role:
     check_seconds: float = 180
     packages: tuple[str, ...] = ()
     """Debian packages whose versions the output ``services`` tells."""
-    hiera: Callable[[LabView, Container], Hiera] = no_data
+    variables: Callable[[Topology, Container], Mapping[str, Any]] = no_data
+    """What its rendered files say of a container, beside its name, address and role."""
+    serves_catalogs: bool = False
+    """Whether the others' catalogs come from it: it has the Hiera data that all have in common."""
+    ends_tls: bool = False
+    """Whether TLS at the VIP ends in its containers, which need the VIP's certificate for it."""
+    hiera: Callable[[Topology, Container], Hiera] = no_data
     """The parameters of its profile, per container."""
-    secrets: Callable[[Demands], SecretNames] = no_secrets
-    """The secret parameters of its profile, given the demands of the lab."""
+    secrets: Callable[[Requirements], SecretNames] = no_secrets
+    """The secret parameters of its profile, given the requirements of the lab."""
     readers: Mapping[str, tuple[Reader, ...]] = field(default_factory=dict)
     """What reads these parameters, where it can't be given all printable text."""
-    variant: Callable[[Environment], Mapping[str, Any]] = no_variant
+    overrides: Callable[[Environment], Mapping[str, Any]] = no_overrides
     """What the lab's configuration changes of the role: field to value."""
     secret_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names that its secrets had in a 2015-style environment file."""
@@ -228,18 +301,18 @@ class Role:
         """Return the paths inside the container that are mounted for the role."""
         return frozenset({*self.data.values(), *self.mounts.values()})
 
-    def secret_names(self, demands: Demands) -> set[str]:
+    def secret_names(self, requirements: Requirements) -> set[str]:
         """Return the names of the secrets that its profile takes."""
-        return {name for names in self._secret_names(demands).values() for name in names}
+        return {name for names in self._secret_names(requirements).values() for name in names}
 
-    def secret_readers(self, demands: Demands) -> dict[str, tuple[Reader, ...]]:
+    def secret_readers(self, requirements: Requirements) -> dict[str, tuple[Reader, ...]]:
         """Return what limits a secret, by the secret's name."""
-        parameters = self._secret_names(demands)
+        parameters = self._secret_names(requirements)
         return {name: found for key, found in self.readers.items() for name in parameters.get(key, ())}
 
-    def _secret_names(self, demands: Demands) -> dict[str, list[str]]:
+    def _secret_names(self, requirements: Requirements) -> dict[str, list[str]]:
         """Return the names of the secrets in each parameter."""
         return {
             key: [names] if isinstance(names, str) else list(names.values())
-            for key, names in self.secrets(demands).items()
+            for key, names in self.secrets(requirements).items()
         }

@@ -6,34 +6,34 @@ from itertools import islice
 
 from components.configuration.derived import left_by_pools
 from components.configuration.environment import Container
-from components.services.role import Check, Demands, Hiera, Role, SecretNames, Stage
-from components.services.view import LabView
+from components.services.role import Check, Hiera, Requirements, Role, SecretNames, Stage
+from components.services.topology import Topology
 
 
-def _hiera(view: LabView, container: Container) -> Hiera:
-    dashboard = [f for role, f in view.frontends if role.name == "dashboard"]
-    address = _provider_address(view, container)
+def _hiera(topology: Topology, container: Container) -> Hiera:
+    dashboard = [f for role, f in topology.frontends if role.name == "dashboard"]
+    address = _provider_address(topology, container)
     return {
-        "profile::tempest::keystone_url": f"{view.identity_url}/v3",
-        "profile::tempest::domain": view.environment.domain,
-        "profile::tempest::region": view.environment.region,
-        "profile::tempest::computes": len(view.members("compute")),
-        **({"profile::tempest::dashboard_url": view.endpoint(dashboard[0])} if dashboard else {}),
+        "profile::tempest::keystone_url": f"{topology.identity_url}/v3",
+        "profile::tempest::domain": topology.environment.domain,
+        "profile::tempest::region": topology.environment.region,
+        "profile::tempest::computes": len(topology.members("compute")),
+        **({"profile::tempest::dashboard_url": topology.endpoint(dashboard[0])} if dashboard else {}),
         **({"profile::tempest::provider_address": address} if address else {}),
     }
 
 
-def _provider_address(view: LabView, container: Container) -> str:
+def _provider_address(topology: Topology, container: Container) -> str:
     """Return an address of the provider network that the demo's pool leaves free: from its lower half, downwards."""
-    provider = view.environment.provider
-    if provider is None or not view.members("neutron"):
+    provider = topology.environment.provider
+    if provider is None or not topology.members("neutron"):
         return ""
     free = left_by_pools(provider.network, provider.gateway)
-    mine = next(islice(free, view.members("tempest").index(container), None))
+    mine = next(islice(free, topology.members("tempest").index(container), None))
     return f"{mine}/{provider.network.prefixlen}"
 
 
-def _secrets(_demands: Demands) -> SecretNames:
+def _secrets(_requirements: Requirements) -> SecretNames:
     return {"profile::tempest::admin_password": "keystone_admin"}
 
 
@@ -41,6 +41,7 @@ ROLE = Role(
     name="tempest",
     memory_mib=30,
     most=None,
+    in_turn=False,
     # It gives itself an address on the provider network, where the guests' floating addresses are.
     capabilities=("NET_ADMIN",),
     provider_port=True,

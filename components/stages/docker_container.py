@@ -36,6 +36,8 @@ KEEPALIVE = {
 }
 """Seconds, seconds and a count. Who is killed with its network says no goodbye: a service that waits for the database's
 answer, through a proxy that has gone, would wait for the kernel's two hours, and so waits for half a minute."""
+SEVERAL_SERVERS = ("timeout:1", "attempts:3")
+"""Options of the resolver where there are several servers: it asks the next one after a second, not after five."""
 NOTED_CALLS = 8
 """How much of the stack of calls is noted: six calls of the SDK's, the declaration here, and who asked for it."""
 
@@ -76,6 +78,7 @@ def create(
             network_mode="none",
             dns=[str(address) for address in container.dns],
             dns_searches=[container.domain],
+            dns_opts=list(SEVERAL_SERVERS) if len(container.dns) > 1 else None,
             # Not unless-stopped: an engine that comes back from a kill stops what still runs, as if that were a wish.
             restart="always",
             capabilities=docker.ContainerCapabilitiesArgs(adds=capabilities) if capabilities else None,

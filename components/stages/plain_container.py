@@ -10,7 +10,7 @@ import pulumi_docker as docker
 from components.configuration.environment import Container
 from components.host.container_host import ContainerHost
 from components.services.role import Role
-from components.services.view import LabView
+from components.services.topology import Topology
 from components.stages import volumes
 from components.stages.docker_container import create
 from components.stages.network_port import SharedPorts
@@ -25,9 +25,12 @@ class PlainContainers:
     writes the whole state at every step, so the time for a lab of hundreds grows with the square of its resources.
     """
 
-    def __init__(self, view: LabView, base: Mapping[str, list[pulumi.Resource]], opts: pulumi.ResourceOptions) -> None:
+    def __init__(
+        self, topology: Topology, base: Mapping[str, list[pulumi.Resource]], opts: pulumi.ResourceOptions
+    ) -> None:
         """Take the lab, what each host's containers depend on, and the options of the resources."""
-        self._view, self._base, self._opts = view, base, opts
+        self._topology, self._base, self._opts = topology, base, opts
+        self.running: dict[str, docker.Container] = {}
         self._running: dict[str, tuple[ContainerHost, dict[str, docker.Container]]] = {}
         self._mounts: dict[tuple[str, str], tuple[pulumi.Resource, str]] = {}
 
@@ -41,7 +44,8 @@ class PlainContainers:
         gates = pulumi.ResourceOptions(depends_on=[*self._base[container.host], files])
         opts = pulumi.ResourceOptions.merge(self._opts, gates)
         _, running = self._running.setdefault(container.host, (host, {}))
-        running[container.name] = create(host, self._view.environment, container, role, image, mounts, opts)
+        running[container.name] = create(host, self._topology.environment, container, role, image, mounts, opts)
+        self.running[container.name] = running[container.name]
 
     def attach(self) -> dict[str, pulumi.Resource]:
         """Declare the ports of all that were added; return them by container, those of one host being one resource."""
@@ -54,7 +58,7 @@ class PlainContainers:
         key = (host.host.name, role.name)
         if key not in self._mounts:
             directory = f"{host.directory}/volumes/{role.name}"
-            rendered = FilesWrite(directory, volumes.render_shared(self._view, role))
+            rendered = FilesWrite(directory, volumes.render_shared(self._topology, role, host.host))
             written = host.declare(
                 f"{host.host.name}-{role.name}-files", FilesWrite, rendered, subject=role.name, opts=self._opts
             )

@@ -16,7 +16,7 @@ from components.configuration.environment import Container
 from components.host.container_host import ContainerHost
 from components.promises import dumped
 from components.services.role import Check, Role
-from components.services.view import LabView
+from components.services.topology import Topology
 from hostside.operations.health_await import HealthAwait
 from hostside.operations.provision import Provision
 
@@ -86,7 +86,7 @@ class Health:
         role: Role,
         running: docker.Container,
         reads: Mapping[str, object],
-        view: LabView,
+        topology: Topology,
         opts: pulumi.ResourceOptions,
     ) -> None:
         """Declare the checks; they are made again after whatever made a Puppet run necessary.
@@ -97,15 +97,17 @@ class Health:
             role: its role.
             running: the container's resource.
             reads: what made the Puppet run necessary.
-            view: the lab; what haproxy asks of the container has to work through the VIP as well.
+            topology: the lab; what haproxy asks of the container has to work through the VIP as well.
             opts: options of the resource.
         """
         checks = [check.render(str(container.address)) for check in role.checks]
-        if view.members("haproxy"):
+        if topology.members("haproxy"):
             served = [frontend for frontend in role.frontends if frontend.check_path]
-            vip = str(view.environment.vip)
+            vip = str(topology.environment.vip)
             checks += [
-                Check(port=view.port(frontend), path=frontend.check_path).render(vip, view.authority)
+                Check(topology.port(frontend), frontend.check_path, tls=frontend.members_speak_tls).render(
+                    vip, topology.authority_on(container.host)
+                )
                 for frontend in served
             ]
         wait = pulumi.Output.all(running.id, dumped(dict(reads))).apply(

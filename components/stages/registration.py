@@ -15,7 +15,7 @@ from components.configuration.environment import Container
 from components.host.container_host import ContainerHost
 from components.secrets import LabSecrets
 from components.services.role import Role
-from components.services.view import LabView
+from components.services.topology import Topology
 from hostside.operations.register import Register
 
 PUPPET_GROUP = 8140
@@ -30,7 +30,7 @@ class Registration:
 
     def __init__(
         self,
-        view: LabView,
+        topology: Topology,
         container: Container,
         role: Role,
         secrets: LabSecrets,
@@ -42,7 +42,7 @@ class Registration:
         """Declare the entry.
 
         Args:
-            view: the lab.
+            topology: the lab.
             container: the container that is registered.
             role: its role.
             secrets: the lab's secrets.
@@ -51,8 +51,8 @@ class Registration:
             running: the container's resource.
             opts: options of the resource.
         """
-        self.data = dict(role.hiera(view, container))
-        private = secrets.hiera(role.secrets(view.demands))
+        self.data = dict(role.hiera(topology, container))
+        private = secrets.hiera(role.secrets(topology.requirements))
         self.fingerprint = secrets.fingerprint(private.apply(quoting.hiera_data))
         grant = secrets.enrolment(container.fqdn).apply(
             lambda secret: f"{hashlib.sha256(secret.encode()).hexdigest()}\n{role.name}\n"

@@ -10,7 +10,7 @@ import pulumi_docker as docker
 from components.configuration.environment import Container
 from components.host.container_host import ContainerHost
 from components.secrets import VIP_CERTIFICATE, LabSecrets
-from components.services.view import LabView
+from components.services.topology import Topology
 from components.stages.provisioning import digest
 from components.stages.registration import PUPPET_GROUP
 from hostside.operations.grant_write import GrantWrite
@@ -27,7 +27,7 @@ class VipCertificate:
 
     def __init__(
         self,
-        view: LabView,
+        topology: Topology,
         container: Container,
         host: ContainerHost,
         secrets: LabSecrets,
@@ -40,7 +40,7 @@ class VipCertificate:
         """Declare the certificate, and before it what the authority's policy has to know.
 
         Args:
-            view: the lab.
+            topology: the lab.
             container: the container of haproxy, which has a certificate of its own.
             host: where it runs.
             secrets: the lab's secrets.
@@ -51,7 +51,7 @@ class VipCertificate:
             opts: options of the resources.
         """
         name = f"vip.{container.fqdn}"
-        names = [f"DNS:{view.vip_name}", f"IP:{view.environment.vip}"]
+        names = [f"DNS:{topology.vip_name}", f"IP:{topology.environment.vip}"]
         secret = secrets.value(VIP_CERTIFICATE)
         text = secret.apply(lambda value: f"{hashlib.sha256(value.encode()).hexdigest()}\n{ROLE}\n{' '.join(names)}\n")
         grant = pulumi.Output.all(running.id, text).apply(

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import jinja2
@@ -15,11 +15,11 @@ import pulumi
 import pulumi_docker as docker
 
 from components import paths, quoting
-from components.configuration import names
+from components.configuration import environment, names
 from components.configuration.environment import Container
 from components.host.container_host import ContainerHost
 from components.services.role import Role
-from components.services.view import LabView
+from components.services.topology import Topology
 from hostside import labels
 from hostside.containers import MOUNT_POINT
 from hostside.operations.files_write import FilesWrite
@@ -29,7 +29,7 @@ COMMON_DATA = "code/environments/production/data/common.yaml"
 Files = Mapping[str, Mapping[str, str]]
 
 
-def render(view: LabView, container: Container, role: Role) -> Files:
+def render(topology: Topology, container: Container, role: Role) -> Files:
     """Render a container's files: ``dockervolumes/default``, what the role shares, and ``dockervolumes/<role>`` on top.
 
     Returns:
@@ -38,17 +38,22 @@ def render(view: LabView, container: Container, role: Role) -> Files:
     Raises:
         jinja2.UndefinedError: when a template names a variable that there isn't.
     """
-    own = {"name": container.name, "fqdn": container.fqdn, "address": str(container.address), "role": role.name}
-    files = _render(role, {"container": own, "lab": _lab(view)}, skip="")
-    if role.name == "puppet":
-        common = quoting.hiera_data(view.common_data())
+    own: dict[str, Any] = {
+        "name": container.name, "fqdn": container.fqdn, "address": str(container.address), "role": role.name,
+        **role.variables(topology, container),
+    }  # fmt: skip
+    files = _render(
+        role, {"container": own, "lab": _lab(topology, topology.environment.hosts[container.host])}, skip=""
+    )
+    if role.serves_catalogs:
+        common = quoting.hiera_data(topology.common_data())
         files[COMMON_DATA] = {"content": common, "mode": "644"}
     return files
 
 
-def render_shared(view: LabView, role: Role) -> Files:
-    """Render the files of a role whose containers share them: those without Puppet, to which all are the same."""
-    return _render(role, {"lab": _lab(view)}, skip="puppet/")
+def render_shared(topology: Topology, role: Role, host: environment.ContainerHost) -> Files:
+    """Render what a role's containers on a host share: those without Puppet, to which all are the same."""
+    return _render(role, {"lab": _lab(topology, host)}, skip="puppet/")
 
 
 def _render(role: Role, variables: Mapping[str, Any], skip: str) -> dict[str, dict[str, str]]:
@@ -149,25 +154,26 @@ def own_mounts(container: Container) -> list[docker.ContainerVolumeArgs]:
     ]
 
 
-def _lab(view: LabView) -> dict[str, Any]:
-    lab = view.environment
-    puppet = view.members("puppet")
+def _lab(topology: Topology, host: environment.ContainerHost) -> dict[str, Any]:
+    lab = topology.environment
+    puppet = topology.members("puppet")
     return {
         "stack": lab.stack,
-        "directory": str(paths.stack_directory(lab.stack)),
+        "directory": str(paths.stack_directory(lab.stack, PurePosixPath(host.home))),
         "domain": lab.domain,
         "network": str(lab.network),
         "prefix": lab.network.prefixlen,
         "gateway": str(lab.gateway),
+        "host_address": topology.host_address(host.name),
+        "metrics_port": lab.metrics_port,
         "region": lab.region,
-        "vip": {"address": str(lab.vip), "name": view.vip_name},
-        "dhcp": {"start": str(lab.dhcp[0]), "end": str(lab.dhcp[1])} if lab.dhcp else None,
-        "dns": [str(m.address) for m in view.members("dnsmasq")],
+        "vip": {"address": str(lab.vip), "name": topology.vip_name},
+        "dns": [str(m.address) for m in topology.members("dnsmasq")],
         "puppet_server": puppet[0].fqdn if puppet else "",
         "members": {
-            name: [{"name": m.name, "fqdn": m.fqdn, "address": str(m.address)} for m in view.members(name)]
-            for name in view.roles
-            if view.members(name)
+            name: [{"name": m.name, "fqdn": m.fqdn, "address": str(m.address)} for m in topology.members(name)]
+            for name in topology.roles
+            if topology.members(name)
         },
     }
 

@@ -13,6 +13,8 @@ from hostside.operations.base import Operation
 
 NAMES = (
     "bridge-up",
+    "bridge-join",
+    "names-publish",
     "image-build",
     "keeper-start",
     "files-write",
@@ -22,6 +24,7 @@ NAMES = (
     "grant-write",
     "port-attach",
     "ports-attach",
+    "cluster-birth",
     "provision",
     "demo",
     "health-await",
@@ -35,9 +38,11 @@ UNDONE_BY: Mapping[str, str] = {
     "access-withdraw": "access-publish",
     "authority-withdraw": "authority-publish",
     "bridge-down": "bridge-up",
+    "bridge-part": "bridge-join",
     "files-remove": "files-write",
     "grant-withdraw": "grant-write",
     "member-leave": "member-join",
+    "names-withdraw": "names-publish",
     "port-detach": "port-attach",
     "ports-detach": "ports-attach",
     "tls-withdraw": "tls-issue",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,13 +29,20 @@ class ImageBuild(Operation):
     """The build context, by path."""
     packages: Sequence[str] = ()
     """Debian packages whose versions are told."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Other images that the Dockerfile takes something from: argument of the build to full reference."""
+
+    def dumped(self) -> str:
+        """Return its inputs as before there were other images to take something from, where nothing is."""
+        given = json.loads(super().dumped())
+        return json.dumps({key: value for key, value in given.items() if key != "sources" or value}, sort_keys=True)
 
     def run(self, directory: Path) -> dict[str, object]:
         return self.build()
 
     def build(self) -> dict[str, object]:
         """Build it; see :func:`hostside.image.build`."""
-        return image.build(self.tag, self.parent, self.files, self.packages)
+        return image.build(self.tag, self.parent, self.files, self.packages, self.sources)
 
     def record(self) -> Record:
         return {"tag": self.tag}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MemberJoin(Operation):
-    """A container is a member of another role, by a command in one of that role's containers."""
+    """A container is a member of a role, by a command in one of that role's other containers."""
 
     NAME = "member-join"
     UNDO = "member-leave"
@@ -25,30 +26,54 @@ class MemberJoin(Operation):
     fqdn: str
     id: str
     other: str
-    """The container that the commands run in; each is given the names of the one that comes or goes."""
+    """The first of the containers that the commands may run in; each gets the names of the one that comes or goes. None
+    is named for the only member of a role."""
     join: Sequence[str]
     leave: Sequence[str]
     joined: Sequence[str]
     """Prints why it is no member; nothing where it is one."""
+    others: Sequence[str] = ()
+    """The rest of these containers."""
+    retire: Sequence[str] = ()
+    """Runs in the one that goes, before its programs end; prints why it stays a member, if it does."""
+    stops: bool = True
+    """Whether its programs end before it leaves, as they would say that they are there."""
+
+    def dumped(self) -> str:
+        """Return its inputs as those of earlier versions are, where they say all."""
+        given = json.loads(super().dumped())
+        usual = {"others": [], "retire": [], "stops": True}
+        return json.dumps({key: value for key, value in given.items() if usual.get(key) != value}, sort_keys=True)
+
+    @property
+    def _asked(self) -> Sequence[str]:
+        return (self.other, *self.others) if self.other else ()
 
     def run(self, directory: Path) -> None:
-        membership.join(self.container, self.fqdn, self.other, self.join)
+        membership.join(self.container, self.fqdn, self._asked, self.join)
 
     def undo(self, directory: Path) -> None:
-        membership.leave(self.container, self.fqdn, self.other, self.leave)
+        membership.leave(self.container, self.fqdn, self._asked, self.leave, self.retire, stops=self.stops)
 
     def record(self) -> Record:
-        return {key: getattr(self, key) for key in ("container", "id", "fqdn", "other", "joined")}
+        kept = {key: getattr(self, key) for key in ("container", "id", "fqdn", "other", "joined")}
+        return {**kept, "others": list(self.others)}
 
     @classmethod
     def drift(cls, reality: Reality, record: Record) -> str:
-        if not reality.runs(record["container"], record["id"]) or not reality.running(record["other"]):
+        asked = [name for name in _asked(record) if reality.running(name)]
+        if not reality.runs(record["container"], record["id"]) or not asked:
             return ""
-        return cls.failure(record)
+        return membership.absence(record["container"], record["fqdn"], asked, record["joined"])
 
     @classmethod
     def failure(cls, record: Record) -> str:
-        return membership.absence(record["container"], record["fqdn"], record["other"], record["joined"])
+        return membership.absence(record["container"], record["fqdn"], _asked(record), record["joined"])
+
+
+def _asked(record: Record) -> list[str]:
+    # An earlier version's record has one.
+    return [each for each in (record["other"], *record.get("others", ())) if each]
 
 
 OPERATION = MemberJoin

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hostside import engine, passage, ports
+from hostside import engine, passage, ports, ways
 from hostside.errors import StepError
 from hostside.operations.base import OnContainers, Record
 
@@ -24,8 +24,11 @@ class PortAttach(OnContainers):
     """What the ports are on; with another bridge, they are attached again."""
 
     def run(self, directory: Path) -> None:
-        if ports.attach(self.container, directory / "locks") == "none":
+        done = ports.attach(self.container, directory / "locks")
+        if done == "none":
             raise StepError(self.container, ports.STEP, "the container does not run")
+        if done == "attached":
+            ways.announce(ports.running(self.container)[1])
         passage.prove(directory.name, [self.container])
 
     def undo(self, directory: Path) -> None:

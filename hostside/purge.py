@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hostside import access, bridge, engine, ovs, ports, runs
+from hostside import access, bridge, engine, ovs, ports, runs, ways
 from hostside.process import run, succeeds
 
 
@@ -14,7 +14,15 @@ def is_ours(directory: Path) -> bool:
     return any((directory / name).exists() for name in ("backend", "tool"))
 
 
-def sweep(stack: str, directory: Path) -> None:
+def is_hollow(directory: Path) -> bool:
+    """Say whether a stack's directory holds directories alone.
+
+    Docker makes those that a container mounts when it starts the container again and they are gone.
+    """
+    return directory.is_dir() and all(path.is_dir() and not path.is_symlink() for path in directory.rglob("*"))
+
+
+def purge(stack: str, directory: Path) -> None:
     """Remove whatever carries the stack's name on this host: containers, volumes, bridges, the line in /etc/hosts.
 
     Before that, the plugins of killed runs, which may still be making such things, are ended.
@@ -38,6 +46,6 @@ def sweep(stack: str, directory: Path) -> None:
     for name, identifiers in ovs.bridges(stack).items():
         bridge.down(bridge.Bridge.recorded(name, identifiers))
     # An attachment that was cut off half-way leaves a pair of links that no bridge knows.
-    for link in ports.loose_links(stack) if is_ours(directory) else ():
+    for link in [*ports.loose_links(stack), *ways.loose_links(stack)] if is_ours(directory) else ():
         succeeds(["ip", "link", "delete", link])
     access.forget(stack)
