@@ -9,10 +9,11 @@ of the whole lab
     files of the whole lab's that use it and disturb nothing of it. They come first, in both processes; a test that is
     not among them waits for the end of the other process's file.
 all others
-    run beside the whole lab: throwaway stacks, contract tests of the engine, unit tests.
+    run beside the whole lab: throwaway stacks, contract tests of the engine, unit tests. Of the files of the first two
+    kinds one runs at a time, since some compare all that is on the host before and after.
 ``alone``
     tests that end what every lab on the host needs, such as the Docker engine. Nothing else of an engine or a lab runs
-    beside them.
+    beside them, and no other file is in the midst of its tests.
 ``drill``
     loses or changes much of a lab, and takes minutes. Drills come last, and none begins after DRILLS_UNTIL.
 ``long_drill``
@@ -38,8 +39,8 @@ LAB = "lab"
 """The group of the whole lab's tests."""
 SLOWEST = 7
 """How many files the summary names."""
-_share: list[TextIO] = []
-"""Holds a share of the lab for the file that is run, if it has one."""
+_of_file: list[TextIO] = []
+"""Holds for the file that is run a share of the lab, or the right to have throwaway stacks, if it has one of them."""
 
 
 def has(item: pytest.Item, *marks: str) -> bool:
@@ -116,19 +117,24 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         with turn(item):
             return (yield)
     finally:
-        if _share and (nextitem is None or nextitem.path != item.path):
-            _share.pop().close()
+        if _of_file and (nextitem is None or nextitem.path != item.path):
+            _of_file.pop().close()
 
 
 @contextmanager
 def turn(item: pytest.Item) -> Iterator[None]:
     """Wait until a test may run, and keep away meanwhile what may not run beside it."""
     with ExitStack() as held:
-        # Always the lab first, then the host, or two processes could wait for each other.
+        # Always in this order, or two processes could wait for each other.
         if has(item, "shares"):
-            _share.extend([] if _share else [take("lab", alone=False)])
+            _of_file.extend([] if _of_file else [take("lab", alone=False)])
         elif is_of_the_lab(item):
             held.enter_context(take("lab", alone=True))
+            if has(item, "alone") and not _of_file:
+                # Another file has its stacks between its tests as well.
+                held.enter_context(take("stacks", alone=True))
+        else:
+            _of_file.extend([] if _of_file else [take("stacks", alone=True)])
         held.enter_context(take("host", alone=has(item, "alone")))
         RUNNING.write_text(f"{item.nodeid.partition('@')[0]}\n")
         held.callback(RUNNING.unlink, missing_ok=True)

@@ -11,42 +11,12 @@ import uuid
 
 import openstack
 
+from commands.kept import DECLARED_SECONDS, SCRIPT, SENDERS
 from tests.lab.cloud import Guest, connect
 from tests.lab.harness import eventually, run
 
 FAULTS = (openstack.exceptions.SDKException, openstack.exceptions.HttpException)
 WAIT_SECONDS = 300
-CONFIRM_SECONDS = 20
-DECLARED_SECONDS = 3
-"""After which a new durable queue outlives the broker: RabbitMQ 4.0 says that there is one up to 2 s before Mnesia, its
-database, has written the decision to make it; a broker that is killed before that comes back without."""
-# Runs where a service of OpenStack's does, with the library and the login that it has.
-QUEUE = f"""
-import configparser, sys
-from urllib.parse import unquote, urlsplit
-import amqp
-
-settings = configparser.ConfigParser(interpolation=None, strict=False)
-settings.read("/etc/keystone/keystone.conf")
-url = urlsplit(settings["DEFAULT"]["transport_url"])
-action, queue, *rest = sys.argv[1:]
-with amqp.Connection(
-    f"{{url.hostname}}:{{url.port}}", url.username, unquote(url.password), confirm_publish=True,
-    connect_timeout={CONFIRM_SECONDS}, read_timeout={CONFIRM_SECONDS}, write_timeout={CONFIRM_SECONDS},
-) as connection:
-    channel = connection.channel()
-    if action == "publish":
-        name, size = rest
-        channel.queue_declare(queue, durable=True, auto_delete=False)
-        message = amqp.Message(name + " " * int(size), delivery_mode=2)
-        channel.basic_publish_confirm(message, routing_key=queue, confirm_timeout={CONFIRM_SECONDS})
-    elif action == "read":
-        # Never acknowledged, so that they are in the queue again when the connection ends.
-        while message := channel.basic_get(queue):
-            print(message.body.strip())
-    elif action == "remove":
-        channel.queue_delete(queue)
-"""
 
 
 class Acknowledged:
@@ -73,10 +43,10 @@ class Acknowledged:
     def add_message(self, size: int = 0) -> bool:
         """Publish a persistent message of that size; return whether the broker confirmed it."""
         name = uuid.uuid4().hex
+        if not self._messages and self._ask("declare").returncode == 0:
+            time.sleep(DECLARED_SECONDS)
         if self._ask("publish", name, str(size)).returncode:
             return False
-        if not self._messages:
-            time.sleep(DECLARED_SECONDS)
         self._messages.append(name)
         return True
 
@@ -121,5 +91,5 @@ class Acknowledged:
         self._ask("remove")
 
     def _ask(self, action: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = ("docker", "exec", "-i", self._keystone, "python3", "-", action, self._queue, *arguments)
-        return run(*command, check=False, stdin=QUEUE)
+        command = ("docker", "exec", "-i", self._keystone, "python3", "-", SENDERS["keystone"], action, self._queue)
+        return run(*command, *arguments, check=False, stdin=SCRIPT.read_text())

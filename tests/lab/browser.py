@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from selenium import webdriver
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
@@ -34,6 +35,8 @@ FLAGS = (
 )
 SECONDS = 120.0
 """How long a page may take; the machine may have much else to do."""
+
+NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
 
 T = TypeVar("T")
 
@@ -80,6 +83,7 @@ class Browser:
         trust(home, authority)
         service = Service(DRIVER, env={**os.environ, "HOME": str(home)})
         self.driver = webdriver.Chrome(options=options, service=service)
+        self._kept: list[str] = []
         self.driver.set_page_load_timeout(SECONDS)
 
     def end(self) -> None:
@@ -99,16 +103,34 @@ class Browser:
 
     def until(self, what: str, condition: Callable[[], T], seconds: float = SECONDS) -> T:
         """Wait until a condition gives something true, and return that."""
+
+        def looked() -> T | Literal[False]:
+            with contextlib.suppress(NoSuchElementException, StaleElementReferenceException):
+                if found := condition():
+                    return found
+            self._load_again()
+            return False
+
         wait = WebDriverWait(
             self.driver, seconds, 0.3, ignored_exceptions=[NoSuchElementException, StaleElementReferenceException]
         )
         try:
-            return wait.until(lambda _: condition())
+            return wait.until(lambda _: looked())
         except Exception as error:
             kept = self.picture("failed-" + "-".join(re.findall(r"\w+", what))[-80:])
             raise AssertionError(
                 f"{what}: not within {seconds:.0f} s at {self.driver.current_url}, see {kept}"
             ) from error
+
+    def _load_again(self) -> None:
+        """Load a page, or a frame, again whose loading was cut off by a change of the host's interfaces.
+
+        Chromium gives up what it has not begun to load whenever one comes or goes, as those of other tests' labs do.
+        """
+        said = self._said()
+        self._kept += [complaint for complaint in said if NETWORK_CHANGED not in complaint]
+        if any(NETWORK_CHANGED in complaint for complaint in said):
+            self.script("location.reload()")
 
     def find(self, path: str, seconds: float = SECONDS) -> WebElement:
         """Wait for a visible element, by CSS selector or, where it begins with a slash, by XPath."""
@@ -156,4 +178,9 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """Return what Chromium has had to complain of since it was asked last: failed requests, errors of scripts."""
+        said = [*self._kept, *(complaint for complaint in self._said() if NETWORK_CHANGED not in complaint)]
+        self._kept = []
+        return said
+
+    def _said(self) -> list[str]:
         return [str(entry["message"]) for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]

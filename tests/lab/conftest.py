@@ -25,6 +25,7 @@ from tests.lab.harness import (
     Stack,
     authority,
     eventually,
+    inventory,
     run,
     take_away_throwaway_stacks,
     words_of_lab,
@@ -173,6 +174,12 @@ def acknowledged(lab: Lab, disk: tuple[clouds.Guest, str] | None) -> Iterator[Ac
         yield made
     finally:
         made.remove()
+
+
+@pytest.fixture(scope="module")
+def before() -> dict[str, list[str]]:
+    """What there is on the host before a file's lab."""
+    return inventory()
 
 
 @pytest.fixture

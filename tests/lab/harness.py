@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,14 @@ _OF_WORKER = b"PYTEST_XDIST_WORKER="
 """Variable that all has which is started by one of the processes that the tests run in."""
 COMES_AND_GOES = frozenset({"processes", "links", "namespaces"})
 """What of an inventory is there for a moment whenever a container is wired, or a command runs, whoever's it is."""
+_NAMELESS = re.compile(r"[a-z]+_[a-z]+\d?").fullmatch
+"""Tells the name that Docker gives a container by itself, such as a build's, which lives for a step."""
 PROGRAM = ("__main__.py", "Pulumi.yaml", "commands", "components", "hostside", "Dockerfiles", "dockervolumes")
+
+
+def outside_of_make(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what the make that runs the tests says to one that it starts itself."""
+    return {key: value for key, value in env.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
 
 
 def run(
@@ -51,15 +59,25 @@ def run(
     timeout: float = 900,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command; a failure shows what it said."""
-    # The tests may be run by a make, which speaks to one that it starts itself through these.
-    own = {key: value for key, value in (env or os.environ).items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
     done = subprocess.run(
-        arguments, cwd=cwd, env=own, text=True, errors="replace", capture_output=True, timeout=timeout, check=False,
-        input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
-    )  # fmt: skip
+        arguments,
+        cwd=cwd,
+        env=outside_of_make(env or os.environ),
+        text=True,
+        errors="replace",
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+    )
     if check and done.returncode != 0:
         raise AssertionError(f"{arguments} ended with {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}")
     return done
+
+
+Runs = Callable[..., subprocess.CompletedProcess[str]]
+"""Runs a command somewhere, as :func:`run` does on this machine."""
 
 
 def inside(container: str, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
@@ -84,9 +102,9 @@ def eventually(what: str, condition: Callable[[], bool], seconds: float, interva
     return time.monotonic() - started
 
 
-def inspect(container: str) -> dict[str, Any]:
-    """Return what Docker knows of a container."""
-    return dict(json.loads(run("docker", "inspect", container).stdout)[0])
+def inspect(container: str, on: Runs = run) -> dict[str, Any]:
+    """Return what Docker knows of a container, of this machine unless said otherwise."""
+    return dict(json.loads(on("docker", "inspect", container).stdout)[0])
 
 
 def listing(stack: str) -> list[str]:
@@ -122,16 +140,16 @@ def words_of_lab(stack: str) -> str:
     return "\n".join(said)
 
 
-def network_of(container: str) -> list[str]:
+def network_of(container: str, on: Runs = run) -> list[str]:
     """Return what a command begins with that runs in a container's network, with the host's programs and rights."""
-    return ["nsenter", f"--net=/proc/{inspect(container)['State']['Pid']}/ns/net"]
+    return ["nsenter", f"--net=/proc/{inspect(container, on)['State']['Pid']}/ns/net"]
 
 
-def interface(container: str) -> tuple[str, str, int] | None:
+def interface(container: str, on: Runs = run) -> tuple[str, str, int] | None:
     """Return address with prefix, gateway and MTU of a container's eth0, read in its namespace; None without one."""
-    enter = [*network_of(container), "ip", "-j"]
-    shown = run(*enter, "address", "show", "dev", "eth0", check=False)
-    routed = run(*enter, "route", "show", "default", check=False)
+    enter = [*network_of(container, on), "ip", "-j"]
+    shown = on(*enter, "address", "show", "dev", "eth0", check=False)
+    routed = on(*enter, "route", "show", "default", check=False)
     if shown.returncode or routed.returncode:
         return None
     link, routes = json.loads(shown.stdout), json.loads(routed.stdout)
@@ -226,15 +244,26 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@contextlib.contextmanager
+def brought_up(name: str, directory: Path, settings: Mapping[str, Any]) -> Iterator[Stack]:
+    """Bring a throwaway stack up, whose project is made in a directory, and take it down at the end."""
+    made = Stack(name, directory / name, settings)
+    try:
+        made.up()
+        yield made
+    finally:
+        made.end()
+
+
 Make = Callable[[str, Mapping[str, Any]], Stack]
 """Makes a stack of a name and a configuration: the fixture ``stack``, which takes it down at the end of the test."""
 
 
-def kill(pids: Iterable[int]) -> None:
-    """Kill processes; one that has ended already is none."""
+def kill(pids: Iterable[int], by: signal.Signals = signal.SIGKILL) -> None:
+    """Kill processes, or send them another signal; one that has ended already is none."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, by)
 
 
 def made_so_far(stack: str) -> int:
@@ -250,12 +279,20 @@ def kill_engine(process: subprocess.Popen[str]) -> None:
 
 def kill_all(process: subprocess.Popen[str]) -> None:
     """Kill the engine and all that it started, the way a lost machine ends them."""
-    pairs = [tuple(map(int, line.split())) for line in run("ps", "-eo", "pid=,ppid=").stdout.splitlines()]
-    family = [process.pid]
-    for parent in family:
-        family += [pid for pid, of in pairs if of == parent]
+    family, found = [], [process.pid]
+    while found:
+        # Who stands still starts nobody else, who would be missed.
+        kill(found, signal.SIGSTOP)
+        family += found
+        pairs = [tuple(map(int, line.split())) for line in run("ps", "-eo", "pid=,ppid=").stdout.splitlines()]
+        found = [pid for pid, of in pairs if of in family and pid not in family]
     kill(family)
     process.wait()
+
+
+def kill_container(name: str) -> None:
+    """Kill process 1 of a container, and with it all that runs there, behind Docker's back."""
+    kill([int(inspect(name)["State"]["Pid"])])
 
 
 def kill_containers(stack: str) -> None:
@@ -355,7 +392,7 @@ def inventory(stack_home: Path = HOME) -> dict[str, list[str]]:
     links = [str(link["ifname"]) for link in json.loads(run("ip", "-j", "link").stdout)]
     ports |= _ports()
     taken = {
-        "containers": _lines("docker", "ps", "-a", "--format", "{{.Names}}"),
+        "containers": [name for name in _lines("docker", "ps", "-a", "--format", "{{.Names}}") if not _NAMELESS(name)],
         "volumes": _lines("docker", "volume", "ls", "-q"),
         "networks": _lines("docker", "network", "ls", "--format", "{{.Name}}"),
         "bridges": _lines("ovs-vsctl", "list-br"),
@@ -363,7 +400,12 @@ def inventory(stack_home: Path = HOME) -> dict[str, list[str]]:
         "links": sorted(link for link in links if not containers.has(ports.get(link, link))),
         "namespaces": _lines("ip", "netns"),
         # IPv6 has link-local routes of its own for each link, which come a moment after it.
-        "routes": [line for line in _lines("ip", "-4", "route", "show", "table", "all") if f"dev {STACK}-" not in line],
+        # Docker's own bridge is down while nothing is built.
+        "routes": [
+            line.removesuffix(" linkdown")
+            for line in _lines("ip", "-4", "route", "show", "table", "all")
+            if f"dev {STACK}-" not in line
+        ],
         "filters": [line for line in _lines("iptables-save") if not line.startswith(("#", ":"))],
         "processes": _daemons(containers.ids),
         "files": sorted(_files([Path("/etc"), Path("/run"), Path("/root"), stack_home], stack_home)),

@@ -19,7 +19,11 @@ class Secrets(dict[str, str]):
 
 def generated(stack: str) -> Secrets:
     """Return the generated secrets by name."""
-    told = run("pulumi", "stack", "export", "--show-secrets", "--stack", stack).stdout
+    return exported(run("pulumi", "stack", "export", "--show-secrets", "--stack", stack).stdout)
+
+
+def exported(told: str) -> Secrets:
+    """Return the generated secrets by name, from a state as it is exported with its secrets shown."""
     found = Secrets()
     for resource in json.loads(told)["deployment"]["resources"]:
         name = resource["urn"].rsplit("::", 1)[1]

@@ -81,6 +81,12 @@ def test_a_guest_reaches_its_metadata_and_nothing_of_the_labs_own_network(lab: L
         "keystone": 5000,
         "nova": 8775,
         "ceph": 3300,
+        "redis": 6379,
+        "cassandra": 9042,
+        "config": 8082,
+        "analytics": 8081,
+        "control": 8083,
+        "webui": 8143,
     }
     for role, port in own.items():
         container = next((name for name, service in lab.services.items() if service["role"] == role), None)

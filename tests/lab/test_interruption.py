@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hostside import runs
 from tests.lab.harness import (
     HOME,
     PROJECT,
@@ -46,13 +47,12 @@ def cut_off(made: Stack, containers: int, kill: Kill = kill_engine) -> None:
 
 
 def left_of_runs(stack: str) -> list[int]:
-    """Return the processes of a stack's runs, by the numbers that these have noted."""
-    numbers = [path.name.encode() for path in (HOME / "stacks" / stack / "runs").iterdir()]
+    """Return the processes of a stack's runs."""
+    of_the_stack = f"{runs.VARIABLE}={HOME / 'stacks' / stack}".encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            environment = (process / "environ").read_bytes().split(b"\0")
-            if any(b"DOCKSTACK_RUN=" + number in environment for number in numbers):
+            if of_the_stack in (process / "environ").read_bytes().split(b"\0"):
                 found.append(int(process.name))
     return found
 
@@ -105,10 +105,15 @@ def test_make_purge_takes_all_away_whatever_is_broken(stack: Make) -> None:
     before = inventory()
     made = stack("t32", plain(32, 3))
     made.up()
+    # A supervisord that finds no files ends, and a container that starts again can't be paused.
+    asked = ("docker", "exec", "t32-p1", "supervisorctl", "pid")
+    eventually("supervisord has read its files", lambda: run(*asked, check=False).returncode == 0, 60)
     # With its files gone, the engine's plugins can't do what a destroy asks of them.
     shutil.rmtree(HOME / "stacks" / "t32")
     run("docker", "pause", "t32-p1")
     run("docker", "rm", "--force", "t32-p2")
+    # Docker makes the directory that the container mounts, and those above it.
+    run("docker", "restart", "--time", "1", "t32-p3")
     assert made.destroy(check=False).returncode != 0
 
     try:

@@ -38,6 +38,7 @@ def test_a_lab_comes_fails_is_mended_changes_is_restored_and_leaves_no_trace(sta
     assert small.outputs()["addresses"]["t20-cache"] == "10.86.20.13"
 
     _a_failing_run_names_container_resource_and_log(small)
+    _a_preview_tells_what_a_change_means(small)
     _removal_undoes_what_others_knew(small)
     _a_restored_lab_has_what_was_there_and_nothing_else(small, tmp_path / "t20.tar.zst")
 
@@ -70,6 +71,15 @@ def _a_failing_run_names_container_resource_and_log(small: Stack) -> None:
     small.up()
     small.preview("--expect-no-changes")
     assert started_at("t20") == started
+
+
+def _a_preview_tells_what_a_change_means(small: Stack) -> None:
+    assert "This change" not in small.preview().stdout
+    small.configure(config(20, {name: c for name, c in SMALL.items() if name != "t20-db"}))
+    said = small.preview().stdout
+    assert "This change interrupts an API: t20-db is removed" in said
+    assert "This change loses data: volume t20-db-data of t20-db is removed" in said
+    small.configure(config(20, SMALL))
 
 
 def _removal_undoes_what_others_knew(small: Stack) -> None:

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from commands import kept
 from tests.lab.acknowledged import FAULTS, Acknowledged
 from tests.lab.cloud import BOOT_SECONDS, connect, guest, has, volume
 from tests.lab.conftest import Lab
 from tests.lab.harness import (
+    PROJECT,
     Make,
     eventually,
     inside,
@@ -28,6 +30,7 @@ from tests.lab.harness import (
     kill_host,
     long_drill,
     network_of,
+    outside_of_make,
     plain,
     run,
     started_at,
@@ -84,7 +87,7 @@ def test_every_program_that_was_killed_runs_again(lab: Lab, acknowledged: Acknow
     back(lab, acknowledged, "killed every program", since)
 
 
-@pytest.mark.parametrize("way", ["restarted", "killed"])
+@pytest.mark.parametrize("way", [pytest.param("restarted", marks=long_drill), "killed"])
 def test_all_containers_at_once_come_back(lab: Lab, acknowledged: Acknowledged, tmp_path: Path, way: str) -> None:
     starts = started_at(lab.stack)
     ports = ports_of(lab)
@@ -101,7 +104,7 @@ def test_all_containers_at_once_come_back(lab: Lab, acknowledged: Acknowledged, 
     what = f"process 1 of every container {way}" if way == "killed" else f"every container {way}"
     print(f"{what}: all ports are back after {time.monotonic() - since:.1f} s")
     back(lab, acknowledged, what, since)
-    if way == "restarted":
+    if way == "killed":
         _takes_orders(lab, tmp_path)
 
 
@@ -245,6 +248,44 @@ def limited(group: Path, limit: int) -> Iterator[None]:
             # A container that was started again has another group, without a limit.
             with suppress(OSError):
                 file.write_text(text)
+
+
+@long_drill
+def test_drills_of_the_labs_owner_find_all_that_was_acknowledged_and_leave_nothing(lab: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "losses.md"
+    command = ["make", "drill", f"STACK={lab.stack}"]
+    said = run(*command, "NAME=kill-keystone kill-galera kill-rabbitmq", f"FILE={file}", timeout=RUN_SECONDS).stdout
+    told = re.findall(r"^acknowledged and lost: (.*)$", said, re.MULTILINE)
+    assert len(told) == 3 and not re.search(r"(?<!\d)[1-9]\d* of", " ".join(told)), told
+    kinds = [kind for kind, role in KEPT.items() if role in {each["role"] for each in lab.services.values()}]
+    assert all(re.search(rf"0 of [1-9]\d* {kind}", line) for kind in kinds for line in told), told
+    assert len(file.read_text().splitlines()) == 2 + 3
+    assert of_drills(lab) == []
+
+    with subprocess.Popen(
+        [*command, "NAME=stop-keystone"], cwd=PROJECT, env=outside_of_make(os.environ), start_new_session=True
+    ) as process:
+        eventually("Keystone is stopped", lambda: not inspect(lab.of_role("keystone"))["State"]["Running"], 120)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(180) != 0
+    lab.settled()
+    assert of_drills(lab) == []
+
+
+KEPT = {"users": "keystone", "images": "glance", "volumes": "cinder", "messages": "rabbitmq", "rows": "galera"}
+"""What drills have a lab keep, and the role that it takes."""
+
+
+def of_drills(lab: Lab) -> list[str]:
+    """Return the names of all that is in the lab for a drill."""
+    cloud = connect(lab.openrc)
+    listed = [*cloud.identity.users()]
+    listed += cloud.image.images() if has(cloud, "image") else []
+    listed += cloud.block_storage.volumes() if has(cloud, "volumev3") else []
+    names = [each.name for each in listed]
+    names += inside(lab.of_role("rabbitmq"), "rabbitmqctl", "list_queues", "--silent", "name").split()
+    names += inside(lab.of_role("galera"), "mariadb", "-NBe", "SHOW DATABASES; SELECT user FROM mysql.user").split()
+    return [name for name in names if name.startswith((kept.NAME, kept.DATABASE))]
 
 
 @pytest.mark.alone

@@ -8,18 +8,18 @@ from typing import Any
 
 import yaml
 
-from components.configuration.environment import RoleFacts, Survey, survey
+from components.configuration.environment import RoleSpec, Survey, survey
 
 DATA = Path(__file__).parent / "data"
 
 ROLES = {
     role.name: role
     for role in (
-        RoleFacts("plain", 16, ("base",), provisioned=False),
-        RoleFacts("dnsmasq", 30, ("dnsmasq",), aliases=frozenset({"dns"}), at_most=1, serves_dns=True),
-        RoleFacts("puppet", 1700, ("puppet",), needs=("dnsmasq",), at_most=1),
-        RoleFacts("haproxy", 64, ("haproxy",), aliases=frozenset({"vip"}), needs=("dnsmasq", "puppet")),
-        RoleFacts(
+        RoleSpec("plain", 16, ("base",), provisioned=False),
+        RoleSpec("dnsmasq", 30, ("dnsmasq",), aliases=frozenset({"dns"}), at_most=1, serves_dns=True),
+        RoleSpec("puppet", 1700, ("puppet",), needs=("dnsmasq",), at_most=1),
+        RoleSpec("haproxy", 64, ("haproxy",), aliases=frozenset({"vip"}), needs=("dnsmasq", "puppet")),
+        RoleSpec(
             "galera",
             300,
             ("galera",),
@@ -28,9 +28,9 @@ ROLES = {
             volumes=("data",),
             secrets={"galera_root_password": ("galera_password",)},
         ),
-        RoleFacts("rabbitmq", 150, ("rabbitmq",), needs=("dnsmasq", "puppet")),
-        RoleFacts("memcached", 64, ("memcached",), needs=("dnsmasq", "puppet")),
-        RoleFacts(
+        RoleSpec("rabbitmq", 150, ("rabbitmq",), needs=("dnsmasq", "puppet")),
+        RoleSpec("memcached", 64, ("memcached",), needs=("dnsmasq", "puppet")),
+        RoleSpec(
             "keystone",
             400,
             ("keystone",),

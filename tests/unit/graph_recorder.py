@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -46,6 +46,8 @@ CONFIG: dict[str, Any] = {
         "galera1": {"role": "galera", "address": "10.87.0.30"},
         "rabbitmq1": {"role": "rabbitmq", "address": "10.87.0.40"},
         "memcached1": {"role": "memcached", "address": "10.87.0.45"},
+        "redis1": {"role": "redis", "address": "10.87.0.43"},
+        "cassandra1": {"role": "cassandra", "address": "10.87.0.48"},
         "keystone1": {"role": "keystone", "address": "10.87.0.50"},
         "ceph1": {"role": "ceph", "address": "10.87.0.70"},
         "cinder1": {"role": "cinder", "address": "10.87.0.75"},
@@ -55,14 +57,19 @@ CONFIG: dict[str, Any] = {
         "nova1": {"role": "nova", "address": "10.87.0.80"},
         "compute1": {"role": "compute", "address": "10.87.0.90"},
         "dashboard1": {"role": "dashboard", "address": "10.87.0.95"},
+        "portal1": {"role": "portal", "address": "10.87.0.96"},
+        "config1": {"role": "config", "address": "10.87.0.56"},
+        "analytics1": {"role": "analytics", "address": "10.87.0.57"},
+        "control1": {"role": "control", "address": "10.87.0.58"},
+        "webui1": {"role": "webui", "address": "10.87.0.59"},
         "tempest1": {"role": "tempest", "address": "10.87.0.98"},
         "plain1": {"role": "plain", "address": "10.87.0.99"},
     },
 }
 """A lab with every role, one container each."""
 
-FACTS: Mapping[str, environment.RoleFacts] = {
-    name: replace(facts, at_most=None) for name, facts in services.facts().items()
+FACTS: Mapping[str, environment.RoleSpec] = {
+    name: replace(facts, at_most=None, unfit={}) for name, facts in services.facts().items()
 }
 """How several members of a role are declared is settled before they can work together."""
 
@@ -257,20 +264,54 @@ def record_lab(config: Mapping[str, Any], *, preview: bool = False) -> Graph:
     return _recorded(json.dumps(config), preview)
 
 
-def record_lab_anew(config: Mapping[str, Any], found: Mapping[tuple[str, str], Finding] | None = None) -> Graph:
-    """Record a lab that may have been recorded before, or on whose host something was found changed."""
-    return _recorded.__wrapped__(json.dumps(config), False, found)
+Found = Mapping[tuple[str, str], Finding]
+
+
+def record_lab_anew(
+    config: Mapping[str, Any],
+    found: Found | None = None,
+    standing: Collection[str] = (),
+    elsewhere: Mapping[str, Found] | None = None,
+    absent: Mapping[str, Collection[str]] | None = None,
+) -> Graph:
+    """Record a lab that may have been recorded before.
+
+    Args:
+        config: the lab's configuration.
+        found: what was found changed on its host.
+        standing: the containers that there are already.
+        elsewhere: what was found changed on hosts behind ssh, by host.
+        absent: what hosts behind ssh lack, by host.
+    """
+    return _recorded.__wrapped__(json.dumps(config), False, found, standing, elsewhere, absent)
 
 
 @cache
-def _recorded(text: str, preview: bool, found: Mapping[tuple[str, str], Finding] | None = None) -> Graph:
+def _recorded(
+    text: str,
+    preview: bool,
+    found: Found | None = None,
+    standing: Collection[str] = (),
+    elsewhere: Mapping[str, Found] | None = None,
+    absent: Mapping[str, Collection[str]] | None = None,
+) -> Graph:
     checked, _ = environment.load(json.loads(text), stack="lab", roles=FACTS, base_dir=paths.PROJECT)
+    lacking = {
+        name: host.model_copy(update={"absent": frozenset((absent or {}).get(name, ()))})
+        for name, host in checked.hosts.items()
+    }
+    checked = checked.model_copy(update={"hosts": lacking})
 
     def program() -> Mapping[str, Any]:
-        lab = Lab(checked, services.for_lab(checked), {key: _done(finding) for key, finding in (found or {}).items()})
+        far = {name: _all_done(each) for name, each in (elsewhere or {}).items()}
+        lab = Lab(checked, services.for_lab(checked), _all_done(found or {}), standing, far)
         return {name: getattr(lab, name) for name in ("addresses", "endpoints", "openrc", "clouds", "services")}
 
     return record(program, preview=preview)
+
+
+def _all_done(found: Found) -> dict[tuple[str, str], Future[Finding]]:
+    return {key: _done(finding) for key, finding in found.items()}
 
 
 def config(**changes: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from typing import Any
@@ -20,5 +21,7 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     spec = spec_from_loader(loader.name, loader)
     assert spec is not None
     module = module_from_spec(spec)
+    # Its data classes look for it there.
+    monkeypatch.setitem(sys.modules, loader.name, module)
     loader.exec_module(module)
     return module

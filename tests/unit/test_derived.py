@@ -10,7 +10,7 @@ import pytest
 
 from components import paths, services
 from components.configuration import derived, environment
-from components.services.view import LabView
+from components.services.topology import Topology
 from tests.unit.graph_recorder import config
 
 WHOLE = {**config(), "provider": {"bridge": "br-ext", "network": "10.87.1.0/24", "gateway": "10.87.1.1"}, "demo": True}
@@ -56,9 +56,9 @@ def test_whatever_passes_the_check_has_its_address(prefix: int) -> None:
         lab, _ = environment.load(
             {**WHOLE, "provider": provider}, stack="lab", roles=services.facts(), base_dir=paths.PROJECT
         )
-        view = LabView(lab, services.ROLES)
-        (tester,) = view.members("tempest")
-        told = str(services.ROLES["tempest"].hiera(view, tester)["profile::tempest::provider_address"])
+        topology = Topology(lab, services.ROLES)
+        (tester,) = topology.members("tempest")
+        told = str(services.ROLES["tempest"].hiera(topology, tester)["profile::tempest::provider_address"])
         address = IPv4Address(told.partition("/")[0])
         pools = derived.pools(network, gateway)
         assert pools

@@ -15,6 +15,9 @@ from components.configuration.environment import Container, Environment, Hooks, 
 from components.configuration.rules import cycles
 from tests.unit.environment_cases import DATA, LAB, ROLES, lab, look
 
+OF_OPENSDN = {"redis", "cassandra", "config", "analytics", "control", "webui"}
+"""Roles that the lab of `make lab` does without."""
+
 
 def _load(changes: dict[str, Any] | None = None) -> Environment:
     environment, notes = load(lab(changes), stack="lab", roles=ROLES, base_dir=DATA)
@@ -164,4 +167,37 @@ def test_the_default_lab_of_the_repository_is_sound() -> None:
     config = {key.removeprefix("dockstack:"): value for key, value in yaml.safe_load(text)["config"].items()}
     environment, notes = load(config, stack="lab", roles=services.facts(), base_dir=DATA)
     assert notes == []
-    assert {c.role for c in environment.containers} == set(services.ROLES) - {"plain"}
+    assert {c.role for c in environment.containers} == set(services.ROLES) - {"plain"} - OF_OPENSDN
+
+
+def test_the_labs_with_opensdn_of_the_repository_are_sound() -> None:
+    missing: set[str]
+    for name, missing in (("sdn", set()), ("opencontrail", {"plain", "portal", "tempest"})):
+        text = (Path(__file__).parents[2] / f"Pulumi.{name}.yaml").read_text(encoding="utf-8")
+        config = {key.removeprefix("dockstack:"): value for key, value in yaml.safe_load(text)["config"].items()}
+        environment, notes = load(config, stack=name, roles=services.facts(), base_dir=DATA)
+        assert notes == []
+        used = {c.role for c in environment.containers}
+        assert used >= OF_OPENSDN
+        assert not missing or used == set(services.ROLES) - missing
+
+
+def test_opensdn_is_of_the_projects_registry_unless_a_mirror_is_named() -> None:
+    assert _load().opensdn.published.reference("x") == "docker.io/opensdn/x:R25.1-2026-05-28"
+    mirror = {"opensdn": {"registry": "mirror.lab:5000/sdn", "tag": "R26.1-2026-06-30"}}
+    assert _load(mirror).opensdn.published.reference("x") == "mirror.lab:5000/sdn/x:R26.1-2026-06-30"
+
+
+@pytest.mark.parametrize(
+    "given", [{"registry": "https://docker.io/opensdn"}, {"registry": ""}, {"tag": "a b"}, {"tag": ":x"}, {"tags": "x"}]
+)
+def test_a_registry_or_a_tag_that_can_be_none_is_refused(given: dict[str, str]) -> None:
+    (fault,) = look(lab({"opensdn": given})).faults
+    assert fault.key == f"dockstack:opensdn.{next(iter(given))}"
+
+
+@pytest.mark.parametrize("asn", [0, 65535, "64512", True])
+def test_what_is_no_autonomous_system_is_refused(asn: object) -> None:
+    (fault,) = look(lab({"common": {"sdn": {"asn": asn}}})).faults
+    assert fault.key == "dockstack:common.sdn.asn"
+    assert _load({"common": {"sdn": {"asn": 65000}}}).sdn.asn == 65000

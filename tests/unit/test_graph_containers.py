@@ -224,3 +224,11 @@ def test_a_container_is_noted_with_its_nearest_calls_only() -> None:
 def test_an_error_is_told_with_the_whole_stack_after_containers_were_declared() -> None:
     record_lab_anew(plain_config(1))
     assert getattr(sys, "tracebacklimit", None) is None
+
+
+def test_a_name_server_of_several_is_given_up_after_a_second(lab: Graph) -> None:
+    several = container("memcached1", dns=["10.87.0.53", "10.87.0.54"])
+    several["containers"]["dnsmasq2"] = {"role": "dnsmasq", "address": "10.87.0.54"}
+    graph = record_lab(several)
+    assert "dnsOpts" not in lab.container("memcached1").inputs
+    assert graph.container("memcached1").inputs["dnsOpts"] == ["timeout:1", "attempts:3"]

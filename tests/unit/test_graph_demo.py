@@ -10,11 +10,11 @@ import pytest
 from components import demo, paths, services
 from components.configuration import derived, environment, rules
 from components.host import dockerfiles
-from components.services.view import LabView
+from components.services.topology import Topology
 from tests.unit.graph_recorder import GIVEN, Graph, Secret, config, record_lab
 
 PROVIDER = {"bridge": "br-ext", "network": "10.87.1.0/24", "gateway": "10.87.1.1"}
-ALONE = {name: rules.RoleFacts(name, 1, ("openstack",)) for name in rules.DEMO_ROLES}
+ALONE = {name: rules.RoleSpec(name, 1, ("openstack",)) for name in rules.DEMO_ROLES}
 """The demo's roles, as if they needed nobody."""
 TOKEN_LAB = {"dnsmasq", "puppet", "haproxy", "galera", "rabbitmq", "memcached", "keystone"}
 
@@ -23,12 +23,12 @@ def shown(**changes: Any) -> Graph:
     return record_lab(config(demo="true", **changes))
 
 
-def view(*roles: str, provider: bool = False) -> LabView:
+def topology(*roles: str, provider: bool = False) -> Topology:
     """Return a lab with a token and one container of each of these roles."""
     given = config(demo=True, **({"provider": PROVIDER} if provider else {}))
     given["containers"] = {n: c for n, c in given["containers"].items() if c["role"] in TOKEN_LAB.union(roles)}
     loaded, _ = environment.load(given, stack="lab", roles=services.facts() | ALONE, base_dir=paths.PROJECT)
-    return LabView(loaded, services.ROLES)
+    return Topology(loaded, services.ROLES)
 
 
 def test_the_demo_waits_for_its_services_to_be_healthy() -> None:
@@ -78,15 +78,15 @@ def test_a_lab_with_none_of_its_services_has_no_demo() -> None:
     ],
 )
 def test_the_demo_has_what_the_services_allow(roles: list[str], provider: bool, kinds: set[str]) -> None:
-    assert set(demo.wanted(view(*roles, provider=provider), "disk")) == kinds
+    assert set(demo.wanted(topology(*roles, provider=provider), "disk")) == kinds
 
 
 def test_the_guests_ask_the_labs_dns() -> None:
-    assert demo.wanted(view("neutron"), "disk")["network"]["dns"] == ["10.87.0.53"]
+    assert demo.wanted(topology("neutron"), "disk")["network"]["dns"] == ["10.87.0.53"]
 
 
 def test_floating_addresses_come_from_the_upper_half_of_the_provider_network() -> None:
-    found = demo.wanted(view("neutron", provider=True), "disk")["provider"]
+    found = demo.wanted(topology("neutron", provider=True), "disk")["provider"]
     assert found["gateway"] == "10.87.1.1"
     assert found["pools"] == [{"start": "10.87.1.128", "end": "10.87.1.254"}]
 

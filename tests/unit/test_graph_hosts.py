@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hostside.drift import Finding
 from tests.unit.graph_recorder import (
     CONTAINER,
     LOCAL_COMMAND,
@@ -17,6 +19,7 @@ from tests.unit.graph_recorder import (
     config,
     container,
     record_lab,
+    record_lab_anew,
     texts,
 )
 
@@ -106,6 +109,90 @@ def test_the_private_key_of_a_connection_is_a_secret(tmp_path: Path) -> None:
         key_input = connection["privateKey"]
         assert (key_input.value if isinstance(key_input, Secret) else key_input) == PRIVATE_KEY
         assert connection["hostKey"] == "ssh-ed25519 AAAA"
+
+
+def test_docker_over_ssh_checks_the_configured_key() -> None:
+    options = provider(remote_lab(hostKey="ssh-ed25519 AAAA of-far"), "far").inputs["sshOpts"]
+    assert "KnownHostsCommand=/usr/bin/echo %H ssh-ed25519 AAAA" in options
+    assert "UserKnownHostsFile=/dev/null" in options
+
+
+def test_connections_to_a_host_are_one_and_a_dead_one_is_noticed() -> None:
+    options = json.loads(provider(remote_lab(), "far").inputs["sshOpts"])
+    assert {"ControlMaster=auto", "ServerAliveInterval=10"} <= set(options)
+
+
+def test_a_host_that_is_down_is_left_alone_where_nothing_changes(both: Graph) -> None:
+    assert provider(both, "far").inputs["disableDockerDaemonCheck"] == "true"
+    assert "disableDockerDaemonCheck" not in provider(both, "local").inputs
+
+
+def test_nothing_is_put_into_the_environment_of_a_host_beyond_ssh(both: Graph) -> None:
+    assert {r.inputs["addPreviousOutputInEnv"] for r in both.of_type(REMOTE_COMMAND)} == {False}
+    assert not any("addPreviousOutputInEnv" in r.inputs for r in both.of_type(LOCAL_COMMAND))
+
+
+def test_the_bridge_of_both_hosts_is_joined_before_a_container_is_on_it(both: Graph) -> None:
+    joins = {r.name: r for r in both.operations("bridge-join")}
+    assert joins.keys() == {"local-br-lab-join", "far-br-lab-join"}
+    assert {json.loads(r.shown("stdin"))["mtu"] for r in joins.values()} == {1450}
+    assert both.comes_before(joins["far-br-lab-join"], both.container("plain2"))
+    assert both.comes_before(joins["local-br-lab-join"], both.container("keystone1"))
+
+
+def test_a_lab_on_one_host_joins_nothing(lab: Graph) -> None:
+    assert not lab.operations("bridge-join") and not lab.operations("names-publish")
+    assert not [r for r in lab.commands() if r.name.endswith("-images")]
+
+
+def test_the_dns_servers_host_knows_the_names_of_the_others_containers(both: Graph) -> None:
+    (published,) = both.operations("names-publish")
+    assert published.parameters()["names"] == {"plain2.dockstack.lab": "10.87.0.61"}
+    assert published.name == "local-names-far"
+
+
+def test_an_image_of_two_hosts_is_built_once_and_copied(both: Graph) -> None:
+    copied = both.one("far-images")
+    assert [line.split(":")[0] for line in copied.shown("stdin").splitlines()] == ["dockstack/base", "dockstack/keeper"]
+    by_name = {r.name: r for r in both.operations("image-build")}
+    for image in ("base", "keeper"):
+        assert both.comes_before(by_name[f"local-image-{image}"], copied)
+        assert both.comes_before(copied, by_name[f"far-image-{image}"])
+
+
+def test_an_image_of_another_host_only_is_built_where_all_are() -> None:
+    given = container("memcached1", host="far")
+    given["containerHosts"] = {"local": {}, "far": {"ssh": SSH}}
+    given["containerDefaults"]["host"] = "local"
+    graph = record_lab(given)
+    copied = graph.one("far-images")
+    assert "dockstack/memcached" in copied.shown("stdin")
+    assert graph.comes_before(graph.one("local-image-memcached"), copied)
+    assert graph.comes_before(copied, graph.one("far-image-memcached"))
+
+
+def test_an_image_that_a_host_has_lost_is_copied_again() -> None:
+    given = container("plain2", role="plain", address="10.87.0.61", host="far", dns=[])
+    given["containerHosts"] = {"local": {}, "far": {"ssh": SSH}}
+    given["containerDefaults"]["host"] = "local"
+    lost = {("image-build", "base"): Finding(1, "image dockstack/base is gone")}
+    graph = record_lab_anew(given, elsewhere={"far": lost})
+    assert graph.one("far-images").shown("stdin").endswith("# 1\n")
+    assert json.loads(graph.one("far-image-base").shown("stdin"))["drift"] == 1
+    assert "drift" not in json.loads(graph.one("local-image-base").shown("stdin"))
+
+
+def test_a_host_may_have_its_files_elsewhere(lab: Graph) -> None:
+    given = config(containerHosts={"far": {"ssh": SSH, "home": "/srv/dockstack"}})
+    graph = record_lab(given)
+    assert all("/srv/dockstack/stacks/lab" in r.inputs["create"] for r in graph.of_type(REMOTE_COMMAND))
+
+
+def test_a_device_is_given_to_a_container_where_its_host_has_it() -> None:
+    given = config(containerHosts={"far": {"ssh": SSH}})
+    assert [d["hostPath"] for d in record_lab(given).container("compute1").inputs["devices"]][-1] == "/dev/kvm"
+    absent = record_lab_anew(given, absent={"far": {"/dev/kvm"}}).container("compute1").inputs["devices"]
+    assert "/dev/kvm" not in [d["hostPath"] for d in absent]
 
 
 def test_docker_over_ssh_refuses_a_host_that_it_does_not_know() -> None:

@@ -65,8 +65,8 @@ def test_so_a_destroy_ends_with_the_keeper_then_the_bridge_then_the_tool(lab: Gr
         if command is not tool and not command.name.startswith("secret-"):
             assert lab.comes_before(tool, command), command.name
     assert "bridge-down" in bridge.inputs["delete"]
-    _, sweep, rest, last = tool.inputs["delete"].split(" && ", 3)
-    assert sweep.endswith(" sweep lab") and rest.startswith("mv -T ") and last.startswith("rm -rf ")
+    _, purge, rest, last = tool.inputs["delete"].split(" && ", 3)
+    assert purge.endswith(" purge lab") and rest.startswith("mv -T ") and last.startswith("rm -rf ")
 
 
 def test_docker_volumes_go_before_the_tool_and_the_stacks_directory(lab: Graph) -> None:
@@ -173,9 +173,76 @@ def test_every_member_of_a_needed_role_is_waited_for() -> None:
     assert {"galera1", "galera2"} <= awaited_health(graph, of(graph, "provision", "keystone1"))
 
 
-def test_members_of_one_role_do_not_wait_for_each_other() -> None:
-    graph = record_lab(container("galera2", role="galera", address="10.87.0.31"))
-    assert awaited_health(graph, of(graph, "provision", "galera2")) == WORKING_BEFORE_PUPPET
+TRIO = container("galera2", role="galera", address="10.87.0.31")
+TRIO["containers"] |= {
+    "galera3": {"role": "galera", "address": "10.87.0.32"},
+    "compute2": {"role": "compute", "address": "10.87.0.91"},
+    "dnsmasq2": {"role": "dnsmasq", "address": "10.87.0.54"},
+}
+
+
+def awaited_containers(graph: Graph, name: str) -> set[str]:
+    """Return the containers whose health a container waits for before it is made or replaced."""
+    return awaited_health(graph, graph.container(name))
+
+
+def test_a_member_is_provisioned_once_those_before_it_are_healthy() -> None:
+    graph = record_lab(TRIO)
+    assert awaited_health(graph, of(graph, "provision", "galera1")) == {*WORKING_BEFORE_PUPPET, "dnsmasq2"}
+    assert awaited_health(graph, of(graph, "provision", "galera3")) >= {"galera1", "galera2"}
+    assert graph.comes_before(of(graph, "provision", "dnsmasq1"), of(graph, "provision", "dnsmasq2"))
+
+
+def test_computes_do_not_wait_for_each_other() -> None:
+    graph = record_lab(TRIO)
+    assert "compute1" not in awaited_health(graph, of(graph, "provision", "compute2"))
+
+
+def test_members_that_are_not_there_yet_come_at_once() -> None:
+    graph = record_lab(TRIO)
+    assert not {name for name in TRIO["containers"] if awaited_containers(graph, name)}
+
+
+def test_a_member_that_is_there_is_replaced_once_those_before_it_are_healthy() -> None:
+    graph = record_lab_anew(TRIO, standing=TRIO["containers"])
+    assert not awaited_containers(graph, "galera1")
+    assert awaited_containers(graph, "galera3") >= {"galera1", "galera2"}
+    assert awaited_containers(graph, "dnsmasq2") == {"dnsmasq1"}
+    assert not awaited_containers(graph, "compute2")
+    assert {r.urn for r in graph} == {r.urn for r in record_lab(TRIO)}
+
+
+def test_a_member_that_is_new_comes_at_once_and_has_the_last_turn() -> None:
+    graph = record_lab_anew(TRIO, standing={"galera2", "galera3"})
+    assert not awaited_containers(graph, "galera1")
+    assert awaited_containers(graph, "galera3") == {*WORKING_BEFORE_PUPPET, "dnsmasq2", "galera2"}
+    assert awaited_health(graph, of(graph, "provision", "galera1")) >= {"galera2", "galera3"}
+
+
+def test_a_cluster_is_born_once_by_its_first_member_when_all_are_attached() -> None:
+    graph = record_lab(TRIO)
+    birth = graph.the("cluster-birth", container="galera1")
+    assert birth.parameters() == {"container": "galera1", "command": ["/etc/dockstack/bin/galera-member", "birth"]}
+    assert "stdin" in birth.ignored and "delete" not in birth.inputs
+    for name in ("galera1", "galera2", "galera3"):
+        assert graph.comes_before(of(graph, "port-attach", name), birth)
+        assert graph.comes_before(birth, of(graph, "provision", name))
+
+
+def test_members_that_know_each_other_are_joined_once_all_are_healthy() -> None:
+    graph = record_lab(container("cassandra2", role="cassandra", address="10.87.0.49"))
+    runs = [of(graph, "health-await", name) for name in ("cassandra1", "cassandra2")]
+    for name, other in (("cassandra1", "cassandra2"), ("cassandra2", "cassandra1")):
+        joining = graph.one(f"{name}-ring")
+        assert joining.parameters()["other"] == other
+        assert all(graph.comes_before(run, joining) for run in runs)
+
+
+def test_one_member_alone_joins_nobody(lab: Graph) -> None:
+    joined = lab.operations("member-join", container="cassandra1")
+    assert {r.parameters()["other"] for r in joined} == {"", "config1"}
+    # With nobody, it is declared to go on when it becomes the only one: the end of its membership would be its own.
+    assert [r.name for r in joined if not r.parameters()["other"]] == ["cassandra1-ring"]
 
 
 def test_a_puppet_run_happens_again_for_a_new_container_changed_data_or_changed_files(lab: Graph) -> None:
@@ -242,7 +309,10 @@ def test_what_a_preview_shows_in_full_is_what_an_up_does(lab: Graph, previewed: 
 
 
 def test_the_tool_takes_each_command_that_is_declared_and_the_one_that_undoes_it(tls: Graph) -> None:
-    declared = [command for command in tls.commands() if command.operation()]
+    far = container("plain2", role="plain", address="10.87.0.61", host="far", dns=[])
+    far["containerHosts"] = {"local": {}, "far": {"ssh": {"host": "192.0.2.20", "user": "lab"}}}
+    far["containerDefaults"]["host"] = "local"
+    declared = [command for command in (*tls.commands(), *record_lab(far).commands()) if command.operation()]
     assert {command.operation() for command in declared} == set(NAMES)
     for command in declared:
         inputs = command.parameters()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from components import paths, services
-from tests.unit.graph_recorder import CONFIG, UNKNOWN, Graph
+from tests.unit.graph_recorder import CONFIG, UNKNOWN, Graph, record_lab
 
 
 def test_the_addresses_are_the_configured_ones(lab: Graph) -> None:
@@ -19,6 +19,10 @@ def test_the_endpoints_name_the_vip_for_what_haproxy_serves_and_the_container_fo
         "galera": "tcp://vip.dockstack.lab:3306",
         "rabbitmq": "amqp://10.87.0.40:5672",
         "memcached": "memcached://10.87.0.45:11211",
+        "redis": "redis://10.87.0.43:6379",
+        "cassandra": "tcp://10.87.0.48:9042",
+        "zookeeper": "tcp://10.87.0.48:2181",
+        "kafka": "tcp://10.87.0.48:9092",
         "keystone": "http://vip.dockstack.lab:5000/v3",
         "neutron": "http://vip.dockstack.lab:9696",
         "nova": "http://vip.dockstack.lab:8774/v2.1",
@@ -29,6 +33,11 @@ def test_the_endpoints_name_the_vip_for_what_haproxy_serves_and_the_container_fo
         "glance": "http://vip.dockstack.lab:9292",
         "placement": "http://vip.dockstack.lab:8778",
         "dashboard": "http://vip.dockstack.lab:80/horizon/",
+        "portal": "http://vip.dockstack.lab:8400/",
+        "config-api": "http://vip.dockstack.lab:8082",
+        "analytics-api": "http://vip.dockstack.lab:8081",
+        "xmpp": "tcp://10.87.0.58:5269",
+        "webui": "https://vip.dockstack.lab:8143/",
     }
 
 
@@ -61,3 +70,9 @@ def test_the_services_tell_role_image_and_versions(lab: Graph) -> None:
 def test_a_preview_does_not_claim_to_know_what_only_an_up_finds_out(previewed: Graph) -> None:
     assert previewed.outputs["services"] == UNKNOWN
     assert previewed.outputs["addresses"] == {name: given["address"] for name, given in CONFIG["containers"].items()}
+
+
+def test_no_endpoint_is_at_the_vip_where_nothing_holds_it() -> None:
+    names = ("dnsmasq1", "puppet1", "galera1")
+    without = record_lab(CONFIG | {"demo": False, "containers": {name: CONFIG["containers"][name] for name in names}})
+    assert without.outputs["endpoints"].keys() == {"dns", "puppet"}

@@ -13,19 +13,21 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from commands import backup, capture, drills, impair, keeping, logs, places, status
 from components import paths
-from components.host import container_host
-from hostside import bridge, cli, containers, engine, image, ovs, ports, process
+from components.host import container_host, distance
+from hostside import asked, bridge, cli, containers, engine, image, ovs, ports, process
 from hostside.errors import StepError
 from hostside.operations import NAMES, UNDONE_BY, named
 from hostside.operations.keeper_start import KeeperStart
 from hostside.process import CommandFailed
-from tests.unit.graph_recorder import Graph, texts
+from tests.unit.graph_recorder import Graph, container, record_lab, texts
 
 Script = Callable[[str, str], None]
 
@@ -188,10 +190,17 @@ def test_an_expected_error_is_shown_in_its_own_words_and_the_status_is_one(
 
 
 def test_the_commands_that_are_called_are_those_that_there_are(tls: Graph) -> None:
+    far = container("plain2", role="plain", address="10.87.0.61", host="far", dns=[])
+    far["containerHosts"] = {"local": {}, "far": {"ssh": {"host": "192.0.2.20"}}}
+    far["containerDefaults"]["host"] = "local"
     # To make a thing, to undo it, and in the program file of the keeper's container.
-    said = [text for registration in tls for text in texts(registration.inputs, secrets=True)]
+    said = [text for graph in (tls, record_lab(far)) for r in graph for text in texts(r.inputs, secrets=True)]
     called = {name for text in said for name in re.findall(r"/tool ([a-z-]+)", text)}
-    assert called == {*NAMES, *UNDONE_BY, *cli.SERVICES}
+    # Beside the resources: hosts behind ssh are asked.
+    sources = "".join(map(getsource, (backup, capture, distance, drills, impair, keeping, logs, places, status)))
+    beside = set(re.findall(r'(?:stack, |_command\()"([a-z-]+)"[,)]', sources))
+    assert called | beside == {*NAMES, *UNDONE_BY, *cli.SERVICES, *cli.ASKED}
+    assert asked.ALL.keys() == cli.ASKED
 
 
 @pytest.fixture(scope="module")
@@ -366,6 +375,23 @@ def test_a_build_without_a_proxy_is_in_dockers_own_network(
     program("docker", ABSENT % "true")
     build()
     assert not any("--network host" in line or "_proxy" in line for line in calls())
+
+
+@pytest.mark.parametrize(("asked", "passed"), [("ARG PARENT\nARG CA_CERTIFICATES=\n", True), ("ARG PARENT\n", False)])
+def test_a_build_that_asks_for_the_hosts_own_authorities_gets_them(
+    program: Script, calls: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: str,
+    passed: bool,
+) -> None:  # fmt: skip
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "a.crt").write_text("first\n")
+    (tmp_path / "deeper/b.crt").write_text("second\n")
+    monkeypatch.setattr(image, "AUTHORITIES", tmp_path)
+    program("docker", ABSENT % 'printf %s "$CA_CERTIFICATES" > "$LOG.trusted"')
+    files = {**FILES, "Dockerfile": {"content": asked, "mode": "644"}}
+    image.build("dockstack/galera:0123", "dockstack/base:4567", files, ())
+    line = next(line for line in calls() if line.startswith("docker build"))
+    assert ("--build-arg CA_CERTIFICATES" in line) == passed
+    assert (tmp_path / "calls.trusted").read_text() == ("first\nsecond" if passed else "")
 
 
 def test_a_failed_build_shows_its_last_lines(program: Script) -> None:

@@ -136,7 +136,7 @@ def entry_files(directory: Path) -> dict[Path, str]:
 
 
 def look(directory: Path) -> dict[tuple[str, str], Finding]:
-    return {key: found.result(timeout=10) for key, found in drift.look(directory, "lab").items()}
+    return {key: found.result(timeout=10) for key, found in drift.detect(directory, "lab").items()}
 
 
 def reasons(directory: Path) -> dict[str, str]:
@@ -314,7 +314,7 @@ def test_what_was_mended_before_keeps_its_number_where_nobody_can_be_asked(host:
 def test_nobody_waits_for_all_of_the_look(host: Host, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answered = threading.Event()
     monkeypatch.setattr(health, "failure", lambda *_asked: None if answered.wait(10) else "nobody was told")
-    found = drift.look(directory, "lab")
+    found = drift.detect(directory, "lab")
     for key, finding in found.items():
         if key[0] != "health-await":
             assert finding.result(timeout=10) == Finding(0, "")

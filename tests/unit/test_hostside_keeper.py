@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import signal
@@ -14,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from hostside import batch, bridge, engine, keeper, leaving, ovs, ports, probes, programs
+from hostside import batch, bridge, engine, keeper, leaving, ovs, ports, probes, programs, ways
 from hostside.errors import StepError
+from hostside.impairment import Impairment, Impairments
 from hostside.process import CommandFailed
 from hostside.records import Records
 
@@ -210,7 +212,7 @@ def running(world: World, directory: Path) -> Iterator[threading.Thread]:
 
 def settle(world: World) -> None:
     """Wait until the keeper has done what all that was told asks of it, its second thoughts included."""
-    assert eventually(lambda: world.done["_handle"] == world.told and 0 < world.subscribed <= world.done["sweep"])
+    assert eventually(lambda: world.done["_handle"] == world.told and 0 < world.subscribed <= world.done["reconcile"])
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):
             thread.join(5)
@@ -235,6 +237,29 @@ def test_a_container_that_starts_gets_its_port_and_its_record(
     world.says("start", "galera1", "running")
     assert eventually(lambda: world.attached == {"galera1"} and names(directory) == {"galera1"})
     assert (directory / "records/galera1").read_text() == "10.87.0.10 galera1.dockstack.lab galera1\n"
+
+
+def test_a_container_whose_ports_are_to_be_impaired_has_that_done_at_each_start(
+    world: World, directory: Path, running: threading.Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def apply(kept: Impairments, name: str) -> bool:
+        if kept.of(name):
+            done.append(name)
+        return kept.of(name) is not None
+
+    monkeypatch.setattr(Impairments, "apply", apply)
+    (directory / "impairments").mkdir()
+    (directory / "impairments/galera1.json").write_text('{"loss": "1%"}')
+    assert Impairments(directory).all() == {"galera1": Impairment(loss="1%")}
+    for name in ("galera1", "rabbitmq1"):
+        world.add(name, "created")
+        world.says("start", name, "running")
+    assert eventually(lambda: done == ["galera1"])
+    world.says("die", "galera1", "restarting")
+    world.says("start", "galera1", "running")
+    assert eventually(lambda: done == ["galera1", "galera1"])
 
 
 def test_what_ran_before_the_keeper_came_is_attached_and_recorded_at_once(
@@ -350,26 +375,26 @@ def test_a_late_word_of_an_end_takes_nothing_from_a_container_that_runs_again(
     assert (world.attached, names(directory)) == ({"galera1"}, {"galera1"})
 
 
-def test_a_sweep_removes_the_ports_and_records_of_what_does_not_run(world: World, directory: Path) -> None:
+def test_reconciling_removes_the_ports_and_records_of_what_does_not_run(world: World, directory: Path) -> None:
     world.add("galera1")
     world.add("dead1", "exited")
     world.attached = {"dead1", "gone1"}
     (directory / "records").mkdir()
     (directory / "records/gone1").write_text("10.87.0.99 gone1.dockstack.lab gone1\n")
-    keeper.Keeper("lab", directory).sweep()
+    keeper.Keeper("lab", directory).reconcile()
     assert world.attached == {"galera1"}
     assert names(directory) == {"galera1"}
 
 
-def test_a_sweep_leaves_the_ports_of_other_bridges_alone(world: World, directory: Path) -> None:
+def test_reconciling_leaves_the_ports_of_other_bridges_alone(world: World, directory: Path) -> None:
     world.attached = {"gone1"}
-    keeper.Keeper("lab", directory).sweep()
+    keeper.Keeper("lab", directory).reconcile()
     assert world.calls == ["remove gone1_l"]
 
 
-def test_a_sweep_takes_nothing_from_a_container_that_starts_meanwhile(world: World, directory: Path) -> None:
+def test_reconciling_takes_nothing_from_a_container_that_starts_meanwhile(world: World, directory: Path) -> None:
     def starts() -> None:
-        # The event of its start is handled beside the sweep.
+        # The event of its start is handled meanwhile.
         world.after_listing = lambda: None
         world.containers["galera1"]["status"] = "running"
         world.attached.add("galera1")
@@ -377,12 +402,12 @@ def test_a_sweep_takes_nothing_from_a_container_that_starts_meanwhile(world: Wor
 
     world.add("galera1", "created")
     world.after_listing = starts
-    keeper.Keeper("lab", directory).sweep()
+    keeper.Keeper("lab", directory).reconcile()
     assert world.attached == {"galera1"}
     assert names(directory) == {"galera1"}
 
 
-def test_a_sweep_looks_after_the_probes_of_those_that_have_a_health_check(
+def test_reconciling_looks_after_the_probes_of_those_that_have_a_health_check(
     world: World, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.add("galera1")
@@ -396,30 +421,51 @@ def test_a_sweep_looks_after_the_probes_of_those_that_have_a_health_check(
 
     monkeypatch.setattr(probes, "resume", resume)
     guard = keeper.Keeper("lab", directory)
-    guard.sweep()
-    # The next sweep comes sooner than the next probe.
-    guard.sweep()
+    guard.reconcile()
+    # The next time comes sooner than the next probe.
+    guard.reconcile()
     assert resumed == ["galera1"]
     assert "galera1: its health probes had ceased" in capsys.readouterr().err
 
 
-def test_a_sweep_puts_the_hosts_address_back_on_the_bridge(
+def test_reconciling_puts_the_hosts_address_back_on_the_bridge(
     world: World, directory: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     world.bridge_is_broken = True
-    keeper.Keeper("lab", directory).sweep()
+    keeper.Keeper("lab", directory).reconcile()
     assert not world.bridge_is_broken
     assert "br-lab: put the host's address back" in capfd.readouterr().err
 
 
-def test_a_sweep_gives_no_port_back_to_those_that_are_going(world: World, directory: Path) -> None:
+def test_reconciling_joins_a_bridge_again_and_not_while_an_operation_changes_it(
+    world: World, directory: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    way = ways.Way("br-lab", "lab", 1450, "192.0.2.1", ["192.0.2.20"])
+    joined = {"br-lab": {**world.bridges("lab")["br-lab"], ways.KEY: json.dumps(vars(way))}}
+    restored: list[ways.Way] = []
+    monkeypatch.setattr(ovs, "bridges", lambda _stack: joined)
+    monkeypatch.setattr(ways, "lack", lambda found: "" if restored else "the tunnels are gone")
+    monkeypatch.setattr(ways, "restore", lambda found: not restored.append(found))  # type: ignore[func-returns-value]
+    reconcile = threading.Thread(target=keeper.Keeper("lab", directory).reconcile)
+    with ports.locked([bridge.LOCK], directory / "locks"):
+        reconcile.start()
+        reconcile.join(0.3)
+        assert restored == []
+    reconcile.join()
+    assert restored == [way]
+    keeper.Keeper("lab", directory).reconcile()
+    assert restored == [way]
+    assert capfd.readouterr().err.count("br-lab: joined it with the other hosts again") == 1
+
+
+def test_reconciling_gives_no_port_back_to_those_that_are_going(world: World, directory: Path) -> None:
     world.add("a1")
     world.add("b1")
     leaving.note(directory, ["a1"])
-    keeper.Keeper("lab", directory).sweep()
+    keeper.Keeper("lab", directory).reconcile()
     assert world.attached == {"b1"}
     leaving.forget(directory)
-    keeper.Keeper("lab", directory).sweep()
+    keeper.Keeper("lab", directory).reconcile()
     assert world.attached == {"a1", "b1"}
 
 
@@ -449,17 +495,17 @@ def test_one_container_that_can_not_be_attached_does_not_keep_the_others_waiting
     for name in ("a1", "b1", "c1"):
         world.add(name)
     world.attach_fails = 1
-    keeper.Keeper("lab", directory).sweep()
+    keeper.Keeper("lab", directory).reconcile()
     assert len(world.attached) == 2
     assert "Open vSwitch is not ready" in capfd.readouterr().err
-    keeper.Keeper("lab", directory).sweep()
+    keeper.Keeper("lab", directory).reconcile()
     assert len(world.attached) == 3
 
 
 def test_a_lab_with_more_containers_than_workers_is_swept(world: World, directory: Path) -> None:
     for number in range(40):
         world.add(f"c{number}")
-    keeper.Keeper("lab", directory).sweep()
+    keeper.Keeper("lab", directory).reconcile()
     assert len(world.attached) == 40
 
 
@@ -474,7 +520,7 @@ def test_a_record_that_comes_while_those_of_others_are_looked_at_stays(
         records.add("started1", "10.87.0.9", "started1.dockstack.lab")
 
     monkeypatch.setattr(engine, "inspect", inspect)
-    keeper.Keeper("lab", directory).sweep()
+    keeper.Keeper("lab", directory).reconcile()
     assert names(directory) == {"started1"}
 
 
@@ -503,7 +549,7 @@ def test_a_keeper_whose_engine_is_gone_ends_its_container_which_has_the_old_engi
     assert eventually(lambda: ended == [(os.getppid(), signal.SIGTERM)])
 
 
-def test_the_last_thing_that_a_keeper_does_is_a_sweep(world: World, directory: Path) -> None:
+def test_the_last_thing_that_a_keeper_does_is_to_reconcile(world: World, directory: Path) -> None:
     thread = threading.Thread(target=keeper.Keeper("lab", directory).run)
     thread.start()
     settle(world)
@@ -515,7 +561,7 @@ def test_the_last_thing_that_a_keeper_does_is_a_sweep(world: World, directory: P
     assert world.attached == set()
 
 
-def test_a_sweep_starts_what_was_given_up_in_those_that_are_unhealthy(
+def test_reconciling_starts_what_was_given_up_in_those_that_are_unhealthy(
     world: World, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("galera1", "keystone1", "gone1"):
@@ -529,6 +575,6 @@ def test_a_sweep_starts_what_was_given_up_in_those_that_are_unhealthy(
         return ["mariadb"]
 
     monkeypatch.setattr(programs, "start_given_up", start_given_up)
-    keeper.Keeper("lab", directory).sweep()
+    keeper.Keeper("lab", directory).reconcile()
     assert asked == [("galera1", "/proc/4711/root/run/supervisor.sock")]
     assert "galera1: its program mariadb had been given up, starting it again" in capsys.readouterr().err

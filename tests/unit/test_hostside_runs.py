@@ -8,13 +8,13 @@ import shutil
 import signal
 import subprocess
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
-from hostside import cli, runs
+from components import paths
+from hostside import runs
 
 Start = Callable[..., int]
 
@@ -70,49 +70,34 @@ def _ended(pid: int) -> bool:
     return not _runs(pid)
 
 
-@pytest.fixture
-def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the number of a run of the stack that is over."""
-    number = str(uuid.uuid4())
-    monkeypatch.setenv(runs.VARIABLE, number)
-    runs.note(tmp_path)
-    monkeypatch.setenv(runs.VARIABLE, str(uuid.uuid4()))
-    runs.note(tmp_path)
-    return number
-
-
 @pytest.mark.parametrize("name", runs.PLUGINS)
 @pytest.mark.parametrize("within", ["{}", "unshare --net {}", "unshare --pid --fork sh -c '{} & wait'"])
-def test_what_a_run_of_the_stack_left_is_ended(
-    tmp_path: Path, orphan: Start, noted: str, name: str, within: str
-) -> None:
+def test_what_a_run_of_the_stack_left_is_ended(tmp_path: Path, orphan: Start, name: str, within: str) -> None:
     if "unshare" in within and os.geteuid() != 0:
         pytest.skip("only root makes namespaces")
-    pid = orphan(name, noted, within)
+    pid = orphan(name, str(tmp_path), within)
     assert runs.end_orphans(tmp_path) == [pid]
     assert _ended(pid)
 
 
-def test_all_plugins_of_a_run_are_ended(tmp_path: Path, orphan: Start, noted: str) -> None:
-    left = [orphan(name, noted) for name in (*runs.PLUGINS, *runs.PLUGINS)]
+def test_all_plugins_of_a_run_are_ended(tmp_path: Path, orphan: Start) -> None:
+    left = [orphan(name, str(tmp_path)) for name in (*runs.PLUGINS, *runs.PLUGINS)]
     assert sorted(runs.end_orphans(tmp_path)) == sorted(left)
     assert all(map(_ended, left))
 
 
-def test_plugins_of_other_stacks_and_of_pulumis_without_a_number_stay(
-    tmp_path: Path, orphan: Start, noted: str
-) -> None:
-    strangers = [orphan(run=str(uuid.uuid4())), orphan(), orphan("somebody-elses", noted)]
+def test_plugins_of_other_stacks_and_of_pulumis_without_a_stack_stay(tmp_path: Path, orphan: Start) -> None:
+    strangers = [orphan(run=f"{tmp_path}2"), orphan(), orphan("somebody-elses", str(tmp_path))]
     assert runs.end_orphans(tmp_path) == []
     assert all(map(_runs, strangers))
 
 
-def test_plugins_whose_engine_lives_stay(tmp_path: Path, noted: str) -> None:
+def test_plugins_whose_engine_lives_stay(tmp_path: Path) -> None:
     for name, program in ((runs.ENGINE, "bash"), ("pulumi-resource-docker", "sleep")):
         shutil.copy(str(shutil.which(program)), tmp_path / name)
     # What follows keeps the shell from becoming the plugin itself.
     command = [str(tmp_path / runs.ENGINE), "-c", f"{tmp_path}/pulumi-resource-docker 300; true"]
-    with subprocess.Popen(command, env={**os.environ, runs.VARIABLE: noted}) as engine:
+    with subprocess.Popen(command, env={**os.environ, runs.VARIABLE: str(tmp_path)}) as engine:
         plugin = _program_below(engine.pid, "pulumi-resource-docker")
         assert runs.end_orphans(tmp_path) == []
         assert _runs(plugin)
@@ -122,39 +107,33 @@ def test_plugins_whose_engine_lives_stay(tmp_path: Path, noted: str) -> None:
         assert _ended(plugin)
 
 
-def test_a_run_is_forgotten_when_nothing_of_it_is_left(tmp_path: Path, orphan: Start, noted: str) -> None:
-    pid = orphan(run=noted)
-    own = os.environ[runs.VARIABLE]
-    runs.end_orphans(tmp_path)
-    assert {path.name for path in (tmp_path / runs.DIRECTORY).iterdir()} == {noted, own}
-    assert _ended(pid)
-    runs.end_orphans(tmp_path)
-    assert {path.name for path in (tmp_path / runs.DIRECTORY).iterdir()} == {own}
-
-
-@pytest.mark.parametrize("number", ["", "../elsewhere", "x" * 36])
-def test_only_a_runs_number_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str) -> None:
-    monkeypatch.setenv(runs.VARIABLE, number)
-    runs.note(tmp_path)
-    assert not (tmp_path / runs.DIRECTORY).exists()
-
-
-def test_every_command_notes_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    number = str(uuid.uuid4())
-    monkeypatch.setenv(runs.VARIABLE, number)
-    monkeypatch.setattr(cli, "SERVICES", {"sweep": lambda _directory, _stack: None})
-    assert cli.main(["sweep", "lab"], tmp_path) == 0
-    assert (tmp_path / runs.DIRECTORY / number).exists()
-
-
-def test_each_pulumi_of_this_checkout_has_a_number_of_its_own(tmp_path: Path) -> None:
+def told(tmp_path: Path, *arguments: str) -> str:
+    """Return the stack's directory that a Pulumi of this checkout is given."""
     fake = tmp_path / "pulumi"
     fake.write_text(f"#!/bin/sh\necho ${runs.VARIABLE}\n")
     fake.chmod(0o755)
-    wrapper = Path(__file__).resolve().parents[2] / "prepare/bin/pulumi"
-    environment = {**os.environ, "DOCKSTACK_PULUMI": str(fake), runs.VARIABLE: "of-a-pulumi-around-it"}
-    told = {
-        subprocess.run([wrapper, "version"], env=environment, capture_output=True, text=True, check=True).stdout.strip()
-        for _ in range(2)
+    wrapper = paths.PROJECT / "prepare/bin/pulumi"
+    environment = {
+        **os.environ,
+        "DOCKSTACK_HOME": str(tmp_path),
+        "DOCKSTACK_PULUMI": str(fake),
+        runs.VARIABLE: "of-a-pulumi-around-it",
     }
-    assert len(told) == 2 and all(uuid.UUID(number) for number in told)
+    done = subprocess.run(
+        [wrapper, *arguments], env=environment, cwd=paths.PROJECT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("command", ["up", "preview", "destroy", "refresh"])
+def test_each_pulumi_that_runs_the_program_has_the_stacks_directory(tmp_path: Path, command: str) -> None:
+    directory = str(paths.stack_directory("other", PurePosixPath(tmp_path)))
+    assert (
+        told(tmp_path, command, "--stack", "other")
+        == told(tmp_path, "-s", "organization/p/other", command)
+        == directory
+    )
+
+
+def test_a_pulumi_that_starts_no_plugins_has_none(tmp_path: Path) -> None:
+    assert told(tmp_path, "stack", "ls") == ""

@@ -82,6 +82,20 @@ def test_a_health_check_by_tls_verifies(url: str, authority: Path) -> None:
     assert "certificate verify failed" in str(health.failure("haproxy1", [], [check]))
 
 
+def test_a_certificate_that_nobody_vouches_for_is_taken_where_that_is_said(url: str) -> None:
+    check = {"kind": "http", "url": url, "status": [200], "unchecked": True}
+    assert health.failure("webui1", [], [check]) is None
+    assert list(status._endpoint("lab", "webui", url, "")) == []
+
+
+def test_an_answer_has_to_contain_what_is_wanted(url: str, authority: Path) -> None:
+    check = {"kind": "http", "url": url, "status": [200], "authority": str(authority)}
+    assert health.failure("config1", [], [{**check, "contains": "in"}]) is None
+    assert "answered without >Functional<" in str(
+        health.failure("config1", [], [{**check, "contains": ">Functional<"}])
+    )
+
+
 def test_an_endpoint_is_looked_at_with_the_authority_and_the_puppet_servers_is_not(url: str, authority: Path) -> None:
     assert list(status._endpoint("lab", "keystone", url, str(authority))) == []
     assert [fault.subject for fault in status._endpoint("lab", "keystone", url, "")] == ["keystone"]

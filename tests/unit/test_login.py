@@ -11,7 +11,7 @@ import requests.utils
 import yaml
 
 from components import access, login, services
-from components.services.view import LabView
+from components.services.topology import Topology
 from tests.unit.environment_cases import lab, look
 
 PATH = "/usr/bin:/bin"
@@ -21,17 +21,17 @@ SHELLS = pytest.mark.parametrize("interpreter", ["sh", "bash"])
 
 
 @pytest.fixture(scope="module")
-def view() -> LabView:
+def topology() -> Topology:
     """Return a lab."""
     configured = look(lab()).environment
     assert configured is not None
-    return LabView(configured, services.for_lab(configured))
+    return Topology(configured, services.for_lab(configured))
 
 
-def openrc(view: LabView, directory: Path, password: str = "password") -> Path:
+def openrc(topology: Topology, directory: Path, password: str = "password") -> Path:
     """Write the lab's openrc file."""
     path = directory / "openrc"
-    path.write_text(access.openrc(view, password), encoding="utf-8")
+    path.write_text(access.openrc(topology, password), encoding="utf-8")
     return path
 
 
@@ -47,19 +47,21 @@ def sourced(path: Path, interpreter: str, **before: str) -> dict[str, str]:
 @SHELLS
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_openrc_means_the_password_whatever_characters_it_has(
-    interpreter: str, password: str, view: LabView, tmp_path: Path
+    interpreter: str, password: str, topology: Topology, tmp_path: Path
 ) -> None:
-    path = openrc(view, tmp_path, password)
+    path = openrc(topology, tmp_path, password)
     assert sourced(path, interpreter)["OS_PASSWORD"] == password
     found = login.settings(str(path))
-    assert found == access.administrator(view, password)
+    assert found == access.variables(topology, password)
     assert login.text(found) + login.rest(str(path)) == path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("password", [*PASSWORDS, "0123", "1e3", "null", "yes", "{a: b}", "!x", "%"])
-def test_clouds_yaml_means_the_password_whatever_it_looks_like(password: str, view: LabView, tmp_path: Path) -> None:
+def test_clouds_yaml_means_the_password_whatever_it_looks_like(
+    password: str, topology: Topology, tmp_path: Path
+) -> None:
     path = tmp_path / "clouds.yaml"
-    path.write_text(access.clouds(view, password), encoding="utf-8")
+    path.write_text(access.clouds(topology, password), encoding="utf-8")
     assert yaml.safe_load(path.read_text())["clouds"]["lab"]["auth"]["password"] == password
     # As `openstack --os-cloud lab` reads it.
     cloud = openstack.config.OpenStackConfig(config_files=[str(path)], load_envvars=False).get_one("lab")
@@ -73,9 +75,9 @@ def test_clouds_yaml_means_the_password_whatever_it_looks_like(password: str, vi
 @pytest.mark.parametrize("before", [{}, {"no_proxy": "a.b"}, {"NO_PROXY": "a.b"}, {"no_proxy": "c", "NO_PROXY": "d"}])
 @pytest.mark.parametrize("interpreter", ["sh", "bash"])
 def test_openrc_keeps_a_proxy_away_from_the_lab_once(
-    interpreter: str, before: dict[str, str], view: LabView, tmp_path: Path
+    interpreter: str, before: dict[str, str], topology: Topology, tmp_path: Path
 ) -> None:
-    found = sourced(openrc(view, tmp_path), interpreter, **before)
+    found = sourced(openrc(topology, tmp_path), interpreter, **before)
     for name in ("no_proxy", "NO_PROXY"):
         entries = found[name].split(",")
         assert {"vip.dockstack.lab", ".dockstack.lab", "10.87.0.250", "10.87.0.0/24"} <= set(entries)
@@ -88,6 +90,6 @@ def test_openrc_keeps_a_proxy_away_from_the_lab_once(
         assert not requests.utils.should_bypass_proxies("http://example.com", found[name])
 
 
-def test_openrc_leaves_a_star_alone(view: LabView, tmp_path: Path) -> None:
-    found = sourced(openrc(view, tmp_path), "sh", no_proxy="*")
+def test_openrc_leaves_a_star_alone(topology: Topology, tmp_path: Path) -> None:
+    found = sourced(openrc(topology, tmp_path), "sh", no_proxy="*")
     assert (found["no_proxy"], found["NO_PROXY"]) == ("*", "*")

@@ -1,9 +1,14 @@
-"""Whether a compute, an agent or a service has reported since its container was started, by what its API says."""
+"""What the services' scripts learn from OpenStack's APIs: who has reported, and what fails for a moment only."""
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -30,7 +35,13 @@ class Cloud:
         if service == "volumev3":
             when = self._moment and self._moment.strftime("%Y-%m-%dT%H:%M:%S.000000")
             names = ("cinder-scheduler", "cinder-volume", "cinder-backup")[: 3 if self._alive else 1]
-            return {"services": [{"binary": name, "state": "up", "updated_at": when} for name in names]}
+            hosts = {"cinder-volume": "cinder1.lab@rbd"}
+            return {
+                "services": [
+                    {"binary": name, "host": hosts.get(name, "cinder1.lab"), "state": "up", "updated_at": when}
+                    for name in names
+                ]
+            }
         if service == "network":
             when = self._moment and self._moment.strftime("%Y-%m-%d %H:%M:%S")
             return {"agents": [{"binary": AGENT, "alive": self._alive, "heartbeat_timestamp": when}]}
@@ -67,6 +78,69 @@ def test_a_compute_is_mapped_once_nova_lists_its_hypervisor(script: Any) -> None
 def test_cinder_is_ready_once_each_of_its_services_has_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     silent = load("cinder/bin/cinder-ready", monkeypatch).silent_services
     since, before = STARTED + timedelta(seconds=1), STARTED - timedelta(seconds=20)
-    assert silent(Cloud(since), STARTED) == ""
-    assert silent(Cloud(since, alive=False), STARTED) == "Cinder does not hear of cinder-backup, cinder-volume"
-    assert silent(Cloud(before), STARTED) == "Cinder does not hear of cinder-backup, cinder-scheduler, cinder-volume"
+    all_three = "Cinder does not hear of cinder-backup, cinder-scheduler, cinder-volume"
+    own = "cinder1.lab"
+    assert silent(Cloud(since), own, STARTED) == ""
+    assert silent(Cloud(since, alive=False), own, STARTED) == "Cinder does not hear of cinder-backup, cinder-volume"
+    assert silent(Cloud(before), own, STARTED) == all_three
+    # Another member's are none of its own.
+    assert silent(Cloud(since), "cinder2.lab", STARTED) == all_three
+
+
+class Service(BaseHTTPRequestHandler):
+    """Keystone, and a service beside it that gives answers one after the other, the last again and again."""
+
+    answers: ClassVar[list[int]]
+
+    def do_POST(self) -> None:
+        """Give a token."""
+        self.send_response(201)
+        self.send_header("X-Subject-Token", "token")
+        self.end_headers()
+        endpoint = {"interface": "internal", "region_id": "RegionOne", "url": f"http://{self.headers['Host']}"}
+        self.wfile.write(json.dumps({"token": {"catalog": [{"type": "compute", "endpoints": [endpoint]}]}}).encode())
+
+    def do_GET(self) -> None:
+        """Give the next answer."""
+        self.send_response(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
+        self.end_headers()
+        self.wfile.write(b'{"services": []}')
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Iterator[str]:
+    """Run the service, and return the configuration file of a user of it."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    user = {"username": "nova", "password": "of-this-test", "project_name": "services", "region_name": "RegionOne"}
+    domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
+    settings = user | domains | {"auth_url": f"http://127.0.0.1:{server.server_port}"}
+    file = tmp_path / "nova.conf"
+    file.write_text("[keystone_authtoken]\n" + "".join(f"{key}={value}\n" for key, value in settings.items()))
+    try:
+        yield str(file)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_who_changes_something_asks_again_for_what_fails_for_a_moment(
+    script: Any, configuration: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "PAUSE_SECONDS", 0.01)
+    Service.answers = [500, 503, 200]
+    assert script.Cloud(configuration, patience=30).ask("GET", "compute", "/os-services") == {"services": []}
+
+
+@pytest.mark.parametrize(("patience", "answer"), [(0, 503), (0.05, 503), (30, 409)])
+def test_neither_who_only_looks_nor_what_is_refused_for_good_is_waited_for(
+    script: Any, configuration: str, patience: float, answer: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "PAUSE_SECONDS", 0.1)
+    Service.answers = [answer]
+    cloud = script.Cloud(configuration, patience=patience)
+    with pytest.raises(script.Refused, match=str(answer)):
+        cloud.ask("GET", "compute", "/os-services")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import http.server
+import json
 import re
 import shutil
+import socketserver
 import subprocess
+import sys
+import threading
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components import ssh
+from components.configuration import preflight
 from components.configuration.environment import ContainerHost, Environment, Ssh
 from components.configuration.faults import ConfigurationFaults
 from components.configuration.preflight import (
@@ -22,6 +29,7 @@ from components.configuration.preflight import (
     gather,
     gather_all,
     local,
+    locate,
     over_ssh,
     own_addresses,
     runner_for,
@@ -473,22 +481,26 @@ def test_an_optional_volume_that_is_there_is_mounted() -> None:
 ANSWER = """\x1eengine
 \x1emissing
 ethtool
+\x1epython
+3 11
 \x1eroutes
 [{"dst":"default","gateway":"192.0.2.1","dev":"eth0","flags":[]},
  {"type":"local","dst":"192.0.2.2","dev":"eth0","table":"local"},{"type":"blackhole","dst":"10.87.0.0/24","protocol":"87","metric":4096},{"dst":"odd"}]
 \x1elinks
-[{"ifname":"lo"},{"ifname":"eth0","linkinfo":{"info_kind":"veth"}},{}]
+[{"ifname":"lo"},{"ifname":"eth0","mtu":1500,"linkinfo":{"info_kind":"veth"}},{}]
 \x1ebridges
 {"data":[["br-lab",["map",[["dockstack-stack","lab"],["dockstack-network","10.87.0.0/24"]]]],["br0",["map",[["dockstack-network","odd"]]]]],"headings":["name","external_ids"]}
 \x1econtainers
-puppet1|running|lab|/var/lib/dockstack/stacks/lab/volumes/puppet1,puppet1-ca,puppet1-own
-old,alias|exited||old-data
+puppet1|running|lab|/var/lib/dockstack/stacks/lab/volumes/puppet1,puppet1-ca,puppet1-own|4711
+old,alias|exited||old-data|4712
 \x1evolumes
 puppet1-ca|lab
 puppet1-own|
 old-data|
 \x1edirectory
 ours
+\x1ebackend
+file:///srv/backend
 \x1ehosts
 127.0.0.1 localhost # the machine
 ::1 localhost
@@ -526,6 +538,10 @@ def test_the_answer_of_a_host_becomes_facts() -> None:
         containers={"puppet1": ("lab", True), "old": (None, False), "alias": (None, False)},
         volumes={"puppet1-ca": "lab", "puppet1-own": "lab", "old-data": None},
         directory="ours",
+        backend="file:///srv/backend",
+        python=(3, 11),
+        ids={"puppet1": "4711", "old": "4712", "alias": "4712"},
+        mtus={"eth0": 1500},
         known={
             "localhost": ("127.0.0.1", None),
             "vip.dockstack.lab": ("10.87.0.250", "lab"),
@@ -539,6 +555,68 @@ def test_the_answer_of_a_host_becomes_facts() -> None:
         absent_paths=frozenset({"/srv/no where"}),
         kernel_lacks=frozenset({"nfs"}),
     )
+
+
+def test_an_image_that_no_registry_gives_is_a_fault_with_its_reason() -> None:
+    (fault,) = _said(unpublished=("docker.io/opensdn/opensdn-x:1", "dial tcp: lookup docker.io: no such host"))
+    assert fault.startswith(
+        "dockstack:opensdn: host local lacks docker.io/opensdn/opensdn-x:1, and its registry doesn't give it: no such"
+        " host. Fix: Name a mirror by `registry`, or a tag that there is by `tag`; or bring the images"
+    )
+
+
+def test_the_engine_is_asked_for_published_images_that_are_neither_there_nor_in_use() -> None:
+    answer = ANSWER.replace("\x1eabsent", "\x1epublished\nr.lab/a:1 dial tcp: no such host\n\x1eabsent")
+    asked: list[str] = []
+
+    def runner(script: str) -> str:
+        asked.append(script)
+        return answer
+
+    facts = gather(runner, "lab", (), [("dockstack/config:1", "r.lab/a:1")])
+    assert facts.unpublished == ("r.lab/a:1", "dial tcp: no such host")
+    assert """'[["dockstack/config:1", "r.lab/a:1"]]'""" in asked[0]
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ({"/images/ours/json"}, ""),
+        ({"/images/r.lab/a:1/json", "/images/r.lab/b:1/json"}, ""),
+        ({"/images/r.lab/a:1/json", "/distribution/r.lab/b:1/json"}, ""),
+        ({"/images/r.lab/a:1/json"}, "r.lab/b:1 no such host\n"),
+        (set(), "r.lab/a:1 no such host\n"),
+    ],
+)
+def test_what_is_on_the_engine_needs_no_registry(tmp_path: Path, there: set[str], said: str) -> None:
+    script = preflight._SCRIPT.partition("<<'END' 2>/dev/null\n")[2].partition("\nEND\n")[0]
+    script = script.replace("SOCKET", str(tmp_path / "engine")).replace("REGISTRY_SECONDS", "5")
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path in there else 404)
+            self.end_headers()
+            self.wfile.write(b'{"message": "no such host"}')
+
+        def address_string(self) -> str:
+            return ""
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = socketserver.ThreadingUnixStreamServer(str(tmp_path / "engine"), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-", json.dumps([["ours", "r.lab/a:1", "r.lab/b:1"]])],
+            input=script, text=True, capture_output=True, check=True,
+        )  # fmt: skip
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert done.stdout == said
 
 
 def test_a_daemon_that_does_not_answer_is_told_from_one_without_anything() -> None:
@@ -623,7 +701,7 @@ def test_faults_of_the_configuration_and_of_the_hosts_come_together() -> None:
 
 def test_a_lab_in_order_is_verified_with_its_notes() -> None:
     answer = ANSWER.replace("ethtool\n", "").replace("|lab", "|old").replace('"br0"', '"br9"')
-    environment, notes = verify(
+    examined = verify(
         {"environment": "legacy/token.yaml"},
         stack="old",
         roles=ROLES,
@@ -634,26 +712,169 @@ def test_a_lab_in_order_is_verified_with_its_notes() -> None:
             )
         ),
     )
-    assert environment.stack == "old"
-    assert [str(note) for note in notes if "as the role mounts its own" in str(note)] != []
-    assert notes == sorted(notes)
+    assert examined.environment.stack == "old"
+    assert [str(note) for note in examined.notes if "as the role mounts its own" in str(note)] != []
+    assert list(examined.notes) == sorted(examined.notes)
 
 
-def test_ssh_asks_nothing_and_trusts_only_the_given_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ssh_asks_nothing_and_trusts_only_the_given_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: dict[str, Any] = {}
 
     def run(command: list[str], **arguments: Any) -> subprocess.CompletedProcess[str]:
-        known = next(word for word in command if "UserKnownHostsFile" in word).partition("=")[2]
-        seen.update(command=command, known=Path(known).read_text(encoding="utf-8"), script=arguments["input"])
+        seen.update(command=command, script=arguments["input"])
         return subprocess.CompletedProcess(command, 0, "out", "")
 
     monkeypatch.setattr(subprocess, "run", run)
-    ssh = Ssh(host="192.0.2.20", port=2222, private_key="/keys/lab", host_key="ssh-ed25519 AAAA")
-    assert runner_for(ContainerHost(name="far", ssh=ssh))("echo") == "out"
-    assert seen["known"] == "[192.0.2.20]:2222 ssh-ed25519 AAAA\n"
+    monkeypatch.setattr(ssh, "CONTROL", tmp_path)
+    given = Ssh(host="192.0.2.20", port=2222, private_key="/keys/lab", host_key="ssh-ed25519 AAAA of-far")
+    assert runner_for(ContainerHost(name="far", ssh=given))("echo") == "out"
     assert seen["script"] == "echo"
-    assert {"-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-i/keys/lab", "-p2222", "-lroot"} <= set(seen["command"])
-    assert over_ssh(ssh) is not local
+    options = set(seen["command"])
+    assert {"BatchMode=yes", "StrictHostKeyChecking=yes", "IdentityFile=/keys/lab", "-p2222", "-lroot"} <= options
+    assert {"KnownHostsCommand=/usr/bin/echo %H ssh-ed25519 AAAA", "UserKnownHostsFile=/dev/null"} <= options
+    assert over_ssh(given) is not local
+
+
+def test_the_key_of_a_host_is_found_in_known_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".ssh").mkdir()
+    keys = {kind: f"{kind} AAAA{kind[-3:]}" for kind in ("ssh-rsa", "ssh-ed25519")}
+    lines = [f"[192.0.2.20]:2222 {key}" for key in keys.values()]
+    (tmp_path / ".ssh/known_hosts").write_text("\n".join([*lines, ""]))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert ssh.known_key(Ssh(host="192.0.2.20", port=2222)) == keys["ssh-ed25519"]
+    assert ssh.known_key(Ssh(host="192.0.2.20")) is None
+
+
+SEVERAL = {
+    "containerHosts": {"far": {"ssh": {"host": "192.0.2.20", "hostKey": "ssh-ed25519 AAAA"}}},
+    "containerDefaults": {"host": "local"},
+    "containers": {"memcached1": {"host": "far"}},
+}
+FAR = replace(
+    SOUND,
+    routes=(*SOUND.routes, Route(IPv4Network("192.0.2.20/32"), "eth0", "local")),
+    mtus={"eth0": 1500},
+    python=(3, 11),
+)
+
+
+def _far_said(changes: dict[str, Any] | None = None, has: bool = False, **facts: Any) -> list[str]:
+    environment, faults = locate(_environment(SEVERAL | (changes or {})), ROLES)
+    found = {"far": replace(FAR, **facts)}
+    return [*map(str, faults), *(str(fault) for fault in check(environment, found, ROLES, lambda _: has))]
+
+
+def test_tunnels_end_where_a_host_is_reached_and_here_where_packets_to_it_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        preflight, "_near_end", lambda far: IPv4Address("192.0.2.2") if str(far) == "192.0.2.20" else None
+    )
+    environment, faults = locate(_environment(SEVERAL), ROLES)
+    assert faults == []
+    ends = {name: str(host.tunnel_address) for name, host in environment.hosts.items()}
+    assert ends == {"local": "192.0.2.2", "far": "192.0.2.20"}
+
+
+def test_where_nothing_is_joined_nobody_asks_where_tunnels_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "_far_end", lambda _host: pytest.fail("it was asked"))
+    assert (
+        locate(
+            _environment(
+                {
+                    "containerHosts": {"far": {"ssh": {"host": "nowhere.invalid"}}},
+                    "containerDefaults": {"host": "local"},
+                }
+            ),
+            ROLES,
+        )[1]
+        == []
+    )
+
+
+def test_an_end_that_nothing_tells_is_to_be_given() -> None:
+    hosts = {"far": {"ssh": {"host": "nowhere.invalid"}}, "local": {"tunnelAddress": "192.0.2.2"}}
+    assert [str(fault) for fault in locate(_environment(SEVERAL | {"containerHosts": hosts}), ROLES)[1]] == [
+        "dockstack:containerHosts.far.tunnelAddress: is not known: nothing tells the host's own address."
+        " Fix: Give the address by which the other hosts reach it."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [("127.0.0.1", "127.0.0.1 leads to no other host"), ("192.0.2.2", "192.0.2.2 is that of local already")],
+)
+def test_an_end_that_leads_nowhere_else_is_refused(address: str, reason: str) -> None:
+    hosts = {"far": {"ssh": {"host": "192.0.2.20"}, "tunnelAddress": address}, "local": {"tunnelAddress": "192.0.2.2"}}
+    if address == "192.0.2.2":
+        reason = "192.0.2.2 is that of far already"
+    (fault,) = locate(_environment(SEVERAL | {"containerHosts": hosts}), ROLES)[1]
+    assert fault.reason == reason
+
+
+def test_a_sound_host_behind_ssh_has_no_faults() -> None:
+    assert _far_said() == []
+
+
+def test_tunnels_have_to_end_at_an_address_that_the_host_has() -> None:
+    assert _far_said(routes=SOUND.routes) == [
+        "dockstack:containerHosts.far.tunnelAddress: host far has no address 192.0.2.20, where its tunnels are to end."
+        " Fix: Give the address by which the other hosts reach it."
+    ]
+
+
+def test_packets_in_tunnels_have_to_fit_between_the_hosts() -> None:
+    assert _far_said({"containerDefaults": {"host": "local", "mtu": 1500}}) == [
+        "dockstack:containerHosts.far: eth0 carries 1500 bytes, and a packet of the containers' MTU 1500 has 1550 in a"
+        " tunnel. Fix: Give the containers an MTU (`mtu`) of at most 1450."
+    ]
+    assert _far_said({"containerDefaults": {"host": "local", "mtu": 1500}}, mtus={"eth0": 1550}) == []
+
+
+def test_an_uplink_is_an_interface_that_nothing_else_uses() -> None:
+    hosts = {"far": {"ssh": {"host": "192.0.2.20"}, "uplink": "eth0"}, "local": {"uplink": "eth1"}}
+    (address,) = _far_said({"containerHosts": hosts})
+    assert "eth0 has the address 192.0.2.2, which nothing would reach any more" in address
+    (absent,) = _far_said({"containerHosts": hosts}, links=frozenset({"lo"}))
+    assert "host far has no interface `eth0`" in absent
+    (narrow,) = _far_said({"containerHosts": hosts}, routes=(), mtus={"eth0": 1400})
+    assert "eth0 carries 1400 bytes, and containers have an MTU of 1500" in narrow
+
+
+def test_a_host_behind_ssh_is_prepared_from_here() -> None:
+    assert _far_said(missing_tools=("docker",), docker_error="x", ovs_error="no socket") == [
+        "dockstack:containerHosts.far: has no docker. Fix: Run `make hosts`, which prepares it.",
+        "dockstack:containerHosts.far: its Open vSwitch doesn't answer: no socket."
+        " Fix: Run `make hosts`, which prepares it.",
+    ]
+
+
+def test_images_of_all_hosts_take_disk_where_they_are_built() -> None:
+    environment = _environment(SEVERAL)
+    lacking = replace(SOUND, images=IMAGES - {"dockstack/memcached:1"}, disk_free_mib=1000)
+    (here,) = (str(f) for f in check(environment, {"local": lacking}, ROLES) if "disk" in f.reason)
+    assert "1 image to build and 6 containers to make" in here
+    there = check(environment, {"far": replace(FAR, images=frozenset({"dockstack/memcached:1"}))}, ROLES)
+    assert there == []
+
+
+def test_an_old_python_is_said() -> None:
+    (said,) = _far_said(python=(3, 9))
+    assert "its Python is 3.9, and our tool needs 3.11" in said
+
+
+def test_a_host_that_does_not_answer_is_a_fault_until_the_lab_has_something_there() -> None:
+    (said,) = _far_said(unreachable="no route to host")
+    assert said.startswith("dockstack:containerHosts.far: doesn't answer: no route to host")
+    assert _far_said(unreachable="no route to host", has=True) == []
+
+
+def test_what_was_learnt_of_a_host_goes_with_it() -> None:
+    environment, _ = settle(_environment(SEVERAL), {"far": replace(FAR, absent_paths=frozenset({"/dev/kvm"}))})
+    assert environment.hosts["far"].absent == {"/dev/kvm"}
+    assert not environment.hosts["far"].silent
+    environment, _ = settle(_environment(SEVERAL), {"far": HostFacts(unreachable="no")})
+    assert environment.hosts["far"].silent
 
 
 def test_this_machine_is_asked_for_real() -> None:

@@ -148,3 +148,19 @@ def test_anything_else_is_python_itself(python: Callable[..., tuple[str, int]], 
     (tmp_path / "venv/pyvenv.cfg").unlink()
     for count in (2, 3):
         assert python(*LIST)[1] == count
+
+
+@pytest.mark.parametrize(
+    ("command", "configuration", "goes_on"),
+    [("up", "ssh: {host: far}", True), ("up", "local: {}", False), ("destroy", "ssh: {host: far}", False)],
+)
+def test_an_up_goes_on_for_hosts_that_are_not_down(
+    pulumi: Run, tmp_path: Path, command: str, configuration: str, goes_on: bool
+) -> None:
+    beside = tmp_path / "project"
+    beside.mkdir()
+    for name in ("__main__.py", "Pulumi.yaml"):
+        (beside / name).symlink_to(paths.PROJECT / name)
+    (beside / "Pulumi.far.yaml").write_text(f"config: {{'dockstack:containerHosts': {{one: {{{configuration}}}}}}}\n")
+    told = pulumi(command, "--stack", "far", "--cwd", str(beside))
+    assert told.get("PULUMI_CONTINUE_ON_ERROR", "") == ("true" if goes_on else "")

@@ -9,7 +9,7 @@ from components.configuration.environment import survey
 from components.configuration.faults import Fault
 from components.configuration.schema import password_faults
 from components.services import ROLES
-from components.services.role import Demands
+from components.services.role import Requirements
 from tests.hostile import SECRETS, all_in_one
 from tests.unit.graph_recorder import config
 
@@ -71,6 +71,6 @@ def test_every_secret_may_have_what_its_readers_can_read() -> None:
 
 
 def test_a_reader_is_named_for_a_parameter_that_its_profile_has() -> None:
-    demands = Demands.of(ROLES.values())
+    requirements = Requirements.of(ROLES.values())
     for role in ROLES.values():
-        assert set(role.readers) <= set(role.secrets(demands)), role.name
+        assert set(role.readers) <= set(role.secrets(requirements)), role.name

@@ -19,12 +19,15 @@ from components import paths, services
 from components.configuration import environment, schema
 from tests.unit.environment_cases import DATA, changes_in, lab
 
-STACKS = [paths.PROJECT / "Pulumi.lab.yaml", *sorted((paths.PROJECT / "examples").glob("Pulumi.*.yaml"))]
+STACKS = [
+    *(paths.PROJECT / f"Pulumi.{name}.yaml" for name in ("lab", "sdn", "opencontrail")),
+    *sorted((paths.PROJECT / "examples").glob("Pulumi.*.yaml")),
+]
 VALIDATOR = jsonschema.Draft202012Validator(
     reference.stack_schema(), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
 )
 FORM = (
-    "bad-hosts", "bad-names", "bridge-name", "coming-role", "malformed-values", "tenant-networks", "unknown-key",
+    "bad-hosts", "bad-names", "bridge-name", "malformed-values", "tenant-networks", "unknown-key",
     "unknown-nested-key", "unknown-password", "unknown-role", "unprintable", "wrong-types",
 )  # fmt: skip
 """Cases whose fault is in the form of a value or a key, which a schema can tell."""
@@ -93,6 +96,19 @@ def test_the_example_of_2015_has_the_file_and_what_stands_beside_it() -> None:
     assert made.container("classic-ceph1").role == "ceph"
     assert not any(container.hooks != environment.Hooks() for container in made.containers)
     assert any("registerService.py" in note.text for note in notes)
+
+
+def test_the_whole_lab_of_2015_deploys_as_it_is() -> None:
+    given = configuration(paths.PROJECT / "examples/Pulumi.juno.yaml")
+    made, notes = environment.load(given, stack="juno", roles=services.facts(), base_dir=paths.PROJECT)
+    file = (paths.PROJECT / "examples/juno-environment.yaml").read_text()
+    written = {f"juno-{name}1" for name in re.findall(r"^  juno-(\w+)1: .*image", file, re.MULTILINE)}
+    gone = {"juno-ifmap1", "juno-discovery1"}
+    assert len(written - gone) == 17
+    assert {c.name for c in made.containers} == (written - gone) | {"juno-ceph1", "juno-memcached1", "juno-placement1"}
+    assert {c.role for c in made.containers} >= {"cassandra", "config", "analytics", "control", "webui"}
+    told = {note.key.rpartition(".")[2]: note.text for note in notes if "since 2017" in note.text}
+    assert set(told) == gone
 
 
 def test_the_schema_takes_what_the_reader_takes() -> None:

@@ -50,5 +50,13 @@ def test_what_another_hears_stays(script: Any) -> None:
     assert left == ["compute.compute1", "compute_fanout_0d", "neutron-vo-Subnet-1.2.compute1"]
 
 
+def test_what_is_called_after_a_hosts_program_goes_with_it(script: Any) -> None:
+    """So are queues of several brokers."""
+    own = ["conductor_fanout_nova1:nova-conductor:3", "reply_nova1:nova-api:2"]
+    others = ["conductor_fanout_nova10:nova-conductor:3", "reply_nova2:nova-api:1", "reply_nova1x:nova-api:1"]
+    heard = {"reply_nova1:nova-scheduler:1": 1}
+    assert gone(script, dict.fromkeys([*own, *others], 0) | heard, "nova1", "nova1.lab.test") == own
+
+
 def test_a_host_that_heard_nothing_takes_nothing_along(script: Any) -> None:
     assert gone(script, dict.fromkeys(CINDER, 0) | OTHERS, "nova1") == []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -44,3 +46,19 @@ def test_a_name_that_is_none_of_them_is_a_fault_with_the_names_there_are(
     assert updates == []
     told = capsys.readouterr().err
     assert "has generated no nova_databse" in told and "enrolment, nova_database" in told
+
+
+def test_of_a_ring_the_oldest_key_is_replaced(updates: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {"keystone_fernet_key_1": "300\na", "keystone_fernet_key_2": "20\nb", "keystone_fernet_key_3": "100\nc"}
+
+    def resources(_stack: str, *, secrets: bool = False) -> list[dict[str, Any]]:
+        known = {f"secret-{name}": {"stdout": {"plaintext": json.dumps(value)}} for name, value in made.items()}
+        return [{"urn": f"{URN}{name}", "outputs": out} for name, out in {**known, "secret-enrolment": {}}.items()]
+
+    monkeypatch.setattr(cleanup, "resources", resources)
+    assert rotate.main("lab", ["keystone_fernet"]) == 0
+    assert rotate.main("lab", ["enrolment"]) == 0
+    assert rotate.main("lab", []) == 0
+    oldest = "secret-keystone_fernet_key_2"
+    assert list(map(replaced, updates)) == [[oldest], ["secret-enrolment"], ["secret-enrolment", oldest]]
+    assert rotate.main("lab", ["keystone_fernet_key_1"]) == 1

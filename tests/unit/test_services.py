@@ -14,8 +14,8 @@ import yaml
 from components import paths, services
 from components.configuration import environment
 from components.configuration.faults import ConfigurationFaults
-from components.services.role import Demands, Identity, Role
-from components.services.view import LabView
+from components.services.role import Requirements, Role, ServiceUser
+from components.services.topology import Topology
 from components.stages import provisioning, volumes
 from tests.unit.graph_recorder import FACTS, config, container
 
@@ -26,9 +26,9 @@ PROVISIONED = [role for role in ROLES if role.provisioned]
 OPEN, CLOSE = "([{", ")]}"
 
 
-def view(given: dict[str, Any] | None = None) -> LabView:
+def topology(given: dict[str, Any] | None = None) -> Topology:
     checked, _ = environment.load(given or config(), stack="lab", roles=FACTS, base_dir=paths.PROJECT)
-    return LabView(checked, services.ROLES)
+    return Topology(checked, services.ROLES)
 
 
 def split(text: str, separator: str) -> list[str]:
@@ -102,9 +102,9 @@ def sensitive(role: str) -> set[str]:
 
 def given(role: Role) -> tuple[set[str], set[str]]:
     """Return the Hiera keys and the secret Hiera keys of a role's container."""
-    lab = view()
+    lab = topology()
     member = lab.members(role.name)[0]
-    return set(role.hiera(lab, member)), set(role.secrets(lab.demands))
+    return set(role.hiera(lab, member)), set(role.secrets(lab.requirements))
 
 
 def by_name(role: Role) -> str:
@@ -114,7 +114,7 @@ def by_name(role: Role) -> str:
 def test_the_signature_of_a_class_is_read_as_puppet_reads_it() -> None:
     assert parameters("haproxy") == {
         "vip_address": False, "prefix": False, "router_id": False, "priority": False, "vrrp_password": False,
-        "frontends": True, "peers": True, "certificate": True,
+        "frontends": True, "metrics": True, "peers": True, "proxies": True, "certificate": True,
     }  # fmt: skip
     assert parameters("puppet") == {}
     assert sensitive("haproxy") == {"profile::haproxy::vrrp_password"}
@@ -170,7 +170,7 @@ def test_hiera_turns_every_secret_of_a_role_into_a_sensitive_value(role: Role) -
 
 @pytest.mark.parametrize("role", PROVISIONED, ids=by_name)
 def test_hiera_data_are_plain_yaml(role: Role) -> None:
-    lab = view()
+    lab = topology()
     data = dict(role.hiera(lab, lab.members(role.name)[0]))
     assert yaml.safe_load(yaml.safe_dump(data)) == data
 
@@ -212,7 +212,7 @@ def test_aliases_belong_to_one_role_and_hide_none() -> None:
 
 @pytest.mark.parametrize("role", ROLES, ids=by_name)
 def test_the_files_of_a_role_render_for_its_container(role: Role) -> None:
-    lab = view()
+    lab = topology()
     member = lab.members(role.name)[0]
     files = volumes.render(lab, member, role)
     assert {"supervisor/supervisord.conf", "bin/health", "bin/await-address", "puppet/puppet.conf"} <= set(files)
@@ -223,18 +223,18 @@ def test_the_files_of_a_role_render_for_its_container(role: Role) -> None:
 
 @pytest.mark.parametrize("role", [services.KEEPER, services.ROLES["plain"]], ids=by_name)
 def test_the_files_that_containers_share_name_no_container(role: Role) -> None:
-    files = volumes.render_shared(view(), role)
+    files = volumes.render_shared(topology(), role, topology().environment.hosts["local"])
     assert "supervisor/supervisord.conf" in files
     assert not any(name.startswith("puppet/") for name in files)
 
 
 def test_a_role_without_a_dhcp_pool_or_a_second_server_renders_as_well() -> None:
-    lab = view(container("keystone2", role="keystone", address="10.87.0.51"))
+    lab = topology(container("keystone2", role="keystone", address="10.87.0.51"))
     assert volumes.render(lab, lab.members("dnsmasq")[0], services.ROLES["dnsmasq"])
 
 
 def test_the_execute_bit_of_a_mounted_program_is_kept() -> None:
-    lab = view()
+    lab = topology()
     files = volumes.render(lab, lab.members("galera")[0], services.ROLES["galera"])
     assert files["bin/health"]["mode"] == "755"
     assert files["supervisor/supervisord.conf"]["mode"] == "644"
@@ -242,9 +242,13 @@ def test_the_execute_bit_of_a_mounted_program_is_kept() -> None:
 
 @pytest.mark.parametrize("role", ALL, ids=by_name)
 def test_what_a_program_file_starts_is_mounted_where_it_says(role: Role) -> None:
-    lab = view()
+    lab = topology()
     members = lab.members(role.name)
-    files = volumes.render(lab, members[0], role) if members else volumes.render_shared(lab, role)
+    files = (
+        volumes.render(lab, members[0], role)
+        if members
+        else volumes.render_shared(lab, role, lab.environment.hosts["local"])
+    )
     for name, file in files.items():
         if name.startswith("supervisor/"):
             for program in re.findall(r"/etc/dockstack/(bin/[\w-]+)", file["content"]):
@@ -261,7 +265,7 @@ def test_a_template_that_names_what_there_is_not_is_an_error(tmp_path: Path, mon
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain/broken.j2").write_text("{{ lab.nothing }}\n")
     monkeypatch.setattr(paths, "DOCKERVOLUMES", tmp_path)
-    lab = view()
+    lab = topology()
     with pytest.raises(jinja2.UndefinedError, match="nothing"):
         volumes.render(lab, lab.members("plain")[0], services.ROLES["plain"])
 
@@ -274,13 +278,13 @@ def test_a_roles_own_file_takes_the_place_of_the_default(tmp_path: Path, monkeyp
         (tmp_path / directory).mkdir()
         (tmp_path / directory / "motd.j2").write_text(text)
     monkeypatch.setattr(paths, "DOCKERVOLUMES", tmp_path)
-    lab = view()
+    lab = topology()
     files = volumes.render(lab, lab.members("plain")[0], services.ROLES["plain"])
     assert files == {"motd": {"content": "of plain1 at 10.87.0.99\n", "mode": "644"}}
 
 
 def test_the_puppet_server_gets_the_data_that_all_nodes_share() -> None:
-    lab = view()
+    lab = topology()
     files = volumes.render(lab, lab.members("puppet")[0], services.ROLES["puppet"])
     assert yaml.safe_load(files[volumes.COMMON_DATA]["content"]) == {
         "dockstack::domain": "dockstack.lab",
@@ -325,25 +329,53 @@ def test_uwsgi_ends_its_workers_itself_once_they_have_answered() -> None:
 
 
 def test_haproxy_serves_every_member_of_every_role_behind_the_vip() -> None:
-    lab = view(container("keystone2", role="keystone", address="10.87.0.51"))
+    lab = topology(container("keystone2", role="keystone", address="10.87.0.51"))
     frontends: Any = services.ROLES["haproxy"].hiera(lab, lab.members("haproxy")[0])["profile::haproxy::frontends"]
     assert [b["address"] for b in frontends["keystone"]["backends"]] == ["10.87.0.50", "10.87.0.51"]
     assert frontends["keystone"]["check_path"].startswith("/")
     assert (frontends["galera"]["port"], frontends["galera"]["mode"]) == (3306, "tcp")
     assert "check_path" not in frontends["galera"]
+    assert [name for name, settings in frontends.items() if settings.get("reads_only")] == ["novncproxy"]
 
 
-def test_one_galera_member_makes_the_cluster_and_all_know_each_other() -> None:
-    lab = view(container("galera2", role="galera", address="10.87.0.31"))
-    data = [services.ROLES["galera"].hiera(lab, member) for member in lab.members("galera")]
-    assert [d["profile::galera::bootstrap"] for d in data] == [True, False]
-    assert {tuple(str(m) for m in d["profile::galera::members"]) for d in data} == {  # type: ignore[attr-defined]
-        ("galera1.dockstack.lab", "galera2.dockstack.lab")
-    }
+def test_all_galera_members_know_each_other_and_a_further_one_changes_nothing_that_they_run_with() -> None:
+    role, alone = services.ROLES["galera"], topology()
+    lab = topology(container("galera2", role="galera", address="10.87.0.31"))
+    listed = {volumes.render(lab, member, role)["galera/members"]["content"] for member in lab.members("galera")}
+    assert listed == {"10.87.0.30 galera1\n10.87.0.31 galera2\n"}
+    assert role.hiera(lab, lab.members("galera")[0]) == role.hiera(alone, alone.members("galera")[0])
+
+
+def test_haproxy_asks_galera_members_how_they_are_where_there_are_several() -> None:
+    role = services.ROLES["haproxy"]
+    for lab, several in (
+        (topology(), False),
+        (topology(container("galera2", role="galera", address="10.87.0.31")), True),
+    ):
+        data = role.hiera(lab, lab.members("haproxy")[0])
+        assert ("health_port" in data["profile::haproxy::frontends"]["galera"]) is several  # type: ignore[index]
+        assert data.get("profile::haproxy::proxies") == ({"haproxy1": "10.87.0.20"} if several else None)
+
+
+def test_each_dnsmasq_has_a_part_of_the_pool_of_its_own() -> None:
+    given = container("dnsmasq2", role="dnsmasq", address="10.87.0.54")
+    given["common"]["dhcp"] = {"start": "10.87.0.200", "end": "10.87.0.202"}
+    lab, role = topology(given), services.ROLES["dnsmasq"]
+    texts = [volumes.render(lab, each, role)["dnsmasq/dnsmasq.conf"]["content"] for each in lab.members("dnsmasq")]
+    assert "dhcp-range=10.87.0.200,10.87.0.200,1h\n" in texts[0]
+    assert "dhcp-range=10.87.0.201,10.87.0.202,1h\n" in texts[1]
+    assert not any("dhcp-authoritative" in text for text in texts)
+
+
+def test_a_dnsmasq_for_which_the_pool_is_too_small_gives_fixed_addresses_alone() -> None:
+    given = container("dnsmasq2", role="dnsmasq", address="10.87.0.54")
+    given["common"]["dhcp"] = {"start": "10.87.0.200", "end": "10.87.0.200"}
+    lab = topology(given)
+    assert [lab.pool(each) is None for each in lab.members("dnsmasq")] == [True, False]
 
 
 def test_an_agents_tunnels_end_where_its_switch_has_the_address() -> None:
-    lab = view()
+    lab = topology()
     member = lab.members("neutron")[0]
     role = services.ROLES["neutron"]
     assert role.hiera(lab, member)["profile::neutron::agent::tunnel_address"] == "198.18.0.85"
@@ -354,8 +386,8 @@ def test_an_agents_tunnels_end_where_its_switch_has_the_address() -> None:
 def test_neutron_tells_nova_of_changed_ports_where_there_is_a_nova() -> None:
     role = services.ROLES["neutron"]
     key = "profile::neutron::nova_password"
-    assert role.secrets(Demands(identities=(Identity(name="nova"),)))[key] == "nova_identity"
-    assert key not in role.secrets(Demands())
+    assert role.secrets(Requirements(service_users=(ServiceUser(name="nova"),)))[key] == "nova_identity"
+    assert key not in role.secrets(Requirements())
 
 
 def test_the_facts_for_the_configurations_check_are_those_of_the_roles() -> None:
@@ -404,18 +436,58 @@ def test_the_check_of_a_role_is_made_at_the_containers_address() -> None:
 
 @pytest.mark.parametrize("role", sorted(services.ROLES))
 def test_a_role_says_how_many_of_it_can_work_together(role: str) -> None:
-    any_number = {"compute", "dashboard", "memcached", "plain", "tempest"}
-    assert services.facts()[role].at_most == (None if role in any_number else 1)
+    any_number = {
+        "cinder", "compute", "dashboard", "dnsmasq", "galera", "glance", "haproxy", "keystone", "memcached", "neutron",
+        "nova", "placement", "plain", "portal", "rabbitmq", "tempest",
+    }  # fmt: skip
+    assert services.facts()[role].at_most == {**dict.fromkeys(any_number), "cassandra": 3}.get(role, 1)
+
+
+def test_a_member_that_needs_one_whose_turn_comes_later_is_refused() -> None:
+    several = container("memcached1", needs=["memcached2"])
+    several["containers"]["memcached2"] = {"role": "memcached", "address": "10.87.0.46"}
+    with pytest.raises(ConfigurationFaults) as caught:
+        environment.load(several, stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
+    (fault,) = caught.value.faults
+    assert fault.reason == "a dependency cycle: memcached1 -> memcached2 -> memcached1"
+    assert fault.fix.endswith("Members of a role come one after the other, as they are written.")
+    del several["containers"]["memcached1"]["needs"]
+    several["containers"]["memcached2"]["needs"] = ["memcached1"]
+    environment.load(several, stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
 
 
 def test_one_member_too_many_is_refused_by_name() -> None:
     several = config()
     several["containers"] |= {
-        f"{role}2": {"role": role, "address": f"10.87.0.{150 + number}"}
-        for number, role in enumerate(sorted(services.ROLES))
+        f"{role}{number}": {"role": role, "address": f"10.87.0.{100 + 5 * index + number}"}
+        for index, (role, facts) in enumerate(sorted(services.facts().items()))
+        for number in range(2, (facts.at_most or 1) + 2)
     }
     with pytest.raises(ConfigurationFaults) as caught:
         environment.load(several, stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
-    limited = sorted(role for role, facts in services.facts().items() if facts.at_most)
-    assert [fault.key for fault in caught.value.faults] == [f"dockstack:containers.{role}2.role" for role in limited]
-    assert all("a lab has at most 1" in fault.reason for fault in caught.value.faults)
+    limited = {role: facts.at_most for role, facts in sorted(services.facts().items()) if facts.at_most}
+    told = {fault.key.split(".")[1]: fault.reason for fault in caught.value.faults}
+    assert "two, the loss of one stops the other" in told.pop("galera2")
+    assert "of two brokers" in told.pop("rabbitmq2")
+    assert "files on a volume" in told.pop("glance2")
+    assert {name: reason.partition(" today")[0] for name, reason in told.items()} == {
+        f"{role}{most + 1}": f"a lab has at most {most} {role}" for role, most in limited.items()
+    }
+
+
+def test_members_that_know_each_other_by_a_number_have_each_their_own() -> None:
+    given = config(containerDefaults={"mask": 16, "gateway": "10.87.0.1", "bridge": "br-lab", "dns": ["10.87.0.53"]})
+    given["containers"] |= {
+        "cassandra2": {"role": "cassandra", "address": "10.87.1.48"},
+        "cassandra3": {"role": "cassandra", "address": "10.87.1.0"},
+        "memcached2": {"role": "memcached", "address": "10.87.1.45"},
+    }
+    with pytest.raises(ConfigurationFaults) as caught:
+        environment.load(given, stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
+    assert [(fault.key, fault.reason) for fault in caught.value.faults] == [
+        (
+            "dockstack:containers.cassandra2.address",
+            "10.87.1.48 ends in 48, which is the number of cassandra1",
+        ),
+        ("dockstack:containers.cassandra3.address", "10.87.1.0 ends in 0, which is no member's number"),
+    ]

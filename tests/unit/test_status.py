@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from commands import status
-from commands.status import Fault
-from hostside import applied, bridge, containers, engine, health, ovs, passage, ports, programs
+from components import paths
+from components.configuration.environment import ContainerHost, Ssh
+from components.host import distance
+from hostside import applied, bridge, containers, engine, health, ovs, passage, ports, programs, ways
 from hostside.applied import Applied
+from hostside.cli import SERVICES
 from hostside.programs import Program
+from hostside.report import Fault
 
 OUTPUTS = {
     "addresses": {"dns1": "10.87.0.53", "web1": "10.87.0.60"},
@@ -137,6 +143,15 @@ def test_a_container_that_fails_its_own_check_is_told_where_nothing_else_is_wron
     assert [fault.subject for fault in status.find("lab", OUTPUTS)] == ["dns1"]
 
 
+def test_what_an_api_that_fails_is_waiting_for_is_told_before_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.recorded = [Applied("health-await", "web1", 0, {"container": "web1", "id": "1", "checks": []})]
+    host.failing = {"web1": "waits for web2, without whose answer nobody knows whose data are the latest"}
+    silent = Fault("web", "http://vip.lab does not answer: no route", "make lab")
+    monkeypatch.setattr(status, "_endpoint", lambda *_: [silent])
+    told = status.find("lab", OUTPUTS | {"endpoints": {"web": "http://vip.lab"}})
+    assert told == [Fault("web1", f"it does not work: {host.failing['web1']}", "make lab"), silent]
+
+
 def test_a_container_that_has_lost_a_membership_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     done = {"container": "web1", "id": "1", "fqdn": "web1.lab", "other": "dns1", "joined": ["membership", "joined"]}
     host.recorded = [Applied("member-join", "web1 membership", 0, done)]
@@ -191,7 +206,83 @@ def test_programs_get_the_same_as_json_and_an_exit_status(
     assert ("to mend it: make lab" in capsys.readouterr().out) is broken
 
 
+def test_a_port_that_is_impaired_is_told_and_is_no_fault(
+    host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(status, "outputs_of", lambda _stack: OUTPUTS)
+    monkeypatch.setattr(paths, "stack_directory", lambda *_: tmp_path)
+    (tmp_path / "impairments").mkdir()
+    (tmp_path / "impairments/web1.json").write_text('{"loss": "1%", "rate": "1mbit"}')
+    assert status.main(["lab", "--json"]) == status.WORKS
+    told = {row["name"]: row.get("impaired") for row in json.loads(capsys.readouterr().out)["containers"]}
+    assert told == {"dns1": None, "web1": "loss 1%, rate 1mbit"}
+    assert status.main(["lab"]) == status.WORKS
+    assert "works  (make impair: loss 1%, rate 1mbit)" in capsys.readouterr().out
+
+
 def test_a_stack_without_outputs_is_not_up(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(status, "outputs_of", lambda _stack: None)
     assert status.main(["lab"]) == status.UNKNOWN_STACK
     assert "To bring it up: make lab" in capsys.readouterr().err
+
+
+FAR = ContainerHost(name="far", ssh=Ssh(host="192.0.2.20", port=2222))
+SEVERAL = {
+    **OUTPUTS,
+    "services": {"dns1": {"role": "dnsmasq", "host": "local"}, "web1": {"role": "plain", "host": "far"}},
+}
+
+
+def test_what_is_broken_on_another_host_is_told_with_the_command_that_mends_it_from_here(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def tool(*given: Any) -> dict[str, Any]:
+        asked.append(given)
+        broken = [["web1", "the container is exited", "docker start web1"], ["host", "no engine", "make lab"]]
+        return {"broken": broken, "failing": []}
+
+    monkeypatch.setattr(distance, "tool", tool)
+    del host.states["web1"]
+    assert status.find("lab", SEVERAL, [FAR]) == [
+        Fault("web1", "the container is exited", "ssh -p 2222 root@192.0.2.20 docker start web1"),
+        Fault("host far", "no engine", "make lab"),
+    ]
+    assert asked == [(FAR, "lab", "report", ["lab-keeper", "web1"])]
+
+
+def test_checks_of_another_host_are_told_where_nothing_is_seen_broken(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = ["web1", "it does not work: no answer", "make lab"]
+    monkeypatch.setattr(distance, "tool", lambda *_: {"broken": [], "failing": [failing]})
+    assert status.find("lab", SEVERAL, [FAR]) == [Fault(*failing)]
+
+
+def test_a_host_that_can_not_be_asked_is_a_fault_and_the_others_are_told(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tool(*_: Any) -> dict[str, Any]:
+        raise subprocess.CalledProcessError(255, "ssh", stderr="ssh: no route to host")
+
+    monkeypatch.setattr(distance, "tool", tool)
+    host.states["dns1"] = {"Status": "exited", "Running": False, "Paused": False}
+    assert status.find("lab", SEVERAL, [FAR]) == [
+        Fault("dns1", "the container is exited", "docker start dns1"),
+        Fault("host far", "it can't be asked: ssh: no route to host", "make hosts"),
+    ]
+
+
+def test_the_tool_reports_its_own_host(host: Host, tmp_path: Path) -> None:
+    host.states["web1"] = {"Status": "exited", "Running": False, "Paused": False}
+    told = SERVICES["report"](tmp_path, "lab lab-keeper web1")
+    assert told == {"broken": [["web1", "the container is exited", "docker start web1"]], "failing": []}
+
+
+def test_a_bridge_that_is_not_joined_with_the_others_is_a_fault(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    way = ways.Way("br-lab", "lab", 1450, "192.0.2.1", ["192.0.2.20"])
+    recorded = {**ovs.bridges("lab")["br-lab"], ways.KEY: json.dumps(vars(way))}
+    monkeypatch.setattr(ovs, "bridges", lambda _stack: {"br-lab": recorded})
+    monkeypatch.setattr(ways, "lack", lambda found: "the tunnels are gone" if found == way else "")
+    assert status.find("lab", OUTPUTS) == [Fault("br-lab", "the tunnels are gone", "docker restart lab-keeper")]

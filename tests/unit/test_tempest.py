@@ -11,7 +11,7 @@ import pytest
 
 from components import paths, services
 from components.configuration import environment
-from components.services.view import LabView
+from components.services.topology import Topology
 from tests.unit.graph_recorder import config
 from tests.unit.scripts import load
 
@@ -24,9 +24,9 @@ SETTINGS = {
 
 def hiera(given: dict[str, Any]) -> dict[str, object]:
     checked, _ = environment.load(given, stack="lab", roles=services.facts(), base_dir=paths.PROJECT)
-    view = LabView(checked, services.ROLES)
+    topology = Topology(checked, services.ROLES)
     role = services.ROLES["tempest"]
-    return dict(role.hiera(view, view.members("tempest")[0]))
+    return dict(role.hiera(topology, topology.members("tempest")[0]))
 
 
 @pytest.fixture

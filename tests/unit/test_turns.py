@@ -74,3 +74,9 @@ def test_what_is_done_once_a_run_is_the_first_processes(monkeypatch: pytest.Monk
     for run in ("one", "another"):
         monkeypatch.setenv("PYTEST_XDIST_TESTRUNUID", run)
         assert [turns.is_first("made") for _ in range(3)] == [True, False, False]
+
+
+def test_no_file_has_a_fixture_that_is_called_as_the_whole_lab() -> None:
+    """Its tests would be taken for the whole lab's, and run beside those that compare all that is on the host."""
+    files = Path(turns.__file__).parent.glob("lab/test_*.py")
+    assert [path.name for path in files if "\ndef lab(" in path.read_text()] == []

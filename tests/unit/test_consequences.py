@@ -1,0 +1,230 @@
+"""What a change means to a lab's users: quorums, the VIP, APIs and data; and how a preview knows the change."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import foresight, services
+from components.consequences import Change, Fate, warnings
+from components.services.role import Role
+from hostside import access, engine, files, vip
+
+ROLES = {**services.ROLES, "cassandra": Role(name="cassandra", memory_mib=1, quorum=True)}
+
+
+def trio(role: str) -> dict[str, str]:
+    return {f"{role}{number}": role for number in (1, 2, 3)}
+
+
+def of(**sets: Iterable[str]) -> Change:
+    """Return the change of some containers, by what becomes of them."""
+    names: dict[str, Any] = {name: frozenset(given) for name, given in sets.items()}
+    return Change(**names)
+
+
+def told(before: dict[str, str], change: Change, holder: str = "") -> list[str]:
+    return warnings(change, before, ROLES, holder)
+
+
+def test_a_change_of_nothing_means_nothing() -> None:
+    assert told({**trio("galera"), "keystone1": "keystone"}, of(provisioned=["keystone1"], added=["nova1"])) == []
+
+
+@pytest.mark.parametrize("role", ["galera", "rabbitmq", "ceph", "cassandra"])
+def test_a_quorum_is_broken_when_no_majority_is_left(role: str) -> None:
+    assert told(trio(role), of(removed=[f"{role}2"])) == []
+    (broken,) = told(trio(role), of(removed=[f"{role}1", f"{role}3"]))
+    assert broken.startswith(
+        f"breaks a quorum: {role}1 and {role}3 are removed, at once; of 3 members of {role} 1 would"
+    )
+    assert "one at a time" in broken
+
+
+@pytest.mark.parametrize("role", ["galera", "rabbitmq", "ceph", "cassandra"])
+def test_members_that_are_replaced_have_their_turns_and_break_no_quorum(role: str) -> None:
+    assert told(trio(role), of(replaced=trio(role))) == []
+    (broken,) = told(trio(role), of(replaced=[f"{role}1"], removed=[f"{role}2"]))
+    assert broken.startswith(f"breaks a quorum: {role}1 and {role}2 are replaced or removed, at once; of 3 members")
+
+
+def test_of_an_even_number_half_is_no_majority() -> None:
+    five = {f"galera{number}": "galera" for number in range(1, 6)}
+    four = dict(list(five.items())[:4])
+    two = dict(list(five.items())[:2])
+    assert told(five, of(removed=["galera1", "galera2"])) == []
+    for members, gone in ((five, 3), (four, 2), (two, 1)):
+        assert "breaks a quorum" in told(members, of(removed=list(members)[:gone]))[0]
+
+
+def test_a_quorum_of_one_is_no_quorum_but_all_that_needs_it_is_interrupted() -> None:
+    assert told({"rabbitmq1": "rabbitmq"}, of(replaced=["rabbitmq1"])) == [
+        "interrupts all that needs rabbitmq: rabbitmq1 is replaced, and no other member is there."
+    ]
+
+
+def test_an_api_is_interrupted_when_none_of_its_containers_is_left() -> None:
+    two = {"keystone1": "keystone", "keystone2": "keystone"}
+    assert told(two, of(replaced=["keystone1"])) == []
+    assert told(two, of(replaced=["keystone1", "keystone2"])) == []
+    assert told(two, of(restarted=["keystone1", "keystone2"])) == []
+    (replaced,) = told({"keystone1": "keystone"}, of(replaced=["keystone1"]))
+    assert replaced == (
+        "interrupts an API: keystone1 is replaced; until that is provisioned, nobody answers for keystone."
+    )
+    (removed,) = told({"keystone1": "keystone"}, of(removed=["keystone1"]))
+    assert "from then on, nobody answers for keystone" in removed
+    (restarted,) = told({"nova1": "nova"}, of(restarted=["nova1"]))
+    assert "the programs of nova1 are restarted; until they are back, nobody answers for nova, nova-meta" in restarted
+    assert told(two, of(restarted=["keystone2"])) == []
+
+
+def test_the_vip_moves_with_its_holder_and_goes_with_the_last() -> None:
+    two = {"haproxy1": "haproxy", "haproxy2": "haproxy"}
+    assert told(two, of(replaced=["haproxy2"])) == []
+    (moved,) = told(two, of(replaced=["haproxy1"]))
+    assert moved == (
+        "moves the VIP: haproxy1, which holds it, is replaced; connections through it end, and haproxy2 takes over."
+    )
+    assert told(two, of(replaced=["haproxy1"]), "haproxy2") == []
+    (moved,) = told(trio("haproxy"), of(removed=["haproxy3"]), "haproxy3")
+    assert "one of haproxy1 and haproxy2 takes over" in moved
+    assert told(two, of(replaced=["haproxy1", "haproxy2"])) == told(two, of(replaced=["haproxy1"]))
+    (gone,) = told({"haproxy1": "haproxy"}, of(replaced=["haproxy1"]))
+    assert gone == "interrupts all APIs: the VIP goes with haproxy1 until it is back."
+    assert told({"haproxy1": "haproxy"}, of(removed=["haproxy1"]))[0].endswith("for good.")
+
+
+def test_a_volume_that_goes_is_lost_data() -> None:
+    change = Change(removed=frozenset({"plain1"}), lost=(("plain1-data", "plain1"),))
+    assert warnings(change, {"plain1": "plain"}, ROLES) == [
+        "loses data: volume plain1-data of plain1 is removed, with all that is in it. `make backup` keeps it."
+    ]
+
+
+def test_what_the_others_of_a_quorum_have_as_well_is_not_lost() -> None:
+    one = Change(removed=frozenset({"galera3"}), lost=(("galera3-data", "galera3"),))
+    assert warnings(one, trio("galera"), ROLES) == []
+    alone = Change(removed=frozenset({"galera1"}), lost=(("galera1-data", "galera1"),))
+    assert "loses data: volume galera1-data" in warnings(alone, {"galera1": "galera"}, ROLES)[-1]
+
+
+def test_the_gravest_fate_counts() -> None:
+    both = frozenset({"a"})
+    assert Change(replaced=both, provisioned=both).fate("a") is Fate.REPLACED
+    assert Change(restarted=both, provisioned=both).fate("a") is Fate.RESTARTED
+    assert Change().fate("a") is None
+
+
+LISTED = [
+    {"Names": [f"/{name}"], "Labels": {"dockstack.role": role}}
+    for name, role in (("galera1", "galera"), ("keystone1", "keystone"), ("lab-keeper", "keeper"), ("web1", "plain"))
+]
+
+
+class Lab:
+    """A lab as the program declares it: what is not known yet, is to be made."""
+
+    def __init__(self, unknown: set[str], **rendered: str) -> None:
+        self.files = {
+            name: {"supervisor/boot/x.conf": {"content": text}, "bin/x": {"content": "another"}}
+            for name, text in rendered.items()
+        }
+        self.running = {name: SimpleNamespace(id=_Id(name not in unknown)) for name in ("keystone1", "web1", "nova1")}
+
+
+class _Id:
+    def __init__(self, known: bool) -> None:
+        self._known = known
+
+    async def is_known(self) -> bool:
+        return self._known
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(engine, "containers", lambda _stack: LISTED)
+    monkeypatch.setattr(engine, "pid", lambda _name: None)
+    (tmp_path / "done").mkdir()
+    for name in ("keystone1", "nova1"):
+        written = {
+            f"{tmp_path}/volumes/{name}/supervisor/boot/x.conf": files.digest("as it is"),
+            f"{tmp_path}/volumes/{name}/bin/x": files.digest("x"),
+        }
+        record = {"verb": "files-write", "subject": name, "count": 0, "done": {"files": written}}
+        (tmp_path / "done" / f"files-write {name}.json").write_text(json.dumps(record))
+    return tmp_path
+
+
+def warned(monkeypatch: pytest.MonkeyPatch, directory: Path, lab: Lab) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", said.append)
+    made: Any = lab
+    asyncio.run(foresight.warn("lab", made, services.ROLES, directory, "10.87.0.250"))
+    return said
+
+
+def test_a_preview_tells_what_is_replaced_and_what_is_lost(monkeypatch: pytest.MonkeyPatch, host: Path) -> None:
+    said = warned(monkeypatch, host, Lab({"keystone1", "nova1"}, keystone1="changed", nova1="as it is"))
+    assert [sentence.split(":")[0] for sentence in said] == [
+        "This change interrupts an API",
+        "This change interrupts an API",
+        "This change loses data",
+    ]
+    assert "galera1 is removed" in said[0]
+    assert "keystone1 is replaced" in said[1]
+    assert "galera1-data" in said[2]
+
+
+def test_a_preview_tells_of_programs_that_are_restarted(monkeypatch: pytest.MonkeyPatch, host: Path) -> None:
+    keeps = [row for row in LISTED if row["Names"] != ["/galera1"]]
+    monkeypatch.setattr(engine, "containers", lambda _stack: keeps)
+    assert warned(monkeypatch, host, Lab(set(), keystone1="as it is")) == []
+    (said,) = warned(monkeypatch, host, Lab(set(), keystone1="changed"))
+    assert "the programs of keystone1 are restarted" in said
+
+
+def test_a_preview_tells_of_another_vip(monkeypatch: pytest.MonkeyPatch, host: Path) -> None:
+    keeps = [row for row in LISTED if row["Names"] != ["/galera1"]]
+    monkeypatch.setattr(engine, "containers", lambda _stack: keeps)
+    for address, wanted in (("10.87.0.250", 0), ("10.87.0.251", 1)):
+        line = access.line("lab", address, "vip.dockstack.lab")
+        record = {"verb": "access-publish", "subject": "lab", "count": 0, "done": {"files": {}, "line": line}}
+        (host / "done" / "access-publish lab.json").write_text(json.dumps(record))
+        said = warned(monkeypatch, host, Lab(set()))
+        assert len(said) == wanted
+    assert "moves the VIP: from 10.87.0.251 to 10.87.0.250" in said[0]
+
+
+def test_where_there_is_nothing_yet_nothing_is_told(monkeypatch: pytest.MonkeyPatch, host: Path) -> None:
+    monkeypatch.setattr(engine, "containers", lambda _stack: [])
+    assert warned(monkeypatch, host, Lab({"keystone1", "web1", "nova1"})) == []
+
+    def gone(_stack: str) -> None:
+        raise engine.EngineGone("the Docker engine is gone")
+
+    monkeypatch.setattr(engine, "containers", gone)
+    assert warned(monkeypatch, host, Lab({"keystone1"})) == []
+
+
+def test_the_holder_is_the_one_that_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(vip, "STATE", (tmp_path / "state").parts[1:])
+    monkeypatch.setattr(engine, "pid", lambda name: {"haproxy2": os.getpid()}.get(name))
+    before = {"haproxy1": "haproxy", "haproxy2": "haproxy"}
+    assert foresight.holder(before) == ""
+    (tmp_path / "state").write_text("MASTER\n")
+    assert foresight.holder(before) == "haproxy2"
+
+
+def test_roles_whose_members_decide_by_majority_say_so() -> None:
+    assert {name for name, role in services.ROLES.items() if role.quorum} >= {"galera", "rabbitmq", "ceph"}
+    assert not replace(services.ROLES["haproxy"]).quorum

@@ -1,0 +1,77 @@
+"""What the agents of a Neutron that goes have goes to others: `remove-agents`, with Neutron's API played."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+
+from tests.unit.scripts import load
+
+TYPES = {"l3": "L3 agent", "dhcp": "DHCP agent", "switch": "Open vSwitch agent"}
+
+
+class Neutron:
+    """Knows agents by kind and host, and which of them have a router, a router for high availability and a network."""
+
+    def __init__(self, having: dict[str, set[str]], dead: Collection[str] = ()) -> None:
+        self.hosts, self.dead = ("n1", "n2", "n3"), dead
+        self.having = having
+        self.gone: list[str] = []
+        self.ports = ["reserved-port"]
+
+    def ask(self, method: str, _service: str, path: str, body: dict[str, str] | None = None, **_: str) -> Any:
+        if method == "POST":
+            agent, thing = path.split("/")[3], next(iter((body or {}).values()))
+            self.having[thing].add(agent.partition("@")[2])
+            return None
+        if path.startswith("/v2.0/ports"):
+            return {"ports": [{"id": port} for port in self.ports]}
+        if found := re.fullmatch(r"/v2.0/agents/(l3|dhcp)@(\w+)/(?:l3-routers|dhcp-networks)", path):
+            kind = "network" if found[1] == "dhcp" else "router"
+            things = [t for t, hosts in self.having.items() if t.startswith(kind) and found[2] in hosts]
+            return {f"{kind}s": [{"id": thing, "ha": thing.endswith("-ha")} for thing in things]}
+        if found := re.fullmatch(r"/v2.0/(?:routers|networks)/([\w-]+)/(l3|dhcp)-agents", path):
+            return {"agents": [{"id": f"{found[2]}@{host}"} for host in sorted(self.having[found[1]])]}
+        asked = re.fullmatch(r"/v2.0/agents\?(host|agent_type)=(.+)", path)
+        assert asked is not None
+        every = [(kind, host) for kind in TYPES for host in self.hosts]
+        return {
+            "agents": [
+                {"id": f"{k}@{h}", "agent_type": TYPES[k], "host": h, "alive": h not in self.dead}
+                for k, h in every
+                if asked[2] in (h, TYPES[k].replace(" ", "%20"))
+            ]
+        }
+
+    def remove(self, _service: str, path: str, _version: str = "") -> None:
+        if found := re.fullmatch(r"/v2.0/agents/(?:l3|dhcp)@(\w+)/(?:l3-routers|dhcp-networks)/([\w-]+)", path):
+            self.having[found[2]].discard(found[1])
+        else:
+            self.gone.append(path.removeprefix("/v2.0/"))
+
+
+def left(monkeypatch: pytest.MonkeyPatch, neutron: Neutron, host: str) -> None:
+    script = load("neutron/bin/remove-agents", monkeypatch)
+    monkeypatch.setattr(script, "Cloud", lambda *_: neutron)
+    script.remove_agents(host)
+
+
+def test_routers_and_networks_go_to_agents_that_live_and_have_them_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    having = {"router-old": {"n3"}, "router-ha": {"n2", "n3"}, "network-a": {"n2", "n3"}, "network-b": {"n1", "n2"}}
+    neutron = Neutron(having)
+    left(monkeypatch, neutron, "n3")
+    assert neutron.having["router-ha"] == {"n1", "n2"}
+    assert neutron.having["network-a"] == {"n1", "n2"}
+    assert neutron.having["network-b"] == {"n1", "n2"}
+    assert len(neutron.having["router-old"]) == 1 and "n3" not in neutron.having["router-old"]
+    assert neutron.gone == ["agents/l3@n3", "agents/dhcp@n3", "agents/switch@n3"]
+
+
+def test_what_no_other_agent_can_take_leaves_no_port_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    neutron = Neutron({"router-ha": {"n1", "n2"}, "network-a": {"n1", "n2"}}, dead={"n2", "n3"})
+    left(monkeypatch, neutron, "n2")
+    assert neutron.having == {"router-ha": {"n1"}, "network-a": {"n1"}}
+    assert "ports/reserved-port" in neutron.gone
