@@ -152,7 +152,7 @@ def forget(cloud: Cloud, name: str) -> None:
 def remove_server(cloud: Cloud, server: str) -> None:
     """Delete a guest and wait until it is gone."""
     cloud.compute.delete_server(server, ignore_missing=True)
-    eventually(f"guest {server} is gone", lambda: cloud.compute.find_server(server) is None, 120, 1)
+    eventually(f"guest {server} is gone", lambda: cloud.compute.find_server(server) is None, interval=1)
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def attached(cloud: Cloud, machine: Guest, disk: Any) -> Iterator[str]:
         return bool(found)
 
     try:
-        eventually(f"the volume appears in {machine.server.name}", appeared, 60, 1)
+        eventually(f"the volume appears in {machine.server.name}", appeared, interval=1)
         yield found[0]
     finally:
         cloud.compute.delete_volume_attachment(machine.server.id, disk.id)

@@ -12,18 +12,17 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.lab.harness import HOME, eventually, run
+from tests.lab.harness import HOME, config, eventually, run
 
 SEGMENT = "10.88.200"
 WIRE = "dsh-wire"
 """The namespace of the segment, a Linux bridge, so that no packet filter of this machine sees it."""
 PLACE = Path("/var/lib/dockstack-tests")
 """Where the hosts' disks are: Docker's overlay needs a file system that is no overlay itself."""
-START_SECONDS = 60
 
 _INVENTORY = (
     "docker ps -aq; docker volume ls -q; ovs-vsctl list-br; ls /sys/class/net; ip route; ls -A /var/lib/dockstack"
@@ -90,7 +89,7 @@ class Host:
             env=environment, stdin=subprocess.DEVNULL, stdout=(self.disk / "init.log").open("wb"),
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        eventually(f"{self.name} is up", self._answers, START_SECONDS)
+        eventually(f"{self.name} is up", self._answers)
 
     def _answers(self) -> bool:
         asked = self.run("docker version && ovs-vsctl --timeout=2 show && ovs-appctl version", check=False)
@@ -141,7 +140,7 @@ class Host:
         self._init = None
         run("ip", "netns", "delete", self.name)
         # The interfaces end with the last process of the namespace, which may take a moment.
-        eventually(f"{self.name} is off", lambda: not _is_plugged(self.name), START_SECONDS)
+        eventually(f"{self.name} is off", lambda: not _is_plugged(self.name))
 
     def end(self) -> None:
         """Take the host and its disk away."""
@@ -176,6 +175,17 @@ def _end(namespace: str) -> str:
 
 def _is_plugged(namespace: str) -> bool:
     return run("ip", "-netns", WIRE, "link", "show", "dev", _end(namespace), check=False).returncode == 0
+
+
+def over_hosts(number: int, containers: Mapping[str, Mapping[str, Any]], **others: Host) -> dict[str, Any]:
+    """Return the configuration of a throwaway stack on this machine and other hosts, each by its name in it.
+
+    A container that names no host is here.
+    """
+    given = config(number, containers)
+    given["containerHosts"] = {"local": {}, **{name: {"ssh": other.ssh} for name, other in others.items()}}
+    given["containerDefaults"]["host"] = "local"
+    return given
 
 
 @contextlib.contextmanager

@@ -92,7 +92,7 @@ class Rows:
         writer.start()
         try:
             before = len(self.acknowledged)
-            eventually("rows are acknowledged", lambda: len(self.acknowledged) - before > WRITES_BEFORE, 120)
+            eventually("rows are acknowledged", lambda: len(self.acknowledged) - before > WRITES_BEFORE)
             loss()
             lost_at = len(self.acknowledged)
             eventually("and go on to be", lambda: len(self.acknowledged) - lost_at > WRITES_AFTER, 240)
@@ -146,12 +146,12 @@ def settled(members: Sequence[str], rows: Rows) -> None:
     """Wait until these members, and no others, are everything's, and find all that was acknowledged."""
     wanted = {ADDRESS[member] for member in members}
     whole = dict.fromkeys(wanted, "UN")
-    eventually("all know of these members alone", lambda: all(ring(member) == whole for member in members), 120, 1)
+    eventually("all know of these members alone", lambda: all(ring(member) == whole for member in members), interval=1)
     for member in members:
         assert set(told(member, "ensemble")) == wanted
         assert rows.missing(member) == set()
     there = {"roles": len(members), "rows": len(members), "partitions": [len(members)] * 3}
-    eventually("there are as many copies of all as members", lambda: told(members[0], "copies") == there, 60, 1)
+    eventually("there are as many copies of all as members", lambda: told(members[0], "copies") == there, interval=1)
 
 
 def secrets_of(made: Stack) -> Secrets:
@@ -224,7 +224,7 @@ def rotate(made: Stack, rows: Rows) -> None:
     member = ADDRESS[MEMBERS[1]]
     for name in ("admin", "opensdn"):
         # What a node knows of a role, it knows for two seconds.
-        eventually("the former is refused", lambda: not lets_in(member, name, old[f"cassandra_{name}"]), 30)  # noqa: B023
+        eventually("the former is refused", lambda: not lets_in(member, name, old[f"cassandra_{name}"]))  # noqa: B023
         assert lets_in(member, name, new[f"cassandra_{name}"])
     assert b"WRONGPASS" in asked_of_redis(ADDRESS[REDIS], f"AUTH {old['redis']}")
     assert b"+PONG" in asked_of_redis(ADDRESS[REDIS], f"AUTH {new['redis']}", "PING")

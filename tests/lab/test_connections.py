@@ -346,7 +346,7 @@ def test_a_reload_of_haproxy_ends_no_connection_without_a_word(lab: Lab) -> None
         assert not connection.ask("GET", api.path).announced
         inside(haproxy, "supervisorctl", "signal", "USR2", "haproxy")
         # The old process serves on until it hears of the new one.
-        eventually("the end is announced", lambda: connection.ask("GET", api.path).announced, 30)
+        eventually("the end is announced", lambda: connection.ask("GET", api.path).announced)
         assert not connection.ask("GET", api.path).announced
 
 

@@ -72,7 +72,7 @@ def volume(lab: Lab, env: dict[str, str]) -> Iterator[str]:
     run("openstack", "volume", "delete", VOLUME, env=env, check=False)
     made = json.loads(run("openstack", "volume", "create", "--size", "1", VOLUME, "-f", "json", env=env).stdout)
     shown = ("openstack", "volume", "show", made["id"], "-f", "value", "-c", "status")
-    eventually("the volume", lambda: run(*shown, env=env).stdout.strip() == "available", 120, 2)
+    eventually("the volume", lambda: run(*shown, env=env).stdout.strip() == "available", interval=2)
     yield VOLUME
     run("openstack", "volume", "delete", made["id"], env=env, check=False)
 
@@ -140,7 +140,7 @@ def test_a_restart_of_the_container_logs_nobody_out(browser: Browser, lab: Lab) 
         return AWAY not in browser.driver.page_source
 
     # haproxy may take a server for down, after checks that nobody answered, when it is up again.
-    eventually("the dashboard", is_back, 120)
+    eventually("the dashboard", is_back)
     assert "/auth/login" not in browser.driver.current_url
     assert "admin" in browser.find(".navbar").text
 

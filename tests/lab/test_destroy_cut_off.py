@@ -60,7 +60,7 @@ def test_make_lab_makes_whole_what_a_destroy_that_lost_its_power_left(
     compute, galera = lab.of_role("compute"), lab.of_role("galera")
     mappings = ("mariadb", "--batch", "--skip-column-names", "--execute", "SELECT host FROM nova_api.host_mappings")
     assert compute in inside(galera, *mappings).split()
-    eventually("the compute has left", lambda: compute not in inside(galera, *mappings).split(), 120, 0.2)
+    eventually("the compute has left", lambda: compute not in inside(galera, *mappings).split(), interval=0.2)
     kill_all(destroying)
     kill_host()
 

@@ -70,7 +70,7 @@ def test_a_stopped_container_has_no_record_and_is_found_again_when_it_runs(lab: 
     )
     run("docker", "stop", "--time", "1", away)
     try:
-        eventually("the record goes", lambda: ask(lab, f"{away}.dockstack.lab") == [], 5)
+        eventually("the record goes", lambda: ask(lab, f"{away}.dockstack.lab") == [])
         assert ask(lab, "-x", address) == []
         with subprocess.Popen(
             ["docker", "exec", asking, "sh", "-c", command], stdout=subprocess.PIPE, text=True

@@ -130,7 +130,7 @@ def test_a_bridge_that_was_deleted_is_told_and_made_again_with_all_its_ports(sta
     # Its keeper, that is to give it a port, must not have the bridge made: nobody would know that one for the stack's.
     run("docker", "restart", "t23-p1")
     logs = ("docker", "logs", "t23-keeper")
-    eventually("the keeper has tried", lambda: "t23-p1: attaching its port failed: " in run(*logs).stdout, 20)
+    eventually("the keeper has tried", lambda: "t23-p1: attaching its port failed: " in run(*logs).stdout)
     assert run("ovs-vsctl", "br-exists", "br-t23", check=False).returncode != 0
     started = started_at("t23")
 
@@ -141,7 +141,7 @@ def test_a_bridge_that_was_deleted_is_told_and_made_again_with_all_its_ports(sta
     for number in range(1, 4):
         assert interface(f"t23-p{number}") == (f"10.86.23.{9 + number}/24", "10.86.23.1", 1500)
         ping = ("ping", "-c", "1", "-W", "2", f"10.86.23.{9 + number}")
-        eventually(f"t23-p{number} answers", lambda ping=ping: run(*ping, check=False).returncode == 0, 10)  # type: ignore[misc]
+        eventually(f"t23-p{number} answers", lambda ping=ping: run(*ping, check=False).returncode == 0)  # type: ignore[misc]
     assert started_at("t23") == started
     made.preview("--expect-no-changes")
 

@@ -52,13 +52,13 @@ def test_the_console_log_shows_address_and_metadata(guest: Guest) -> None:
 
 def test_the_floating_address_is_pinged_from_the_host(guest: Guest) -> None:
     guest.await_console("guest: ready")
-    eventually(f"{guest.floating} answers", lambda: answers(guest), 60, 1)
+    eventually(f"{guest.floating} answers", lambda: answers(guest), interval=1)
 
 
 def test_a_guest_whose_port_was_taken_down_is_heard_again(lab: Lab, guest: Guest, cloud: Cloud) -> None:
     port = next(iter(cloud.network.ports(device_id=guest.server.id)))
     inside(guest.server.compute_host, "ip", "link", "set", f"tap{port.id[:11]}", "down")
-    eventually(f"{guest.floating} answers", lambda: answers(guest), 30, 1)
+    eventually(f"{guest.floating} answers", lambda: answers(guest), interval=1)
 
 
 def answers(guest: Guest) -> bool:
@@ -179,7 +179,7 @@ def test_a_guest_too_big_for_every_host_says_so(cloud: Cloud, huge: Any) -> None
         networks=[{"uuid": cloud.network.find_network("demo", ignore_missing=False).id}],
     )
     try:
-        eventually("it is given up", lambda: cloud.compute.get_server(server.id).status == "ERROR", 60, 1)
+        eventually("it is given up", lambda: cloud.compute.get_server(server.id).status == "ERROR", interval=1)
         assert "No valid host was found" in cloud.compute.get_server(server.id).fault["message"]
     finally:
         clouds.remove_server(cloud, server.id)

@@ -283,7 +283,7 @@ def undo(container: str, link: str) -> None:
     run("docker", "start", container)
     if run("ip", "link", "show", link, check=False).returncode == 0:
         run("ip", "link", "set", link, "up")
-    eventually(f"{container} is back", lambda: has_port(container), 60)
+    eventually(f"{container} is back", lambda: has_port(container))
 
 
 def has_port(container: str) -> bool:
@@ -302,10 +302,10 @@ def test_the_holder_of_the_vip_is_lost(client: Client, fault: str) -> None:
     with client.meets(f"holder of the VIP, {fault}", within=15):
         FAULTS[fault](lost)
         (other,) = set(PROXIES) - {lost}
-        seconds = eventually("the other has the VIP", lambda: has_vip(other), 15)
+        seconds = eventually("the other has the VIP", lambda: has_vip(other))
         print(f"\nVIP moved after {seconds:.1f} s ({fault})")
     undo(lost, link)
-    eventually("the one that is back waits", lambda: waits(lost), 60)
+    eventually("the one that is back waits", lambda: waits(lost))
     assert holder() == other, "the address moved back"
 
 
@@ -335,7 +335,7 @@ def test_the_first_database_loses_its_volume_while_all_are_down(client: Client) 
         run("find", data, "-mindepth", "1", "-delete")
         # The one without data comes first, and alone.
         run("docker", "start", GALERA[0])
-        eventually("it tells whom it waits for", lambda: GALERA[1] in said_by(GALERA[0]), 60)
+        eventually("it tells whom it waits for", lambda: GALERA[1] in said_by(GALERA[0]))
         run("docker", "start", *GALERA[1:])
     settled(client)
 

@@ -188,7 +188,7 @@ def test_what_a_queue_has_confirmed_outlives_the_death_of_one_broker(made: Stack
     confirmed += published("without-one")
     assert confirmed == [*names, "without-one"]
     assert set(confirmed) <= kept()
-    eventually("the broker is back", lambda: len(members(BROKERS[0])) == 3, 90, 1)
+    eventually("the broker is back", lambda: len(members(BROKERS[0])) == 3, interval=1)
 
 
 def test_what_a_queue_has_confirmed_outlives_the_death_of_all(made: Stack) -> None:
@@ -196,7 +196,7 @@ def test_what_a_queue_has_confirmed_outlives_the_death_of_all(made: Stack) -> No
     assert published(*names) == names
     for name in reversed(BROKERS):
         kill_container(name)
-    eventually("all messages are there", lambda: set(names) <= kept(), 120, 1)
+    eventually("all messages are there", lambda: set(names) <= kept(), interval=1)
     assert published("after") == ["after"]
 
 
@@ -236,7 +236,7 @@ def test_another_cookie_and_password_end_no_broker(made: Stack) -> None:
     assert [inside(name, "supervisorctl", "pid", "rabbitmq-server") for name in BROKERS] == running
     assert published("with-another-password") == ["with-another-password"]
     kill_container(BROKERS[1])
-    eventually("it finds the others by the new cookie", lambda: len(members(BROKERS[1])) == 3, 90, 1)
+    eventually("it finds the others by the new cookie", lambda: len(members(BROKERS[1])) == 3, interval=1)
 
 
 def test_members_that_go_leave_nothing_in_the_others_and_come_again(made: Stack) -> None:
@@ -249,7 +249,7 @@ def test_members_that_go_leave_nothing_in_the_others_and_come_again(made: Stack)
     made.up()
     assert all(members(broker) == BROKERS for broker in BROKERS)
     assert published("after-the-return") == ["after-the-return"]
-    eventually("the queue is kept threefold", lambda: replicas(BROKERS[0]) == BROKERS, 60, 1)
+    eventually("the queue is kept threefold", lambda: replicas(BROKERS[0]) == BROKERS, interval=1)
     assert believes(2, token_of(1))
     stayed = [name for name in started if name not in (*BROKERS[1:], *KEYSTONES[1:])]
     assert [started_at(STACK)[name] for name in stayed] == [started[name] for name in stayed]

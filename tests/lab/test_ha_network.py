@@ -129,8 +129,8 @@ def gap(probe: Probe, address: str, fault: list[str]) -> float:
 
 def test_a_router_is_ready_on_both_and_dhcp_is_on_both(cloud: Cloud, ground: Ground) -> None:
     assert router(cloud).is_ha
-    eventually("one of both routes", lambda: active(cloud) in NEUTRONS and len(states(cloud)) == 2, 120, 1)
-    eventually("both serve DHCP", lambda: serving(cloud, ground) == set(NEUTRONS), 60, 1)
+    eventually("one of both routes", lambda: active(cloud) in NEUTRONS and len(states(cloud)) == 2, interval=1)
+    eventually("both serve DHCP", lambda: serving(cloud, ground) == set(NEUTRONS), interval=1)
 
 
 def test_a_second_update_and_a_second_run_of_puppet_change_nothing(made: Stack) -> None:
@@ -145,7 +145,7 @@ def test_a_guest_goes_on_when_the_member_that_routes_is_killed(cloud: Cloud, gro
     holder = active(cloud)
     (other,) = set(NEUTRONS) - {holder}
     with ground.probe(other) as probe:
-        eventually("the guest is routed", lambda: probe.reaches(f"{OUTSIDE}.1"), 60, 1)
+        eventually("the guest is routed", lambda: probe.reaches(f"{OUTSIDE}.1"), interval=1)
         seconds = gap(probe, f"{OUTSIDE}.1", [holder])
         print(f"\n{again}: {holder} killed: a guest's ping through the router lacked {seconds:.1f} s", flush=True)
         assert seconds <= MOST_SECONDS
@@ -167,7 +167,7 @@ def test_a_router_from_before_goes_over_when_it_is_told_to(cloud: Cloud, ground:
         network.update_router(old, is_admin_state_up=False)
         network.update_router(old, is_ha=True)
         assert network.update_router(old, is_admin_state_up=True).is_ha
-        eventually("it is on both", lambda: len(list(network.routers_hosting_l3_agents(old))) == 2, 60, 1)
+        eventually("it is on both", lambda: len(list(network.routers_hosting_l3_agents(old))) == 2, interval=1)
     finally:
         network.delete_router(old)
 
@@ -187,12 +187,12 @@ def test_a_member_that_goes_leaves_nothing_in_the_other_and_comes_again(
     made.configure(configuration(members=1))
     made.up()
     assert residue(cloud, NEUTRONS[1]) == []
-    eventually("the other routes", lambda: states(cloud) == {NEUTRONS[0]: "active"}, 120, 1)
+    eventually("the other routes", lambda: states(cloud) == {NEUTRONS[0]: "active"}, interval=1)
     with ground.probe(NEUTRONS[0]) as probe:
         assert probe.reaches(f"{OUTSIDE}.1")
     made.configure(configuration())
     made.up()
-    eventually("the router is ready on both", lambda: sorted(states(cloud)) == NEUTRONS, 120, 1)
-    eventually("both serve DHCP", lambda: serving(cloud, ground) == set(NEUTRONS), 120, 1)
+    eventually("the router is ready on both", lambda: sorted(states(cloud)) == NEUTRONS, interval=1)
+    eventually("both serve DHCP", lambda: serving(cloud, ground) == set(NEUTRONS), interval=1)
     stayed = [name for name in started if name not in NEUTRONS[1:]]
     assert [started_at(STACK)[name] for name in stayed] == [started[name] for name in stayed]

@@ -108,7 +108,7 @@ def measured(what: str, work: Callable[[], object], fault: Callable[[], object])
     """Bring a fault about while requests are made; tell what failed, and see that all succeeds again within 10 s."""
     made = Requests(work)
     try:
-        eventually("a request succeeds", lambda: any(not error for _, error in made.ends), 60, 0.1)
+        eventually("a request succeeds", lambda: any(not error for _, error in made.ends), interval=0.1)
         begun = time.monotonic()
         fault()
         eventually(f"all succeeds after: {what}", lambda: made.steady(begun), 180, 0.2)
@@ -148,7 +148,7 @@ def imported(cloud: Cloud, number: int, image: str, method: str, *stores: str) -
     """Have one of the Glances import an image, and wait until that is done."""
     body = {"method": {"name": method}, **({"stores": stores} if stores else {})}
     asked(cloud, number, f"/images/{image}/import", json.dumps(body).encode())
-    eventually("it is imported", lambda: is_complete(cloud.image.get_image(image), stores), 60, 0.5)
+    eventually("it is imported", lambda: is_complete(cloud.image.get_image(image), stores), interval=0.5)
 
 
 def is_complete(image: Any, stores: Collection[str]) -> bool:
@@ -227,7 +227,7 @@ def test_what_a_single_member_had_belongs_to_both_once_there_are_two(made: Stack
 
     stayed = [name for name in started if name not in (*GLANCES, *CINDERS)]
     assert [started_at(STACK)[name] for name in stayed] == [started[name] for name in stayed]
-    eventually("both volume services are known", lambda: services(cloud) == of_several(), 60, 1)
+    eventually("both volume services are known", lambda: services(cloud) == of_several(), interval=1)
     assert clusters() == {"volumes@rbd"}
     assert {line.split()[1] for line in belongings()} == {"volumes@rbd#rbd"}
     assert all(hashlib.sha256(asked(cloud, each, f"/images/{image.id}/file")).digest() == digest() for each in (1, 2))
@@ -272,7 +272,7 @@ def test_images_are_taken_and_given_while_a_glance_is_killed(cloud: Cloud, numbe
     assert all(asked(cloud, 3 - number, f"/images/{name}/file") == DATA for name in kept)
     for image in list(cloud.image.images(name="bytes")):
         cloud.image.delete_image(image)
-    eventually("it is back", lambda: answers(cloud, number), 90, 1)
+    eventually("it is back", lambda: answers(cloud, number), interval=1)
 
 
 def test_an_upload_that_its_member_dies_of_is_told_so_and_the_other_one_goes_on(cloud: Cloud) -> None:
@@ -307,7 +307,7 @@ def test_an_upload_that_its_member_dies_of_is_told_so_and_the_other_one_goes_on(
     for image in images:
         cloud.image.delete_image(image.id)
     cloud.image.delete_image(upload(cloud, "sent-again").id)
-    eventually("it is back", lambda: answers(cloud, 2), 90, 1)
+    eventually("it is back", lambda: answers(cloud, 2), interval=1)
 
 
 def answers(cloud: Cloud, number: int) -> bool:
@@ -335,7 +335,7 @@ def test_volumes_are_made_and_removed_while_a_cinder_is_killed(cloud: Cloud, num
     for each in (copy, first):
         remove(cloud, each)
     print(f"\na copy, its snapshot and both gone: {time.monotonic() - begun:.1f} s", flush=True)
-    eventually("all services are up", lambda: all(s.state == "up" for s in cloud.block_storage.services()), 120, 1)
+    eventually("all services are up", lambda: all(s.state == "up" for s in cloud.block_storage.services()), interval=1)
 
 
 LOCK = """
@@ -376,7 +376,7 @@ def test_a_member_that_goes_leaves_nothing_in_the_other_and_comes_again(made: St
     assert asked(cloud, 1, f"/images/{image.id}/file") == DATA
     made.configure(configuration())
     made.up()
-    eventually("both are known", lambda: services(cloud) == of_several(), 60, 1)
+    eventually("both are known", lambda: services(cloud) == of_several(), interval=1)
     assert asked(cloud, 2, f"/images/{image.id}/file") == DATA
     remove(cloud, disk)
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.lab.harness import HOME, Stack, config, eventually, inside, interface, run
-from tests.lab.hosts import Host, hosts
+from tests.lab.harness import HOME, Stack, eventually, inside, interface, run
+from tests.lab.hosts import Host, hosts, over_hosts
 
 pytestmark = pytest.mark.lab
 
@@ -24,7 +24,6 @@ DNS, PUPPET, CACHE = "t70-dns", "t70-puppet", "t70-cache"
 MTU = 1450
 """What is left of the segment's 1500 bytes inside a tunnel."""
 HEADERS = 28
-BACK_SECONDS = 60
 
 
 def containers(far: bool) -> dict[str, Any]:
@@ -43,9 +42,7 @@ def containers(far: bool) -> dict[str, Any]:
 
 def configured(host: Host, *, far: bool = True) -> dict[str, Any]:
     """Return the lab's configuration."""
-    given = config(NUMBER, containers(far))
-    given["containerHosts"] = {"local": {}, **({"far": {"ssh": host.ssh}} if far else {})}
-    given["containerDefaults"]["host"] = "local"
+    given = over_hosts(NUMBER, containers(far), **({"far": host} if far else {}))
     # Without tunnels it would be another one, and the containers would be made anew when the second host goes.
     given["containerDefaults"]["mtu"] = MTU
     return given
@@ -131,7 +128,7 @@ def test_nothing_is_to_be_changed_of_what_has_just_come_up(pair: Stack) -> None:
 
 def test_a_container_that_restarts_there_has_its_port_again_by_that_hosts_keeper(pair: Stack, host: Host) -> None:
     host.run(f"docker restart -t 0 {FAR}")
-    eventually("it is reached", lambda: passes("10.86.70.20"), BACK_SECONDS)
+    eventually("it is reached", lambda: passes("10.86.70.20"))
 
 
 def test_what_was_stopped_there_by_hand_is_told_by_a_preview_and_mended_by_an_update(pair: Stack, host: Host) -> None:
@@ -155,9 +152,9 @@ def test_without_power_there_a_preview_goes_on_for_the_others_and_all_is_back_wi
     assert "host far doesn't answer" in said.stdout and "unchanged" in summary(said.stdout)
     host.switch_on()
     began = time.monotonic()
-    eventually("both containers are reached", lambda: passes("10.86.70.20") and passes("10.86.70.21"), BACK_SECONDS)
+    eventually("both containers are reached", lambda: passes("10.86.70.20") and passes("10.86.70.21"))
     print(f"reached {time.monotonic() - began:.1f} s after the host")
-    eventually("the cache answers", lambda: b"STAT" in _stats(), BACK_SECONDS)
+    eventually("the cache answers", lambda: b"STAT" in _stats())
     assert "unchanged" in summary(pair.up().stdout).split(" ", 1)[1]
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from commands import drills
-from tests.lab.harness import PROJECT, Stack, config, eventually, long_drill, outside_of_make, run
-from tests.lab.hosts import Host, hosts
+from tests.lab.harness import PATIENCE_SECONDS, PROJECT, Stack, eventually, long_drill, outside_of_make, run
+from tests.lab.hosts import Host, hosts, over_hosts
 from tests.lab.packets import PCAP, captured
 
 pytestmark = [pytest.mark.lab, long_drill]
@@ -28,25 +28,19 @@ DNS, PUPPET, HERE = (f"{STACK}-{name}" for name in ("dns", "puppet", "here"))
 DATABASE, FAR = f"{STACK}-db", f"{STACK}-far"
 FAR_ADDRESS = f"10.86.{NUMBER}.21"
 AUTHORITY = "/var/lib/puppet/ca/ca_crt.pem"
-BACK_SECONDS = 60
 
 
 def configured(host: Host) -> dict[str, Any]:
     """Return the lab's configuration: a Puppet server here, the database that it provisions on the second host."""
     there = {"host": "far"}
-    given = config(
-        NUMBER,
-        {
-            DNS: {"role": "dnsmasq"},
-            PUPPET: {"role": "puppet"},
-            HERE: {"role": "plain"},
-            DATABASE: {"role": "galera", "address": f"10.86.{NUMBER}.20", **there},
-            FAR: {"role": "plain", "address": FAR_ADDRESS, **there},
-        },
-    )
-    given["containerHosts"] = {"local": {}, "far": {"ssh": host.ssh}}
-    given["containerDefaults"]["host"] = "local"
-    return given
+    containers = {
+        DNS: {"role": "dnsmasq"},
+        PUPPET: {"role": "puppet"},
+        HERE: {"role": "plain"},
+        DATABASE: {"role": "galera", "address": f"10.86.{NUMBER}.20", **there},
+        FAR: {"role": "plain", "address": FAR_ADDRESS, **there},
+    }
+    return over_hosts(NUMBER, containers, far=host)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +104,7 @@ def test_a_backup_takes_both_hosts_at_one_moment_and_a_restore_gives_each_its_ow
     assert "later" not in sql(host, "SHOW DATABASES").split()
     assert authority() == certificate
     assert run("docker", "exec", PUPPET, "ls", "/var/lib/puppet/ca/later", check=False).returncode != 0
-    eventually("all works", lambda: make(pair, "status", check=False).returncode == 0, BACK_SECONDS, 1)
+    eventually("all works", lambda: make(pair, "status", check=False).returncode == 0, interval=1)
     assert "_data.restored" not in host.run("ls /var/lib/docker/volumes/*").stdout
 
 
@@ -127,10 +121,10 @@ def test_a_backup_that_is_interrupted_lets_both_hosts_go_on(pair: Stack, host: H
     for number in (signal.SIGTERM, signal.SIGKILL):
         with subprocess.Popen(command, cwd=PROJECT, env=outside_of_make(pair.env), stderr=subprocess.PIPE) as process:
             try:
-                eventually("both hosts stand still", stands_still, BACK_SECONDS, 0.01)
+                eventually("both hosts stand still", stands_still, interval=0.01)
             finally:
                 process.send_signal(number)
-        eventually("the other host goes on", lambda: there <= set(states(host)), BACK_SECONDS)
+        eventually("the other host goes on", lambda: there <= set(states(host)))
         if number == signal.SIGKILL:
             # Here nobody is left who could; a person, or `make lab`, does.
             run("sh", "-c", f"docker unpause $(docker ps -q --filter label=dockstack.stack={STACK})")
@@ -181,8 +175,8 @@ def test_packets_of_a_container_on_the_other_host_come_by_a_pipe_and_the_capture
         assert struct.unpack_from("<I", packets)[0] == PCAP
         # Nobody reads any more; and without a packet, tcpdump doesn't notice.
         process.stdout.close()
-        eventually("nothing captures there", lambda: not captures(host), 15)
-        assert process.wait(15) == 0
+        eventually("nothing captures there", lambda: not captures(host))
+        assert process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_packets_of_a_container_on_the_other_host_go_to_a_file_until_an_interruption(
@@ -191,9 +185,9 @@ def test_packets_of_a_container_on_the_other_host_go_to_a_file_until_an_interrup
     file = tmp_path / "packets.pcap"
     with captured(STACK, FAR, f"FILE={file}", "FILTER=icmp", env=pair.env) as process:
         ping(3)
-        eventually("packets are there", lambda: file.exists() and file.stat().st_size > 6 * 98, 10, 0.05)
+        eventually("packets are there", lambda: file.exists() and file.stat().st_size > 6 * 98, interval=0.05)
         os.killpg(process.pid, signal.SIGINT)
-        process.communicate(timeout=15)
+        process.communicate(timeout=PATIENCE_SECONDS)
     assert captures(host) == []
     assert file.stat().st_mode & 0o777 == 0o600
 
@@ -215,11 +209,11 @@ def test_a_worse_port_on_the_other_host_lasts_until_it_is_cleared(pair: Stack, h
     assert impaired(pair) == {FAR: "loss 30%, rate 1mbit"}
     # The keeper there remembers.
     host.run(f"docker restart -t 0 {FAR}")
-    eventually("it is impaired again", lambda: "tbf" in queues() or "netem" in queues(), BACK_SECONDS)
+    eventually("it is impaired again", lambda: "tbf" in queues() or "netem" in queues())
     assert make(pair, "impair", "CLEAR=1").stdout == f"{FAR}: as it was\n"
     assert queues().split()[1] == "noqueue"
     assert impaired(pair) == {}
-    eventually("packets pass", lambda: ping(20) > 0.8, BACK_SECONDS)
+    eventually("packets pass", lambda: ping(20) > 0.8)
 
 
 def test_a_drill_loses_a_container_of_the_other_host(pair: Stack) -> None:
@@ -234,7 +228,7 @@ def test_a_drill_cuts_this_host_off_from_the_other_and_joins_them_again(pair: St
     )
     assert of_here and of_far
     assert of_here[2] == "0" and int(of_far[2]) > 5
-    assert drills.HOLD_SECONDS - 2 < float(of_far[3]) < drills.HOLD_SECONDS + BACK_SECONDS
+    assert drills.HOLD_SECONDS - 2 < float(of_far[3]) < drills.HOLD_SECONDS + PATIENCE_SECONDS
 
 
 def test_without_the_other_host_a_backup_is_refused_and_logs_go_on(pair: Stack, host: Host, tmp_path: Path) -> None:
@@ -249,4 +243,4 @@ def test_without_the_other_host_a_backup_is_refused_and_logs_go_on(pair: Stack, 
         assert "containerHosts.far: the host can't be asked" in logs.stderr and logs.stdout
     finally:
         host.switch_on()
-    eventually("all works", lambda: make(pair, "status", check=False).returncode == 0, 2 * BACK_SECONDS, 1)
+    eventually("all works", lambda: make(pair, "status", check=False).returncode == 0, interval=1)

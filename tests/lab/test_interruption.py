@@ -40,7 +40,7 @@ COUNT = 12
 def cut_off(made: Stack, containers: int, kill: Kill = kill_engine) -> None:
     """Start an `up` and kill it when so many containers are there."""
     process = made.start_up()
-    eventually("containers appear", lambda: made_so_far(made.name) >= containers, 120, 0.01)
+    eventually("containers appear", lambda: made_so_far(made.name) >= containers, interval=0.01)
     kill(process)
     # The file backend's lock is the one thing that a person has to release, as its message says.
     made.pulumi("cancel", "--yes")
@@ -62,7 +62,7 @@ def test_an_up_killed_on_the_way_is_finished_by_the_next(stack: Make, containers
     made = stack("t9", plain(9, COUNT))
     cut_off(made, containers)
     made.up()
-    eventually("no plugin is left of any run", lambda: not left_of_runs("t9"), 10)
+    eventually("no plugin is left of any run", lambda: not left_of_runs("t9"))
     for number in range(1, COUNT + 1):
         assert interface(f"t9-p{number}") == (f"10.86.9.{9 + number}/24", "10.86.9.1", 1500)
     made.preview("--expect-no-changes")
@@ -71,7 +71,7 @@ def test_an_up_killed_on_the_way_is_finished_by_the_next(stack: Make, containers
 def test_an_up_ended_by_ctrl_c_is_continued_by_the_next_without_more_ado(stack: Make) -> None:
     made = stack("t26", plain(26, COUNT))
     process = made.start_up()
-    eventually("containers appear", lambda: made_so_far(made.name) >= 4, 120, 0.01)
+    eventually("containers appear", lambda: made_so_far(made.name) >= 4, interval=0.01)
     # A terminal tells all processes in its foreground.
     os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=120)[0]
@@ -107,7 +107,7 @@ def test_make_purge_takes_all_away_whatever_is_broken(stack: Make) -> None:
     made.up()
     # A supervisord that finds no files ends, and a container that starts again can't be paused.
     asked = ("docker", "exec", "t32-p1", "supervisorctl", "pid")
-    eventually("supervisord has read its files", lambda: run(*asked, check=False).returncode == 0, 60)
+    eventually("supervisord has read its files", lambda: run(*asked, check=False).returncode == 0)
     # With its files gone, the engine's plugins can't do what a destroy asks of them.
     shutil.rmtree(HOME / "stacks" / "t32")
     run("docker", "pause", "t32-p1")

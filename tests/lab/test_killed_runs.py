@@ -86,7 +86,7 @@ class Life:
         assert set(run(*listing(self.stack.name)).stdout.split()) == {*self.containers, f"{self.stack.name}-keeper"}
         for name, container in self.containers.items():
             wanted = (f"{container['address']}/24", f"10.86.{self.number}.1", 1500)
-            eventually(f"{name} has {wanted}", lambda name=name, wanted=wanted: interface(name) == wanted, 30)  # type: ignore[misc]
+            eventually(f"{name} has {wanted}", lambda name=name, wanted=wanted: interface(name) == wanted)  # type: ignore[misc]
         holder = self.name(1)
         if not self.said:
             inside(holder, "sh", "-c", f"echo {WORDS} >/data/words")
@@ -98,7 +98,7 @@ class Life:
         since = time.monotonic()
         self.stack.destroy()
         self.seconds["destroy"] = time.monotonic() - since
-        eventually(f"nothing is left of {self.stack.name}", lambda: not self.left(), 10)
+        eventually(f"nothing is left of {self.stack.name}", lambda: not self.left())
 
     def left(self) -> list[str]:
         """Return what carries the stack's name, or has its subnet."""

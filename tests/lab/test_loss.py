@@ -100,7 +100,7 @@ def test_all_containers_at_once_come_back(lab: Lab, acknowledged: Acknowledged, 
             list(pool.map(lambda name: run("docker", "restart", "--time", "10", name), starts))
     eventually("all containers start again", lambda: _all_anew(lab.stack, starts), RESTART_SECONDS)
     for name, port in ports.items():
-        eventually(f"{name} has its port", lambda name=name, port=port: interface(name) == port, 30)  # type: ignore[misc]
+        eventually(f"{name} has its port", lambda name=name, port=port: interface(name) == port)  # type: ignore[misc]
     what = f"process 1 of every container {way}" if way == "killed" else f"every container {way}"
     print(f"{what}: all ports are back after {time.monotonic() - since:.1f} s")
     back(lab, acknowledged, what, since)
@@ -133,11 +133,11 @@ def test_a_killed_keeper_comes_back_and_wires_what_is_restarted(stack: Make) -> 
     os.kill(inspect(keeper)["State"]["Pid"], signal.SIGKILL)
     # At once: a container's start that nobody sees is found when the keeper is back.
     run("docker", "restart", "--time", "10", victim)
-    eventually(f"{victim} has its port", lambda: interface(victim) == port, 30)
+    eventually(f"{victim} has its port", lambda: interface(victim) == port)
     print(f"killed keeper: it is back, with a port that it owed, after {time.monotonic() - since:.1f} s")
     assert inspect(keeper)["State"]["StartedAt"] != started
     run("docker", "restart", "--time", "10", victim)
-    eventually(f"{victim} has its port again", lambda: interface(victim) == port, 10)
+    eventually(f"{victim} has its port again", lambda: interface(victim) == port)
 
 
 # As a service waits for its database, which greets whoever comes.
@@ -197,7 +197,7 @@ def test_a_container_out_of_memory_comes_back(lab: Lab, acknowledged: Acknowledg
     with limited(group, used(group) + SPARE_BYTES):
         try:
             inside(container, "dd", "if=/dev/zero", "of=/dev/shm/filler", "bs=1M", check=False)
-            eventually("the kernel kills", lambda: len(killed(group)) > earlier, 30)
+            eventually("the kernel kills", lambda: len(killed(group)) > earlier)
             since = time.monotonic()
         finally:
             # A container whose process 1 was killed takes its file along.
@@ -265,7 +265,7 @@ def test_drills_of_the_labs_owner_find_all_that_was_acknowledged_and_leave_nothi
     with subprocess.Popen(
         [*command, "NAME=stop-keystone"], cwd=PROJECT, env=outside_of_make(os.environ), start_new_session=True
     ) as process:
-        eventually("Keystone is stopped", lambda: not inspect(lab.of_role("keystone"))["State"]["Running"], 120)
+        eventually("Keystone is stopped", lambda: not inspect(lab.of_role("keystone"))["State"]["Running"])
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(180) != 0
     lab.settled()
@@ -306,7 +306,7 @@ def test_the_lab_returns_after_the_switchs_database_was_killed(lab: Lab, acknowl
     # The keeper reaches the new one.
     name = lab.of_role("memcached")
     run("docker", "restart", "--time", "10", name)
-    eventually(f"{name} has its port", lambda: interface(name) == ports[name], 30)
+    eventually(f"{name} has its port", lambda: interface(name) == ports[name])
 
 
 @long_drill
@@ -335,6 +335,6 @@ def return_by_make_lab(
     print(f"killed {lost}: `make lab` took {time.monotonic() - since:.1f} s")
     lab.settled()
     for name, port in ports.items():
-        eventually(f"{name} has its port", lambda name=name, port=port: interface(name) == port, 30)  # type: ignore[misc]
+        eventually(f"{name} has its port", lambda name=name, port=port: interface(name) == port)  # type: ignore[misc]
     acknowledged.await_all()
     print(f"killed {lost}: all is back after {time.monotonic() - since:.1f} s")

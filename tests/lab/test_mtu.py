@@ -43,7 +43,7 @@ def received(container: str) -> int:
 
 def await_rest(made: Stack) -> None:
     """Wait until nothing is broken: supervisord takes a keeper for started some seconds after its start."""
-    eventually("nothing is broken", lambda: status.find(made.name, made.outputs()) == [], 30, 1)
+    eventually("nothing is broken", lambda: status.find(made.name, made.outputs()) == [], interval=1)
 
 
 def test_large_packets_pass_and_a_port_that_they_do_not_pass_is_broken(stack: Make) -> None:

@@ -130,12 +130,12 @@ def test_a_limit_of_bandwidth_holds_both_ways_until_it_is_lifted(cloud: Cloud, o
     try:
         for direction in ("egress", "ingress"):
             cloud.network.create_qos_bandwidth_limit_rule(policy, direction=direction, max_kbps=LIMIT_KBPS)
-        eventually("there is none", lambda: seconds(one, other) < SECONDS_AT_THE_LIMIT / 2, 60)
+        eventually("there is none", lambda: seconds(one, other) < SECONDS_AT_THE_LIMIT / 2)
         cloud.network.update_port(one.port, qos_policy_id=policy.id)
-        eventually("it holds for what it sends", lambda: seconds(one, other) > SECONDS_AT_THE_LIMIT, 60)
-        eventually("it holds for what it receives", lambda: seconds(other, one) > SECONDS_AT_THE_LIMIT, 60)
+        eventually("it holds for what it sends", lambda: seconds(one, other) > SECONDS_AT_THE_LIMIT)
+        eventually("it holds for what it receives", lambda: seconds(other, one) > SECONDS_AT_THE_LIMIT)
         cloud.network.update_port(one.port, qos_policy_id=None)
-        eventually("it is lifted", lambda: seconds(one, other) < SECONDS_AT_THE_LIMIT / 2, 60)
+        eventually("it is lifted", lambda: seconds(one, other) < SECONDS_AT_THE_LIMIT / 2)
     finally:
         cloud.network.update_port(one.port, qos_policy_id=None)
         cloud.network.delete_qos_policy(policy)
@@ -150,7 +150,7 @@ def test_the_name_of_a_port_is_known_on_its_network(
     assert [each["fqdn"] for each in told] == [f"{name}."]
     server = next(iter(cloud.network.ports(network_id=ground.network.id, device_owner="network:dhcp")))
     ask = ("dig", "+short", "+time=2", "+tries=1", f"@{server.fixed_ips[0]['ip_address']}")
-    eventually("it has its address", lambda: other.run(*ask, name, check=False).strip() == one.address, 60, 1)
+    eventually("it has its address", lambda: other.run(*ask, name, check=False).strip() == one.address, interval=1)
     assert other.run(*ask, "-x", one.address).strip() == f"{name}."
 
 
@@ -160,7 +160,7 @@ def test_tagged_frames_of_a_trunks_guest_are_its_subports(ground: Ground, hosts:
         assert [each["local"] for each in tagged.link()["addr_info"]] == [tagged.address]
         eventually("a ping gets there", lambda: tagged.reaches(other.address), SETTLE_SECONDS)
         assert joined(tagged)
-    eventually("Neutron has forgotten it", lambda: not joined(tagged), 60, 1)
+    eventually("Neutron has forgotten it", lambda: not joined(tagged), interval=1)
 
 
 def test_a_fault_shows_openstacks_own_words(cloud: Cloud, outside: Any) -> None:

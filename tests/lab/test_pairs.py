@@ -111,7 +111,7 @@ def settled(names: list[str]) -> dict[str, Any]:
             seen = {}
         return bool(seen) and seen == before
 
-    eventually("nothing changes any more", stays, 30, KEEPER_SECONDS)
+    eventually("nothing changes any more", stays, interval=KEEPER_SECONDS)
     return seen
 
 
@@ -149,11 +149,11 @@ def test_a_changed_lab_is_what_a_fresh_one_would_be(number: int, stack: Make) ->
     made.up()
     names = sorted(run(*listing(STACK)).stdout.split())
     assert names == sorted([*second["containers"], f"{STACK}-keeper"]), told
-    eventually(f"{told}: all are reached", lambda: reached(list(second["containers"])), 20)
+    eventually(f"{told}: all are reached", lambda: reached(list(second["containers"])))
     changed = settled(names)
     made.preview("--expect-no-changes")
     made.destroy()
     assert traces() == {}, told
     made.up()
-    eventually("all are reached", lambda: reached(list(second["containers"])), 20)
+    eventually("all are reached", lambda: reached(list(second["containers"])))
     assert settled(names) == changed, told

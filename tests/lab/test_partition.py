@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.lab.harness import Stack, brought_up, config, eventually, long_drill, run
-from tests.lab.hosts import Host, hosts
+from tests.lab.harness import Stack, brought_up, eventually, long_drill, run
+from tests.lab.hosts import Host, hosts, over_hosts
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill, long_drill]
 
@@ -112,11 +112,7 @@ def made(places: list[Place], tmp_path_factory: pytest.TempPathFactory) -> Itera
     for name, place in zip(("left", "right"), places, strict=True):
         containers[place.galera] = {"role": "galera", "host": name}
         containers[place.proxy] = {"role": "haproxy", "host": name}
-    given = config(NUMBER, containers)
-    given["containerHosts"] = {
-        "local": {},
-        **{n: {"ssh": p.host.ssh} for n, p in zip(("left", "right"), places, strict=True)},
-    }
+    given = over_hosts(NUMBER, containers, left=places[0].host, right=places[1].host)
     with brought_up(STACK, tmp_path_factory.mktemp("stacks"), given) as stack:
         yield stack
 

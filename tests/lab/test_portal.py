@@ -23,7 +23,7 @@ from tests.lab import cloud as clouds
 from tests.lab.browser import Browser
 from tests.lab.conftest import Lab
 from tests.lab.harness import HOME, Make, Stack, config, eventually, inside, inspect, long_drill, run
-from tests.lab.hosts import hosts
+from tests.lab.hosts import hosts, over_hosts
 
 pytestmark = pytest.mark.lab
 
@@ -251,7 +251,7 @@ def test_the_generated_password_opens_it_only_while_keystone_is_silent(
     assert client.log_in("anybody", password)[0] == 403
     run("docker", "pause", keystone)
     try:
-        eventually("it opens", lambda: client.log_in("anybody", password)[0] == 204, 60)
+        eventually("it opens", lambda: client.log_in("anybody", password)[0] == 204)
         status, said = Client(lab).log_in("anybody", "wrong")
         assert (status, "Keystone doesn't answer" in said) == (403, True)
     finally:
@@ -295,14 +295,11 @@ def test_a_hundred_containers_stay_fluid(stack: Make, tmp_path: Path) -> None:
 @long_drill
 def test_what_happens_on_another_host_is_seen_as_soon(stack: Make, tmp_path: Path) -> None:
     number = 151
-    roles = {
-        f"t{number}-{role}": {"role": role, "host": "local"} for role in ("dnsmasq", "puppet", "haproxy", "portal")
-    }
+    roles = {f"t{number}-{role}": {"role": role} for role in ("dnsmasq", "puppet", "haproxy", "portal")}
     victim = f"t{number}-far"
     roles[victim] = {"role": "plain", "host": "far"}
     with hosts(tmp_path, "dsh-far") as (far,):
-        given = config(number, roles) | {"containerHosts": {"local": {}, "far": {"ssh": far.ssh}}}
-        made = stack(f"t{number}", given)
+        made = stack(f"t{number}", over_hosts(number, roles, far=far))
         try:
             made.up()
             with page_of(made, len(roles), tmp_path) as browser:

@@ -63,7 +63,7 @@ def test_a_destroy_that_lost_its_power_is_finished_by_the_next(stack: Make, gone
     process = made.start_destroy()
     assert process.stdout
     assert any("deleting" in line for line in process.stdout)
-    eventually("containers go", lambda: made_so_far(made.name) <= count - gone, 120, 0.01)
+    eventually("containers go", lambda: made_so_far(made.name) <= count - gone, interval=0.01)
     cut_power(made, process)
     since = time.monotonic()
     made.destroy()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from components.host import dockerfiles
-from tests.lab.harness import PROJECT, run
+from tests.lab.harness import PATIENCE_SECONDS, PROJECT, run
 
 pytestmark = pytest.mark.lab
 
@@ -57,7 +57,7 @@ def steps(name: str) -> list[str]:
     return [line for line in listed if f": {name}" in line]
 
 
-def wait_for(name: str, there: bool, seconds: float = 30) -> None:
+def wait_for(name: str, there: bool, seconds: float = PATIENCE_SECONDS) -> None:
     end = time.monotonic() + seconds
     while bool(steps(name)) != there:
         assert time.monotonic() < end, steps(name)
@@ -69,13 +69,13 @@ def test_an_interrupted_build_ends_at_once_and_the_next_run_makes_the_image(name
     interrupted = start(name)
     wait_for(name, True)
     interrupted.send_signal(number)
-    said, _ = interrupted.communicate(timeout=20)
+    said, _ = interrupted.communicate(timeout=PATIENCE_SECONDS)
     assert "Interrupted" in said
     wait_for(name, False)
     assert not run("docker", "image", "ls", "--quiet", f"dockstack/{name}").stdout
 
     again = start(name)
-    said, _ = again.communicate(timeout=60)
+    said, _ = again.communicate(timeout=PATIENCE_SECONDS)
     assert again.returncode == 0, said
     assert f"dockstack/{name}: built in" in said
     assert run("docker", "image", "ls", "--quiet", f"dockstack/{name}").stdout

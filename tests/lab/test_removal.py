@@ -153,7 +153,7 @@ def removed(lab: Lab, directory: Path, case: Case, settings: dict[str, Any]) -> 
 
     lab.settled()
     # A queue is there from when its program first hears it.
-    eventually("all is there that was", lambda: traces(lab, case, addresses) == known, 120, 2)
+    eventually("all is there that was", lambda: traces(lab, case, addresses) == known, interval=2)
     assert {other: when for other, when in started_at(lab.stack).items() if other not in gone} == others
 
 

@@ -341,7 +341,7 @@ class Kept:
         assert self._of_redis("SET", called, "kept") == "OK"
         # Its log is on the disk a second after that.
         time.sleep(1)
-        eventually("the topic is there", self.there, 60)
+        eventually("the topic is there", self.there)
 
     def there(self) -> bool:
         """Say whether all of it is there; that there is a part of it only is an error where nothing else is awaited."""
@@ -388,7 +388,7 @@ def test_what_was_acknowledged_outlives_the_loss_of_all_containers(sdn: Sdn) -> 
     kept, before = Kept(sdn, "kept-in-a-power-cut"), started_at(STACK)
     since = time.monotonic()
     kill_containers(STACK)
-    eventually("all start again", lambda: all(at != before[each] for each, at in started_at(STACK).items()), 120)
+    eventually("all start again", lambda: all(at != before[each] for each, at in started_at(STACK).items()))
     eventually("all is there", lambda: answered(kept.there), RECOVERY_SECONDS, 1)
     all_work(sdn)
     print(f"process 1 of every container killed: all works after {time.monotonic() - since:.1f} s")
@@ -433,7 +433,7 @@ def _rotated(sdn: Sdn) -> None:
     all_work(sdn)
     cassandra, redis = sdn.addresses[name("cassandra")], sdn.addresses[name("redis")]
     # What a node knows of a role, it knows for two seconds.
-    eventually("the former is refused", lambda: not lets_in(cassandra, "opensdn", old["cassandra_opensdn"]), 30)
+    eventually("the former is refused", lambda: not lets_in(cassandra, "opensdn", old["cassandra_opensdn"]))
     assert lets_in(cassandra, "opensdn", new["cassandra_opensdn"])
     for address, secret in ((redis, "redis"), (sdn.addresses[name("analytics")], "analytics_redis")):
         assert asked_of_redis(address, f"AUTH {old[secret]}").startswith(b"-WRONGPASS")

@@ -24,6 +24,7 @@ from hostside import impairment
 from hostside.impairment import Impairments
 from tests.lab.harness import (
     HOME,
+    PATIENCE_SECONDS,
     Stack,
     brought_up,
     eventually,
@@ -96,7 +97,7 @@ def test_logs_of_all_containers_are_one_time_line(small: Stack) -> None:
     finally:
         run("docker", "start", SECOND)
     attached = f"{NAME}-keeper keeper: {SECOND}: attached its port"
-    eventually("the keeper says what it did", lambda: attached in make(small, "logs", "SINCE=1m").stdout, 20, 1)
+    eventually("the keeper says what it did", lambda: attached in make(small, "logs", "SINCE=1m").stdout, interval=1)
     assert "has no container nobody" in make(small, "logs", "CONTAINER=nobody", check=False).stderr
 
 
@@ -113,10 +114,10 @@ def test_metrics_tell_of_starts_and_repairs_on_the_bridge_alone(small: Stack) ->
     assert metric("dockstack_container_running", SECOND) == 1
     starts, repairs = (metric(f"dockstack_{name}_total", SECOND) for name in ("container_starts", "port_repairs"))
     run("docker", "restart", "--time", "5", SECOND)
-    eventually("its start counts", lambda: metric("dockstack_container_starts_total", SECOND) == starts + 1, 10)
-    eventually("it has its port", lambda: interface(SECOND) is not None, 20)
+    eventually("its start counts", lambda: metric("dockstack_container_starts_total", SECOND) == starts + 1)
+    eventually("it has its port", lambda: interface(SECOND) is not None)
     run("ovs-docker", "del-port", f"br-{NAME}", "eth0", SECOND)
-    eventually("its repair counts", lambda: metric("dockstack_port_repairs_total", SECOND) == repairs + 1, 30)
+    eventually("its repair counts", lambda: metric("dockstack_port_repairs_total", SECOND) == repairs + 1)
     assert interface(SECOND)
     inside(SECOND, "curl", "--silent", "--fail", "--max-time", "5", f"http://10.86.{NUMBER}.1:9105/metrics")
     listening = run("ss", "-Hltn", "sport = :9105").stdout.split()
@@ -158,17 +159,17 @@ def test_packets_come_by_a_pipe_and_the_capture_ends_with_it(small: Stack) -> No
         assert protocols(packets) == {1, 17}
         # Nobody reads any more; and without a packet, tcpdump doesn't notice.
         process.stdout.close()
-        eventually("nothing captures", lambda: not captures(), 10, 0.05)
-        assert process.wait(10) == 0
+        eventually("nothing captures", lambda: not captures(), interval=0.05)
+        assert process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_packets_go_to_a_file_until_the_capture_is_interrupted(small: Stack, tmp_path: Path) -> None:
     file = tmp_path / "packets.pcap"
     with captured(NAME, FIRST, f"FILE={file}", "INTERFACE=eth0") as process:
         ping(3)
-        eventually("packets are there", lambda: file.exists() and file.stat().st_size > 6 * 98, 10, 0.05)
+        eventually("packets are there", lambda: file.exists() and file.stat().st_size > 6 * 98, interval=0.05)
         os.killpg(process.pid, signal.SIGINT)
-        said, _ = process.communicate(timeout=10)
+        said, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert said == b""
     assert captures() == []
     assert 1 in protocols(file.read_bytes())
@@ -198,7 +199,7 @@ def test_a_worse_port_lasts_until_it_is_cleared(worse: Stack) -> None:
 
     # The keeper remembers.
     run("docker", "restart", "--time", "5", FIRST)
-    eventually("it is impaired again", lambda: "tbf" in queues(FIRST) or "netem" in queues(FIRST), 15)
+    eventually("it is impaired again", lambda: "tbf" in queues(FIRST) or "netem" in queues(FIRST))
     make(worse, "impair", f"CONTAINER={FIRST}", "RATE=2mbit")
     assert ping(20)[0] > NEARLY_ALL
     assert 1.0 < megabits() < 2.2
@@ -223,7 +224,7 @@ def megabits() -> float:
                     received += len(receiving.recv(1 << 20))
                 spent = time.monotonic() - since
             # Nobody reads any more, which ends it.
-            sending.wait(10)
+            sending.wait(PATIENCE_SECONDS)
     return received * 8 / spent / 1e6
 
 

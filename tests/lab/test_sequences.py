@@ -33,7 +33,7 @@ from tests.lab.harness import (
     network_of,
     run,
 )
-from tests.lab.hosts import Host, hosts
+from tests.lab.hosts import Host, hosts, over_hosts
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
@@ -109,10 +109,10 @@ class Life:
         for name, container in self.containers.items():
             wanted = (f"{container['address']}/24", f"10.86.{NUMBER}.1", self.mtu)
             on = self.on(name)
-            eventually(f"{name} has {wanted}", lambda: interface(name, on) == wanted, 30)  # noqa: B023
+            eventually(f"{name} has {wanted}", lambda: interface(name, on) == wanted)  # noqa: B023
             ping = ("ping", "-c", "1", "-W", "2", container["address"])
             # A port that was taken off the bridge is the keeper's to put back, when it looks next.
-            eventually(f"{name} answers", lambda ping=ping: run(*ping, check=False).returncode == 0, 30)  # type: ignore[misc]
+            eventually(f"{name} answers", lambda ping=ping: run(*ping, check=False).returncode == 0)  # type: ignore[misc]
 
     def fresh(self) -> str:
         """Return an address that nobody has."""
@@ -212,7 +212,7 @@ class LifeOnTwoHosts(Life):
 
 def on_two_hosts(far: Host, containers: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the configuration of a stack on this machine and a second host."""
-    given = config(NUMBER, containers) | {"containerHosts": {"local": {}, "far": {"ssh": far.ssh}}}
+    given = over_hosts(NUMBER, containers, far=far)
     # As it is where there are tunnels, which come and go with the second host's containers.
     given["containerDefaults"]["mtu"] = LifeOnTwoHosts.mtu
     return given

@@ -23,7 +23,7 @@ def status(stack: str) -> tuple[int, dict[str, Any]]:
 
 def test_a_lab_that_works_is_told_in_a_line_for_each_container(lab: Lab) -> None:
     lab.settled()
-    eventually("all agents report", lambda: status(lab.stack)[0] == 0, 120, 2)
+    eventually("all agents report", lambda: status(lab.stack)[0] == 0, interval=2)
     said = run("make", "status", f"STACK={lab.stack}").stdout
     lines = [line.split() for line in said.splitlines()]
     for name, address in lab.addresses.items():
@@ -35,7 +35,7 @@ def test_what_is_broken_is_told_with_the_command_that_mends_it(lab: Lab) -> None
     cache, placement = lab.of_role("memcached"), lab.of_role("placement")
     run("docker", "stop", placement)
     inside(cache, "supervisorctl", "stop", "memcached")
-    eventually("haproxy has noticed", lambda: "placement" in subjects(lab), 30, 1)
+    eventually("haproxy has noticed", lambda: "placement" in subjects(lab), interval=1)
 
     code, told = status(lab.stack)
     assert (code, told["works"]) == (1, False)
@@ -46,12 +46,12 @@ def test_what_is_broken_is_told_with_the_command_that_mends_it(lab: Lab) -> None
     assert "503" in faults["placement"]["reason"]
     assert run("make", "status", f"STACK={lab.stack}", check=False).returncode != 0
     # Docker's own health tells it too.
-    eventually(f"{cache} is unhealthy", lambda: inspect(cache)["State"]["Health"]["Status"] == "unhealthy", 60, 1)
+    eventually(f"{cache} is unhealthy", lambda: inspect(cache)["State"]["Health"]["Status"] == "unhealthy", interval=1)
     assert "memcached STOPPED" in inspect(cache)["State"]["Health"]["Log"][-1]["Output"]
 
     for subject in (placement, cache):
         subprocess.run(shlex.split(faults[subject]["mend"]), cwd=PROJECT, check=True, capture_output=True)
-    eventually("all works again", lambda: status(lab.stack)[0] == 0, 120, 2)
+    eventually("all works again", lambda: status(lab.stack)[0] == 0, interval=2)
 
 
 def subjects(lab: Lab) -> set[str]:

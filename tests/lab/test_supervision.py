@@ -32,10 +32,10 @@ def test_its_files_are_mounted_from_the_host_and_read_only(lab: Lab) -> None:
 
 def test_a_killed_program_is_restarted_and_shows_in_the_health(lab: Lab) -> None:
     memcached = lab.of_role("memcached")
-    eventually("healthy before", lambda: _health(memcached) == "healthy", 60)
+    eventually("healthy before", lambda: _health(memcached) == "healthy")
     before = _programs(memcached)["memcached"]
     inside(memcached, "pkill", "-KILL", "--exact", "memcached")
-    eventually("runs again", lambda: _programs(memcached).get("memcached", ("", 0))[0] == "RUNNING", 20)
+    eventually("runs again", lambda: _programs(memcached).get("memcached", ("", 0))[0] == "RUNNING")
     assert _programs(memcached)["memcached"][1] < before[1] + 5
 
 
@@ -76,7 +76,7 @@ def test_an_erlang_program_that_comes_first_leaves_the_port_mapper_to_supervisor
     lab.settled()
     assert _programs(broker)["epmd"][0] == "RUNNING"
     # What is asked for before that is lost, and a volume would be in the making for ever.
-    eventually("every service hears its queue again", lambda: _heard(broker) >= heard, 120, 2)
+    eventually("every service hears its queue again", lambda: _heard(broker) >= heard, interval=2)
 
 
 def _heard(broker: str) -> set[str]:
@@ -88,7 +88,7 @@ def _heard(broker: str) -> set[str]:
 
 def test_every_container_becomes_healthy(lab: Lab) -> None:
     for name in [*lab.services, f"{lab.stack}-keeper"]:
-        eventually(f"{name} healthy", lambda name=name: _health(name) == "healthy", 120, 1)  # type: ignore[misc]
+        eventually(f"{name} healthy", lambda name=name: _health(name) == "healthy", interval=1)  # type: ignore[misc]
 
 
 def test_no_container_is_privileged_and_only_the_keeper_sees_the_docker_socket(lab: Lab) -> None:

@@ -133,7 +133,7 @@ def test_a_clone_outlives_its_source_and_nothing_stays_when_it_goes_too(lab: Lab
     cloud.block_storage.delete_volume(clone)
     cloud.block_storage.wait_for_delete(clone, interval=1, wait=120)
     ids = (source.id, clone.id)
-    eventually("the pool has neither", lambda: not any(id in name for id in ids for name in kept(lab)), 60, 1)
+    eventually("the pool has neither", lambda: not any(id in name for id in ids for name in kept(lab)), interval=1)
 
 
 @pytest.mark.usefixtures("in_rbd")
@@ -141,7 +141,7 @@ def test_a_grown_volume_keeps_its_content(lab: Lab, cloud: Cloud) -> None:
     with volume(cloud, "growing") as disk:
         write(lab, disk, OLD)
         cloud.block_storage.extend_volume(disk, 2)
-        eventually("the volume has grown", lambda: cloud.block_storage.get_volume(disk.id).size == 2, 60, 1)
+        eventually("the volume has grown", lambda: cloud.block_storage.get_volume(disk.id).size == 2, interval=1)
         assert in_ceph(lab, f"print(rbd.Image(pool, 'volume-{disk.id}').size())") == str(2 * 1024**3)
         assert read(lab, disk, len(OLD)) == OLD
 
