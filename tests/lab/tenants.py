@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -151,8 +151,7 @@ class Ground:
         try:
             assert made.binding_vif_type == "ovs", f"no agent in {container} binds its ports"
             probe.plug()
-            active = f"port {made.id} is active"
-            eventually(active, lambda: self.cloud.network.get_port(made.id).status == "ACTIVE", SETTLE_SECONDS, 1)
+            self._becomes_active(f"port {made.id}", lambda: self.cloud.network.get_port(made.id).status)
             probe.lease()
             yield probe
         finally:
@@ -184,10 +183,23 @@ class Ground:
             )  # fmt: skip
             undo.callback(probe.unplug)
             probe.plug()
-            active = f"trunk {trunk.id} is active"
-            eventually(active, lambda: network.get_trunk(trunk.id).status == "ACTIVE", SETTLE_SECONDS, 1)
+            self._becomes_active(f"trunk {trunk.id}", lambda: network.get_trunk(trunk.id).status)
             probe.lease()
             yield probe
+
+    def _becomes_active(self, what: str, status: Callable[[], str]) -> None:
+        """Wait for Neutron's agents; a failure shows what each of them said last."""
+        try:
+            eventually(f"{what} is active", lambda: status() == "ACTIVE", SETTLE_SECONDS, 1)
+        except AssertionError as error:
+            error.add_note(f"{what} is {status()}")
+            for agent in self.cloud.network.agents():
+                # Of its rounds it tells all the time.
+                log = f"/var/log/supervisor/{agent.binary}.log"
+                said = f"grep --invert-match rpc_loop {log} | tail --lines=8 | cut --bytes=-400"
+                lines = inside(agent.host, "sh", "-c", said, check=False)
+                error.add_note(f"{agent.host}, {agent.binary}, alive: {agent.is_alive}:\n{lines}")
+            raise
 
     @contextmanager
     def floating(self, probe: Probe) -> Iterator[str]:
