@@ -6,6 +6,8 @@ on two.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from components.configuration.environment import Container
 from components.services import network, rabbitmq
 from components.services.role import (
@@ -23,7 +25,7 @@ from components.services.role import (
 from components.services.topology import Topology
 
 METADATA_SECRET = "metadata_secret"
-"""Name of what Nova knows a guest by that Neutron asks for."""
+"""Name of the secret that Neutron's metadata agent and Nova's metadata API share."""
 
 
 def _hiera(topology: Topology, container: Container) -> Hiera:
@@ -52,6 +54,8 @@ def _secrets(requirements: Requirements) -> SecretNames:
 
 AGENTS = Membership(name="agents", role="neutron", leave=("/etc/dockstack/bin/remove-agents",))
 """What a container with agents of Neutron's is to it: what they have goes to others' agents when it goes."""
+OWN_AGENTS = replace(AGENTS, join=("/etc/dockstack/bin/give-networks",))
+"""What a member is to the others: it serves DHCP, too."""
 
 
 ROLE = Role(
@@ -76,7 +80,7 @@ ROLE = Role(
     ),
     checks=(Check(port=9696, path="/"), Check(command=("/etc/dockstack/bin/neutron-ready",))),
     check_seconds=300,
-    memberships=(AGENTS, rabbitmq.queues()),
+    memberships=(OWN_AGENTS, rabbitmq.queues()),
     packages=("neutron-api", "neutron-l3-agent", "openvswitch-switch"),
     hiera=_hiera,
     secrets=_secrets,

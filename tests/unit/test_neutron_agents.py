@@ -1,4 +1,4 @@
-"""What the agents of a Neutron that goes have goes to others: `remove-agents`, with Neutron's API played."""
+"""What the agents of a Neutron have goes to others with it, and some of it comes back: with Neutron's API played."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Neutron:
             agent, thing = path.split("/")[3], next(iter((body or {}).values()))
             self.having[thing].add(agent.partition("@")[2])
             return None
+        if path == "/v2.0/subnets?enable_dhcp=true":
+            return {"subnets": [{"network_id": each} for each in self.having if each.startswith("network")] * 2}
         if path.startswith("/v2.0/ports"):
             return {"ports": [{"id": port} for port in self.ports]}
         if found := re.fullmatch(r"/v2.0/agents/(l3|dhcp)@(\w+)/(?:l3-routers|dhcp-networks)", path):
@@ -35,14 +37,14 @@ class Neutron:
             return {f"{kind}s": [{"id": thing, "ha": thing.endswith("-ha")} for thing in things]}
         if found := re.fullmatch(r"/v2.0/(?:routers|networks)/([\w-]+)/(l3|dhcp)-agents", path):
             return {"agents": [{"id": f"{found[2]}@{host}"} for host in sorted(self.having[found[1]])]}
-        asked = re.fullmatch(r"/v2.0/agents\?(host|agent_type)=(.+)", path)
+        asked = re.fullmatch(r"/v2.0/agents\?(?:host=(\w+))?&?(?:agent_type=(.+))?", path)
         assert asked is not None
         every = [(kind, host) for kind in TYPES for host in self.hosts]
         return {
             "agents": [
                 {"id": f"{k}@{h}", "agent_type": TYPES[k], "host": h, "alive": h not in self.dead}
                 for k, h in every
-                if asked[2] in (h, TYPES[k].replace(" ", "%20"))
+                if asked[1] in (None, h) and asked[2] in (None, TYPES[k].replace(" ", "%20"))
             ]
         }
 
@@ -51,6 +53,12 @@ class Neutron:
             self.having[found[2]].discard(found[1])
         else:
             self.gone.append(path.removeprefix("/v2.0/"))
+
+
+def came(monkeypatch: pytest.MonkeyPatch, neutron: Neutron, host: str) -> None:
+    script = load("neutron/bin/give-networks", monkeypatch)
+    monkeypatch.setattr(script, "Cloud", lambda *_: neutron)
+    script.give_networks(host)
 
 
 def left(monkeypatch: pytest.MonkeyPatch, neutron: Neutron, host: str) -> None:
@@ -75,3 +83,15 @@ def test_what_no_other_agent_can_take_leaves_no_port_behind(monkeypatch: pytest.
     left(monkeypatch, neutron, "n2")
     assert neutron.having == {"router-ha": {"n1"}, "network-a": {"n1"}}
     assert "ports/reserved-port" in neutron.gone
+
+
+def test_one_that_comes_serves_the_networks_that_too_few_serve_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    having = {"network-a": {"n1"}, "network-b": {"n1", "n2"}, "network-c": {"n3"}, "network-d": set[str]()}
+    neutron = Neutron(having | {"router-ha": {"n1"}})
+    came(monkeypatch, neutron, "n3")
+    assert neutron.having == {
+        "network-a": {"n1", "n3"}, "network-b": {"n1", "n2"}, "network-c": {"n3"}, "network-d": {"n3"},
+        "router-ha": {"n1"},
+    }  # fmt: skip
+    came(monkeypatch, neutron, "n3")
+    assert neutron.having["network-a"] == {"n1", "n3"}
