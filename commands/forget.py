@@ -15,6 +15,7 @@ from collections.abc import Collection
 from typing import Any
 
 from components import paths
+from components.configuration import names
 
 Resource = dict[str, Any]
 _HOOK = re.compile(r"-(pre|post)-(creation|destroy)-[0-9]+$")
@@ -48,7 +49,7 @@ def of_host(resources: list[Resource], host: str) -> frozenset[str]:
 
     Hooks know neither; they are their container's.
     """
-    provider = next((r["urn"] for r in resources if r["urn"].endswith(f"::{host}-docker")), None)
+    provider = next((r["urn"] for r in resources if r["urn"].endswith(f"::{host}{names.PROVIDER}")), None)
     tool = next((r["urn"] for r in resources if r["urn"].endswith(f"::{host}-tool")), None)
     if provider is None or tool is None:
         return frozenset()

@@ -22,7 +22,7 @@ from components.configuration.faults import ConfigurationFaults
 from components.consequences import Change, warnings
 from components.drawing import Picture
 from components.services.topology import Topology
-from hostside import labels
+from hostside import present
 from hostside.process import CommandFailed
 
 VOLUME = "docker:index/volume:Volume"
@@ -81,8 +81,10 @@ def changed(picture: Picture, steps: Sequence[Mapping[str, Any]]) -> Picture:
     """Return the picture of a lab with what the steps of a preview do to it."""
     change, roles = planned(steps)
     before = {name: role for name, role in roles.items() if name not in change.added}
-    told = foresight.moved(Path(paths.stack_directory(picture.lab.stack)), str(picture.lab.vip))
-    told += warnings(change, before, picture.topology.roles, foresight.holder(before))
+    stack = picture.lab.stack
+    there = foresight.everywhere(stack, Path(paths.stack_directory(stack)), picture.lab)
+    told = foresight.moved(there.vips, str(picture.lab.vip))
+    told += warnings(change, before, picture.topology.roles, there.holder)
     gone = {name: role for name, role in roles.items() if name in change.removed}
     return Picture(picture.topology, change, gone, tuple(told))
 
@@ -101,7 +103,7 @@ def planned(steps: Sequence[Mapping[str, Any]]) -> tuple[Change, dict[str, str]]
         kind, name = urn[2].split("$")[-1], urn[-1]
         if kind == CONTAINER:
             state = step.get("newState") or step.get("oldState") or {}
-            role = _role(state)
+            role = foresight.role_of(state)
             if role is None or role == services.KEEPER.name:
                 continue
             roles[name] = role
@@ -118,11 +120,6 @@ def planned(steps: Sequence[Mapping[str, Any]]) -> tuple[Change, dict[str, str]]
     return Change(lost=tuple(sorted(lost)), **{each: frozenset(names) for each, names in sets.items()}), roles
 
 
-def _role(state: Mapping[str, Any]) -> str | None:
-    given = state.get("inputs", {}).get("labels") or []
-    return next((each["value"] for each in given if each["label"] == labels.ROLE), None)
-
-
 def _changes_supervisord(step: Mapping[str, Any]) -> bool:
     return _read_by_supervisord(step["oldState"]) != _read_by_supervisord(step["newState"])
 
@@ -132,7 +129,7 @@ def _read_by_supervisord(state: Mapping[str, Any]) -> dict[str, Any]:
         told = json.loads(state["inputs"]["stdin"])["files"]
     except (KeyError, ValueError, TypeError):
         return {}
-    return {path: file for path, file in told.items() if path.startswith(foresight.SUPERVISOR)}
+    return {path: file for path, file in told.items() if path.startswith(present.SUPERVISOR)}
 
 
 if __name__ == "__main__":

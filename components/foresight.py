@@ -6,56 +6,107 @@ The engine doesn't tell the program what it plans, but it gives a container that
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
+from commands import cleanup
 from components.configuration import names
+from components.configuration.environment import ContainerHost, Environment
 from components.consequences import Change, warnings
+from components.host import distance
 from components.lab import Lab
 from components.services.role import Role
 from components.stages.volumes import Files
-from hostside import applied, engine, files, labels
-from hostside.operations.access_publish import AccessPublish
-from hostside.operations.files_write import FilesWrite
-from hostside.vip import HOLDER, is_held_by
-
-SUPERVISOR = "supervisor/"
-"""Below which a container's rendered files are what its supervisord reads."""
+from hostside import files, labels, present, ways
+from hostside.present import SUPERVISOR, Present
+from hostside.process import CommandFailed
 
 
-async def warn(stack: str, lab: Lab, roles: Mapping[str, Role], directory: Path, vip: str) -> None:
+async def warn(stack: str, made: Lab, roles: Mapping[str, Role], directory: Path, lab: Environment) -> None:
     """Tell what a change means, as soon as the engine has planned all containers; nothing where there are none yet.
-
-    Containers on hosts behind ssh are not looked at.
 
     Args:
         stack: the stack.
-        lab: the lab as declared.
+        made: the lab as declared.
         roles: its roles.
         directory: the stack's directory on this host.
-        vip: the VIP as configured.
+        lab: the lab as configured.
     """
-    before = there(stack, roles)
+    there = await asyncio.to_thread(everywhere, stack, directory, lab)
+    before = {name: role for name, role in there.roles.items() if role in roles}
     if not before:
         return
-    known = await asyncio.gather(*(running.id.is_known() for running in lab.running.values()))
-    unknown = {name for name, is_known in zip(lab.running, known, strict=True) if not is_known}
-    change = planned(before, set(lab.running), unknown, roles, restarted(lab.files, directory))
-    for sentence in [*moved(directory, vip), *warnings(change, before, roles, holder(before))]:
+    known = await asyncio.gather(*(running.id.is_known() for running in made.running.values()))
+    unknown = {name for name, is_known in zip(made.running, known, strict=True) if not is_known}
+    change = planned(before, set(made.running), unknown, roles, restarted(made.files, there.supervised))
+    for sentence in [*moved(there.vips, str(lab.vip)), *warnings(change, before, roles, there.holder)]:
         pulumi.warn(f"This change {sentence}")
 
 
-def there(stack: str, roles: Mapping[str, Role]) -> dict[str, str]:
-    """Return the containers of a stack on this host, each with its role."""
+def everywhere(stack: str, directory: Path, lab: Environment) -> Present:
+    """Look at what a stack has on all its hosts, at once.
+
+    What can't be looked at, on a host that doesn't answer or is no longer configured, is as the state has it.
+
+    Args:
+        stack: the stack.
+        directory: its directory on this host.
+        lab: the lab as configured.
+    """
+    behind_ssh = [host for host in lab.used_hosts if host.ssh is not None]
+    far = [host for host in behind_ssh if not host.silent]
+    with ThreadPoolExecutor(len(far) + 2) as pool:
+        here = pool.submit(present.look, stack, directory)
+        state = pool.submit(_recorded, stack) if behind_ssh or _is_joined(stack) else None
+        answers = zip(far, pool.map(partial(_look, stack), far), strict=True)
+        told = {host.name: found for host, found in answers if found}
+        recorded = state.result() if state else {}
+    seen = {*told, *(host.name for host in lab.hosts.values() if host.ssh is None)}
+    unseen = [Present(roles) for host, roles in recorded.items() if host not in seen]
+    return present.together([here.result(), *told.values(), *unseen])
+
+
+def _is_joined(stack: str) -> bool:
+    """Say whether the stack's bridges here have parts on other hosts, as they have until a change takes them away."""
     try:
-        listed = engine.containers(stack)
-    except engine.EngineError:
-        # The configuration's check says that the engine doesn't answer, and what to do.
+        return bool(ways.of(stack))
+    except CommandFailed:
+        return False
+
+
+def _look(stack: str, host: ContainerHost) -> Present | None:
+    try:
+        return Present(**distance.tool(host, stack, "present"))
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError):
+        # It has nothing of the stack, or its tool is an earlier one.
+        return None
+
+
+def _recorded(stack: str) -> dict[str, dict[str, str]]:
+    """Return the role of each container in the stack's state, by the host that it is on."""
+    found: dict[str, dict[str, str]] = {}
+    try:
+        for each in cleanup.resources(stack):
+            if each.get("type") == cleanup.CONTAINER and (role := role_of(each)):
+                # The provider's URN ends with its name, and its own ID comes after that.
+                provider = str(each.get("provider", "")).rpartition("::")[0].rpartition("::")[2]
+                found.setdefault(provider.removesuffix(names.PROVIDER), {})[each["urn"].split("::")[-1]] = role
+    except subprocess.CalledProcessError:
+        # The next step will tell.
         return {}
-    found = {engine.name(each): str((each["Labels"] or {}).get(labels.ROLE, "")) for each in listed}
-    return {name: role for name, role in found.items() if role in roles}
+    return found
+
+
+def role_of(container: Mapping[str, Any]) -> str | None:
+    """Return the role of a container, by its resource's state."""
+    given = container.get("inputs", {}).get("labels") or []
+    return next((str(each["value"]) for each in given if each["label"] == labels.ROLE), None)
 
 
 def planned(
@@ -89,22 +140,20 @@ def planned(
     )
 
 
-def restarted(rendered: Mapping[str, Files], directory: Path) -> frozenset[str]:
-    """Return the containers whose supervisord would get other files than it has, as recorded when they were written."""
-    written = {
-        each.subject: each.record["files"] for each in applied.everything(directory) if each.name == FilesWrite.NAME
-    }
+def restarted(rendered: Mapping[str, Files], written: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
+    """Return the containers whose supervisord would get other files than it has.
+
+    Args:
+        rendered: the files of each container, as the configuration makes them.
+        written: those of them that supervisord was given, by their digests.
+    """
     return frozenset(
-        name
-        for name, told in rendered.items()
-        if name in written
-        and _read_by_supervisord(told) != _of_supervisord(written[name], f"{directory}/volumes/{name}/")
+        name for name, told in rendered.items() if name in written and _read_by_supervisord(told) != written[name]
     )
 
 
-def moved(directory: Path, vip: str) -> list[str]:
-    """Return what another VIP means, by the record of the one that this host has been told; nothing for the same."""
-    told = [each.record["line"].split()[0] for each in applied.everything(directory) if each.name == AccessPublish.NAME]
+def moved(told: Sequence[str], vip: str) -> list[str]:
+    """Return what another VIP means, where the hosts have been told one; nothing for the same."""
     return [
         f"moves the VIP: from {before} to {vip}; clients that have the old address lose the lab."
         for before in told
@@ -112,22 +161,5 @@ def moved(directory: Path, vip: str) -> list[str]:
     ]
 
 
-def holder(before: Mapping[str, str]) -> str:
-    """Return the container that holds the VIP; nothing where none says so."""
-    for name in (name for name, role in before.items() if role == HOLDER):
-        try:
-            pid = engine.pid(name)
-            if pid and is_held_by(pid):
-                return name
-        except OSError:
-            continue
-    return ""
-
-
 def _read_by_supervisord(rendered: Files) -> dict[str, str]:
     return {path: files.digest(file["content"]) for path, file in rendered.items() if path.startswith(SUPERVISOR)}
-
-
-def _of_supervisord(written: Mapping[str, str], root: str) -> dict[str, str]:
-    found = {path.removeprefix(root): digest for path, digest in written.items()}
-    return {path: digest for path, digest in found.items() if path.startswith(SUPERVISOR)}

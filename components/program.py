@@ -12,7 +12,7 @@ import pulumi
 
 from commands import cleanup
 from components import accounts, foresight, paths, services
-from components.configuration import environment, preflight
+from components.configuration import environment, names, preflight
 from components.configuration.faults import ConfigurationFaults
 from components.host import distance
 from components.lab import Lab
@@ -65,7 +65,7 @@ async def main() -> dict[str, Any]:
     # and goes through all of them whenever one comes: with hundreds of containers a processor does nothing else.
     await asyncio.sleep(0)
     if not real:
-        await foresight.warn(stack, made, roles, directory, str(lab.vip))
+        await foresight.warn(stack, made, roles, directory, lab)
     outputs = {name: getattr(made, name) for name in ("addresses", "endpoints", "openrc", "clouds", "services")}
     return {**outputs, **made.portal}
 
@@ -96,7 +96,7 @@ def configured(stack: str) -> preflight.Examined:
         stack=stack,
         roles=services.facts(),
         base_dir=paths.PROJECT,
-        has=lambda host: any(r["urn"].endswith(f"::{host}-docker") for r in cleanup.resources(stack)),
+        has=lambda host: any(r["urn"].endswith(f"::{host}{names.PROVIDER}") for r in cleanup.resources(stack)),
     )
     for note in examined.notes:
         pulumi.info(str(note))

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hostside import archive, capture, engine, impairment, logs, losses, process
+from hostside import archive, capture, engine, impairment, logs, losses, present, process
 from hostside.errors import Refused
 
 
@@ -19,6 +19,10 @@ def _given() -> Mapping[str, Any]:
     """Return what the command was given on its standard input, as JSON."""
     found: Mapping[str, Any] = json.loads(sys.stdin.read())
     return found
+
+
+def _present(directory: Path, stack: str) -> Mapping[str, object]:
+    return asdict(present.look(stack, directory))
 
 
 def _containers(_directory: Path, stack: str) -> Mapping[str, object]:
@@ -101,6 +105,7 @@ ALL: Mapping[str, Callable[[Path, str], Mapping[str, object] | None]] = {
     "logs": _logs,
     "make-anew": _make_anew,
     "pack": _pack,
+    "present": _present,
     "relieve": _relieve,
     "saved": _saved,
     "stand-still": _stand_still,

@@ -63,8 +63,8 @@ SERVICES: Mapping[str, Callable[[Path, str], Mapping[str, object] | None]] = {
 
 ASKED = frozenset(
     {
-        "act", "capture", "containers", "discard", "impair", "impaired", "logs", "make-anew", "pack", "relieve",
-        "saved", "stand-still", "unpack",
+        "act", "capture", "containers", "discard", "impair", "impaired", "logs", "make-anew", "pack", "present",
+        "relieve", "saved", "stand-still", "unpack",
     }
 )  # fmt: skip
 """What else there is about the whole stack: see :mod:`hostside.asked`, which is read when one of them is asked for."""

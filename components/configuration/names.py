@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _OF_DOCKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 STACK = "stack"
 """The place of a name that comes from the stack's."""
+PROVIDER = "-docker"
+"""What the resource of a host's Docker provider is called by, behind the host's name."""
 
 
 def keeper(stack: str) -> str:

@@ -19,7 +19,7 @@ import pulumi_command as command
 import pulumi_docker as docker
 
 from components import accounts, paths, ssh
-from components.configuration import environment
+from components.configuration import environment, names
 from hostside import drift, process
 from hostside.cli import DRIFT
 from hostside.operations.base import Operation
@@ -68,7 +68,7 @@ class ContainerHost(pulumi.ComponentResource):
         self.directory = paths.stack_directory(stack, PurePosixPath(host.home))
         self._connection = _connection(host.ssh) if host.ssh else None
         self.provider = docker.Provider(
-            f"{host.name}-docker",
+            f"{host.name}{names.PROVIDER}",
             host=f"ssh://{host.ssh.user}@{host.ssh.host}:{host.ssh.port}" if host.ssh else f"unix://{process.SOCKET}",
             ssh_opts=ssh.options(host.ssh) if host.ssh else None,
             # What nothing has to be changed of can be previewed, and left alone, on a host that is down.

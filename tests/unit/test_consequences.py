@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +14,14 @@ from typing import Any
 import pulumi
 import pytest
 
+from commands import cleanup
 from components import foresight, services
+from components.configuration.environment import ContainerHost, Ssh
 from components.consequences import Change, Fate, warnings
+from components.host import distance
 from components.services.role import Role
-from hostside import access, engine, files, vip
+from hostside import access, engine, files, present, vip, ways
+from hostside.present import Present
 
 ROLES = {**services.ROLES, "cassandra": Role(name="cassandra", memory_mib=1, quorum=True)}
 
@@ -152,6 +156,7 @@ class _Id:
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(ways, "of", lambda _stack: [])
     monkeypatch.setattr(engine, "containers", lambda _stack: LISTED)
     monkeypatch.setattr(engine, "pid", lambda _name: None)
     (tmp_path / "done").mkdir()
@@ -165,11 +170,23 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def warned(monkeypatch: pytest.MonkeyPatch, directory: Path, lab: Lab) -> list[str]:
+LOCAL, FAR, SILENT = (
+    ContainerHost(name="local"),
+    ContainerHost(name="far", ssh=Ssh(host="far")),
+    ContainerHost(name="silent", ssh=Ssh(host="silent"), silent=True),
+)
+
+
+def warned(
+    monkeypatch: pytest.MonkeyPatch, directory: Path, lab: Lab, hosts: Sequence[ContainerHost] = (LOCAL,)
+) -> list[str]:
     said: list[str] = []
     monkeypatch.setattr(pulumi, "warn", said.append)
     made: Any = lab
-    asyncio.run(foresight.warn("lab", made, services.ROLES, directory, "10.87.0.250"))
+    configured: Any = SimpleNamespace(
+        vip="10.87.0.250", used_hosts=tuple(hosts), hosts={host.name: host for host in hosts}
+    )
+    asyncio.run(foresight.warn("lab", made, services.ROLES, directory, configured))
     return said
 
 
@@ -219,10 +236,36 @@ def test_where_there_is_nothing_yet_nothing_is_told(monkeypatch: pytest.MonkeyPa
 def test_the_holder_is_the_one_that_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(vip, "STATE", (tmp_path / "state").parts[1:])
     monkeypatch.setattr(engine, "pid", lambda name: {"haproxy2": os.getpid()}.get(name))
-    before = {"haproxy1": "haproxy", "haproxy2": "haproxy"}
-    assert foresight.holder(before) == ""
+    proxies = [{"Names": [f"/haproxy{n}"], "Labels": {"dockstack.role": "haproxy"}} for n in (1, 2)]
+    monkeypatch.setattr(engine, "containers", lambda _stack: proxies)
+    assert present.look("lab", tmp_path).holder == ""
     (tmp_path / "state").write_text("MASTER\n")
-    assert foresight.holder(before) == "haproxy2"
+    assert present.look("lab", tmp_path).holder == "haproxy2"
+
+
+def test_containers_count_on_all_hosts_also_on_those_that_are_silent_or_no_longer_configured(
+    monkeypatch: pytest.MonkeyPatch, host: Path
+) -> None:
+    def tool(asked: ContainerHost, _stack: str, service: str) -> dict[str, Any]:
+        assert (asked.name, service) == ("far", "present")
+        return asdict(Present({"galera2": "galera"}, {}, ("10.87.0.9",), ""))
+
+    def state(name: str, where: str) -> dict[str, Any]:
+        return {
+            "type": cleanup.CONTAINER, "urn": f"urn:pulumi:lab::dockstack::{cleanup.CONTAINER}::{name}",
+            "provider": f"urn:pulumi:lab::dockstack::pulumi:providers:docker::{where}-docker::1234",
+            "inputs": {"labels": [{"label": "dockstack.role", "value": "galera"}]},
+        }  # fmt: skip
+
+    recorded = {"galera1": "local", "galera2": "far", "galera9": "far", "galera3": "silent", "galera4": "dropped"}
+    monkeypatch.setattr(distance, "tool", tool)
+    monkeypatch.setattr(cleanup, "resources", lambda _stack: [state(*each) for each in recorded.items()])
+    # All but the third, and a fourth that is gone from its host by a hand; three of them are removed.
+    lab = Lab(set())
+    lab.running["galera3"] = SimpleNamespace(id=_Id(True))
+    said = warned(monkeypatch, host, lab, (LOCAL, FAR, SILENT))
+    assert "moves the VIP: from 10.87.0.9 to 10.87.0.250" in said[0]
+    assert "galera1, galera2 and galera4 are removed, at once; of 4 members of galera 1 would be left" in said[1]
 
 
 def test_roles_whose_members_decide_by_majority_say_so() -> None:

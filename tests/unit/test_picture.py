@@ -14,6 +14,7 @@ from components.configuration import environment
 from components.consequences import Change
 from components.drawing import Picture, reduced
 from components.services.topology import Topology
+from hostside.present import Present
 from tests.unit.graph_recorder import CONFIG, FACTS
 
 
@@ -140,7 +141,7 @@ def test_a_change_is_drawn_in_colours_and_words_with_what_it_means(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(paths, "stack_directory", lambda _stack: tmp_path)
-    monkeypatch.setattr(graph.foresight, "holder", lambda _before: "")  # type: ignore[attr-defined]
+    monkeypatch.setattr(graph.foresight, "everywhere", lambda *_: Present())  # type: ignore[attr-defined]
     config = {**CONFIG, "containers": {k: v for k, v in CONFIG["containers"].items() if k != "compute1"}}
     drawn = graph.changed(picture(config), STEPS)
     text = drawing.dot(drawn)

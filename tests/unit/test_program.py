@@ -15,7 +15,7 @@ from components.configuration.environment import ContainerHost, Ssh
 from components.configuration.faults import ConfigurationFaults, Fault
 from components.configuration.preflight import HostFacts
 from components.host import distance
-from hostside import drift, runs
+from hostside import drift, present, runs
 
 LAB = SimpleNamespace(vip="10.87.0.250")
 
@@ -28,7 +28,7 @@ def nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "for_lab", lambda _lab: {})
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
     monkeypatch.setattr(drift, "detect", lambda *_: {})
-    monkeypatch.setattr(foresight, "there", lambda *_: {})
+    monkeypatch.setattr(foresight, "everywhere", lambda *_: present.Present())
 
 
 EXAMINED = SimpleNamespace(
