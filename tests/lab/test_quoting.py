@@ -1,7 +1,7 @@
 """Each secret is read as it was given: written by the Puppet server's code, and read by what reads it in a lab.
 
-Readers that are Python packages are in tests/unit/test_quoting.py, too; a whole lab with such passwords is in
-tests/lab/test_hostile_passwords.py.
+Readers that are Python packages are in tests/unit/components/test_quoting.py, too; a whole lab with such passwords is
+in tests/lab/test_hostile_passwords.py.
 """
 
 from __future__ import annotations

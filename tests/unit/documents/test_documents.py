@@ -18,7 +18,7 @@ import yaml
 from components import paths, services
 from components.configuration import environment
 from tests.documents import DOCUMENTS, blocks, commands
-from tests.unit.test_reference import configuration, errors
+from tests.unit.commands.test_reference import configuration, errors
 
 FENCES = {"sh", "console", "yaml", "mermaid", "python", "diff", "dockerfile", "ini", "puppet", "text"}
 PLACEHOLDERS = re.compile(r"[<>*…]|ROLE|STACK|NAME|OUTDIR")
@@ -62,11 +62,13 @@ EXAMPLE = Run("tests/lab/test_documents.py::test_an_example_is_reviewed_and_its_
 SMOKE = "tempest-smoke"
 
 PROOFS: dict[str, tuple[Proof, ...]] = {
-    ". ./activate": (Run("tests/unit/test_shell.py::shell", ". ./activate"),),
+    ". ./activate": (Run("tests/unit/prepare/test_shell.py::shell", ". ./activate"),),
     ". $(pulumi stack output openrc)": (GUEST, OUTPUTS, OPENRC),
     ". $(pulumi stack output openrc) && openstack token issue": (OUTPUTS, OPENRC, TOKEN),
     "address=$(openstack floating ip create -f value -c floating_ip_address provider)": (GUEST,),
-    "cp examples/Pulumi.classic.yaml .": (Run("tests/unit/test_reference.py", "examples/Pulumi.classic.yaml"),),
+    "cp examples/Pulumi.classic.yaml .": (
+        Run("tests/unit/commands/test_reference.py", "examples/Pulumi.classic.yaml"),
+    ),
     "cp examples/Pulumi.identity.yaml .": (EXAMPLE,),
     "docker exec cassandra1 nodetool status": (Run("tests/lab/test_cassandra.py::ring", '"nodetool", "status"'),),
     "docker image rm $(docker image ls -q 'dockstack/*')": (ByHand("the other tests need the images"),),
@@ -93,7 +95,7 @@ PROOFS: dict[str, tuple[Proof, ...]] = {
     ),
     "make docs": (
         Recipe("python3 -m commands.reference"),
-        Run("tests/unit/test_adding_a_service.py::copy", '"commands.reference"'),
+        Run("tests/unit/documents/test_adding_a_service.py::copy", '"commands.reference"'),
     ),
     "make drill LIST=1": (
         Recipe("--list"),
@@ -102,7 +104,7 @@ PROOFS: dict[str, tuple[Proof, ...]] = {
     'make drill NAME="power-cut kill-*" FILE=losses.md': (
         Recipe('--file="$FILE"'),
         Run("tests/lab/test_seeing.py", '"drill", "NAME=kill-plain", f"FILE={table}"'),
-        Run("tests/unit/test_drill.py::test_several_drills_are_chosen_at_once", '"kill-*"'),
+        Run("tests/unit/commands/test_drill.py::test_several_drills_are_chosen_at_once", '"kill-*"'),
     ),
     "make drill NAME=kill-galera": (
         Recipe("commands.drill"),
@@ -152,7 +154,7 @@ PROOFS: dict[str, tuple[Proof, ...]] = {
     ),
     "make lab STACK=sdn": (
         LAB_IS_UP,
-        Run("tests/unit/test_reference.py", '("lab", "sdn", "opencontrail")'),
+        Run("tests/unit/commands/test_reference.py", '("lab", "sdn", "opencontrail")'),
         Run("tests/lab/test_sdn.py::sdn", "stack.up()"),
     ),
     "make openrc PROJECT=demo USER=ann": (
@@ -229,7 +231,7 @@ PROOFS: dict[str, tuple[Proof, ...]] = {
     ),
     "openstack server add floating ip guest1 $address": (GUEST,),
     "openstack server create --image guest --flavor tiny --network demo --security-group demo --key-name demo-key "
-    "--wait guest1": (GUEST, Run("tests/unit/test_summary.py", "--key-name demo-key --wait guest1")),
+    "--wait guest1": (GUEST, Run("tests/unit/commands/test_summary.py", "--key-name demo-key --wait guest1")),
     "pre-commit install": (ByHand("changes the clone's Git hooks"),),
     "pulumi config set --secret --path 'dockstack:common.passwords.keystone_admin'": (
         Run("tests/lab/test_documents.py::test_an_example_is_reviewed_and_its_secret_is_kept", '"--secret", "--path"'),

@@ -29,7 +29,7 @@ from hostside.process import CommandFailed
 from hostside.programs import Program
 
 SECRET = "the-enrolment-secret"
-HIERA = Path(__file__).resolve().parents[2] / "dockervolumes/puppet/code/environments/production/hiera.yaml"
+HIERA = Path(__file__).resolve().parents[3] / "dockervolumes/puppet/code/environments/production/hiera.yaml"
 
 
 class Inside:

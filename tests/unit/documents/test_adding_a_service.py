@@ -20,10 +20,10 @@ DOCUMENT = paths.PROJECT / "docs/adding-a-service.md"
 COPIED = ("commands", "components", "hostside", "Dockerfiles", "dockervolumes", "tests", "docs", "examples", "prepare")
 SINGLE = ("__main__.py", "Pulumi.yaml", "Pulumi.lab.yaml", "README.md", "stack.schema.json", "pyproject.toml")
 TESTS = (
-    "tests/unit/test_services.py",
-    "tests/unit/test_graph_outputs.py",
-    "tests/unit/test_environment.py::test_the_default_lab_of_the_repository_is_sound",
-    "tests/unit/test_reference.py::test_what_is_generated_is_up_to_date",
+    "tests/unit/components/test_services.py",
+    "tests/unit/components/test_graph_outputs.py",
+    "tests/unit/components/configuration/test_environment.py::test_the_default_lab_of_the_repository_is_sound",
+    "tests/unit/commands/test_reference.py::test_what_is_generated_is_up_to_date",
 )
 RECORD = """
 import json

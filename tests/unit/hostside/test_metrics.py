@@ -17,7 +17,7 @@ from components.configuration import environment
 from components.services.haproxy import METRICS_PORT
 from hostside import engine, metrics
 from tests.documents import blocks
-from tests.unit.test_reference import configuration
+from tests.unit.commands.test_reference import configuration
 
 SUMMARY = """---
 version:

@@ -163,7 +163,7 @@ def test_one_shortest_cycle_is_named_for_each_knot() -> None:
 
 
 def test_the_default_lab_of_the_repository_is_sound() -> None:
-    text = (Path(__file__).parents[2] / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[4] / "Pulumi.lab.yaml").read_text(encoding="utf-8")
     config = {key.removeprefix("dockstack:"): value for key, value in yaml.safe_load(text)["config"].items()}
     environment, notes = load(config, stack="lab", roles=services.facts(), base_dir=DATA)
     assert notes == []
@@ -173,7 +173,7 @@ def test_the_default_lab_of_the_repository_is_sound() -> None:
 def test_the_labs_with_opensdn_of_the_repository_are_sound() -> None:
     missing: set[str]
     for name, missing in (("sdn", set()), ("opencontrail", {"plain", "portal", "tempest"})):
-        text = (Path(__file__).parents[2] / f"Pulumi.{name}.yaml").read_text(encoding="utf-8")
+        text = (Path(__file__).parents[4] / f"Pulumi.{name}.yaml").read_text(encoding="utf-8")
         config = {key.removeprefix("dockstack:"): value for key, value in yaml.safe_load(text)["config"].items()}
         environment, notes = load(config, stack=name, roles=services.facts(), base_dir=DATA)
         assert notes == []

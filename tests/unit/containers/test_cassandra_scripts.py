@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from components import services
+from tests.unit.components.test_services import topology
 from tests.unit.scripts import load
-from tests.unit.test_services import topology
 
 PASSWORD, FORMER = "oftheadmin", "thatwasthere"
 
