@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.cookiejar
+import itertools
 import json
 import ssl
 import time
@@ -52,6 +53,33 @@ const step = (now) => {
 };
 requestAnimationFrame(step);
 """
+DRAW = """
+const [told, ask] = [arguments[0], window.fetch];
+window.fetch = async () => Response.json(told);
+return begin().then(() => source.close()).finally(() => { window.fetch = ask; });
+"""
+"""Has the page draw a lab that it is given in place of its server's."""
+MISPLACED = """
+const around = (node) => node.boundingBox({includeOverlays: false, includeOutlines: false});
+const body = (node) => node.boundingBox({includeOverlays: false, includeOutlines: false, includeLabels: false});
+const apart = (one, other) => one.x2 <= other.x1 || other.x2 <= one.x1 || one.y2 <= other.y1 || other.y2 <= one.y1;
+const within = (one, other) => one.x1 >= other.x1 && one.x2 <= other.x2 && one.y1 >= other.y1 && one.y2 <= other.y2;
+const found = [];
+for (const kinds of [["host", "joined", "vip"], ["bridge"], ["box"], ["container"]]) {
+    const nodes = cy.nodes().filter((node) => kinds.includes(node.data("kind"))).toArray();
+    nodes.forEach((one, place) => {
+        for (const other of nodes.slice(place + 1)) {
+            if (!apart(around(one), around(other))) found.push(`${one.id()} and ${other.id()} overlap`);
+        }
+    });
+}
+for (const node of cy.nodes().filter((each) => each.isChild()).toArray()) {
+    if (!within(around(node), body(node.parent()))) found.push(`${node.id()} sticks out of ${node.parent().id()}`);
+}
+return found;
+"""
+"""Returns what overlaps in the graph, labels included, and what isn't within the frame that it belongs to."""
+TUNNELS = "return cy.nodes('[kind=\"joined\"]').length"
 
 
 class Client:
@@ -242,6 +270,35 @@ def test_it_fits_narrow_screens_and_dark_ones(browser: Browser) -> None:
     assert not [each for each in browser.complaints() if "401" not in each]
 
 
+def spread(told: dict[str, Any], hosts: int, bridges: int, members: int) -> dict[str, Any]:
+    """Return a lab as the page is told it, on so many hosts, each with so many bridges, and as many times as large."""
+    boxes = [
+        {
+            **box,
+            "host": f"host{place % hosts}",
+            "bridge": f"br-{place // hosts % bridges}",
+            "containers": [[f"{name}-{n}", address] for name, address in box["containers"] for n in range(members)],
+        }
+        for place, box in enumerate(told["boxes"])
+    ]
+    return {**told, "boxes": boxes, "networks": {f"br-{n}": f"10.86.{n}.0/24" for n in range(bridges)}}
+
+
+def test_nothing_overlaps_however_many_hosts_there_are(lab: Lab, browser: Browser) -> None:
+    told = browser.script("return lab.told")
+    try:
+        for hosts, bridges, members in itertools.product((1, 2, 3, 8), (1, 2), (1, 3)):
+            made = spread(told, hosts, bridges, members)
+            browser.script(DRAW, made)
+            browser.picture(f"portal-{hosts}-hosts")
+            assert browser.script(MISPLACED) == [], (hosts, bridges, members)
+            halves = {(box["host"], box["bridge"]) for box in made["boxes"]}
+            assert browser.script(TUNNELS) == len(halves) - len({bridge for _, bridge in halves})
+    finally:
+        browser.open(lab.endpoints["portal"])
+        browser.until("the lab is shown", lambda: "works" in browser.find("#summary").text)
+
+
 def test_the_generated_password_opens_it_only_while_keystone_is_silent(
     lab: Lab, administrator: tuple[str, str]
 ) -> None:
@@ -279,6 +336,7 @@ def test_a_hundred_containers_stay_fluid(stack: Make, tmp_path: Path) -> None:
     made.up()
     with page_of(made, MANY, tmp_path) as browser:
         browser.picture("portal-hundred")
+        assert browser.script(MISPLACED) == []
         browser.script(RECORD_FRAMES)
         drag = ActionChains(browser.driver, duration=20).move_to_element(browser.find("#graph")).click_and_hold()
         for count in range(60):
@@ -304,6 +362,8 @@ def test_what_happens_on_another_host_is_seen_as_soon(stack: Make, tmp_path: Pat
             made.up()
             with page_of(made, len(roles), tmp_path) as browser:
                 browser.picture("portal-two-hosts")
+                assert browser.script(MISPLACED) == []
+                assert browser.script(TUNNELS) == 1
                 killed = seen_when_killed(browser, victim, lambda: far.command("docker", "kill", victim))
                 assert killed < NOTICE_SECONDS
         finally:

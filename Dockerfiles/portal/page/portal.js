@@ -16,9 +16,15 @@ const KINDS = {
 };
 const SHOWN_EVENTS = 300;
 const NODE = { width: 132, height: 44, gap: 6 };
-const VIP_ROOM = 130;
+const VIP = { width: 190, height: 50, gap: 29 };
+const FONT = { "font-family": "sans-serif", "font-size": 15 };
+const PADDING = { box: 8, bridge: 18, host: 22 };
+const LABEL = 18;
+// Between hosts there is room for the label of a tunnel.
+const GAP = { bridges: 14, hosts: 76, rows: 24 };
 
 const at = (id) => document.getElementById(id);
+const pen = document.createElement("canvas").getContext("2d");
 const lab = { boxes: [], containers: new Map(), hosts: new Map(), events: [] };
 let cy, source, chosen, drawing;
 
@@ -310,102 +316,179 @@ async function showLogs(name) {
   for (const text of place.querySelectorAll("pre")) text.scrollTop = text.scrollHeight;
 }
 
-// Lays the boxes out by who needs whom; the containers of one are a grid. Of some ways to do it, the one is taken in which
-// all is largest.
+// Lays the boxes of each bridge out by who needs whom; the containers of one are a grid. Hosts stand in rows. Of some ways
+// to do it, the one is taken in which all is largest.
 function places() {
   const area = at("graph").getBoundingClientRect();
   let best, largest = 0;
   for (const rankdir of ["LR", "TB"]) {
     for (const wide of [0.15, 0.4, 1, 2]) {
-      const graph = laidOut(rankdir, wide);
-      const { width, height } = graph.graph();
-      const scale = Math.min(area.width / width, area.height / (height + VIP_ROOM));
-      if (scale > largest) [best, largest] = [graph, scale];
+      const hosts = [...lab.hosts.keys()].map((host) => hostBlock(host, rankdir, wide));
+      for (let across = 1; across <= hosts.length; across += 1) {
+        const rows = [];
+        for (let first = 0; first < hosts.length; first += across) rows.push(hosts.slice(first, first + across));
+        const all = lined(rows.map((row) => lined(row, "x", GAP.hosts, 0.5)), "y", GAP.rows, 0);
+        const beside = rows.length > 1 ? GAP.hosts : 0;
+        const scale = Math.min(area.width / (all.width + beside), area.height / (all.height + VIP.gap + VIP.height));
+        if (scale > largest) [best, largest] = [{ rows, boxes: all.boxes }, scale];
+      }
     }
   }
   return best;
 }
 
-function laidOut(rankdir, wide) {
+function hostBlock(host, rankdir, wide) {
+  const mine = lab.boxes.filter((box) => box.host === host);
+  const bridges = Object.keys(lab.told.networks).filter((bridge) => mine.some((box) => box.bridge === bridge));
+  const blocks = bridges.map((bridge) => framed(laidOut(mine.filter((box) => box.bridge === bridge), rankdir, wide), PADDING.bridge, bridgeLabel(bridge)));
+  return { host, ...framed(lined(blocks, "y", GAP.bridges, 0.5), PADDING.host, `host ${host}`) };
+}
+
+function laidOut(boxes, rankdir, wide) {
   const graph = new dagre.graphlib.Graph({ compound: true });
-  graph.setGraph({ rankdir, nodesep: 14, edgesep: 8, ranksep: 36, marginx: 20, marginy: 20 });
+  graph.setGraph({ rankdir, nodesep: 14, edgesep: 8, ranksep: 36 });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const box of lab.boxes) {
+  for (const box of boxes) {
     const columns = Math.max(1, Math.round(Math.sqrt(box.containers.length * wide)));
     const rows = Math.ceil(box.containers.length / columns);
-    graph.setNode(box.key, { columns, width: columns * (NODE.width + NODE.gap) + 20, height: rows * (NODE.height + NODE.gap) + 40 });
-    const [host, bridge] = [`host ${box.host}`, `bridge ${box.host} ${box.bridge}`];
-    graph.setNode(host, {});
-    graph.setNode(bridge, {});
-    graph.setParent(bridge, host);
-    graph.setParent(box.key, bridge);
+    // A name isn't broken into lines.
+    const cell = Math.max(NODE.width, ...[box.role, ...box.containers.map(([name]) => name)].map((text) => widthOf(text) + 4));
+    graph.setNode(box.key, { key: box.key, columns, cell, width: columns * (cell + NODE.gap) + 20, height: rows * (NODE.height + NODE.gap) + 40 });
+    graph.setNode("host", {});
+    graph.setNode("bridge", {});
+    graph.setParent("bridge", "host");
+    graph.setParent(box.key, "bridge");
   }
-  for (const [one, other] of lab.told.needs) graph.setEdge(one, other);
+  for (const [one, other] of lab.told.needs) if (graph.hasNode(one) && graph.hasNode(other)) graph.setEdge(one, other);
   dagre.layout(graph);
-  return graph;
+  const placed = boxes.map((box) => graph.node(box.key));
+  const [left, top] = [Math.min(...placed.map((box) => box.x - box.width / 2)), Math.min(...placed.map((box) => box.y - box.height / 2))];
+  return {
+    width: Math.max(...placed.map((box) => box.x + box.width / 2)) - left,
+    height: Math.max(...placed.map((box) => box.y + box.height / 2)) - top,
+    boxes: moved(placed, -left, -top),
+  };
+}
+
+function moved(boxes, x, y) {
+  return boxes.map((box) => ({ ...box, x: box.x + x, y: box.y + y }));
+}
+
+// Puts blocks side by side, or one below the other.
+function lined(blocks, along, gap, align) {
+  const [length, breadth] = along === "x" ? ["width", "height"] : ["height", "width"];
+  const broadest = Math.max(...blocks.map((block) => block[breadth]));
+  const boxes = [];
+  let end = -gap;
+  for (const block of blocks) {
+    const [begin, aside] = [end + gap, align * (broadest - block[breadth])];
+    boxes.push(...(along === "x" ? moved(block.boxes, begin, aside) : moved(block.boxes, aside, begin)));
+    end = begin + block[length];
+  }
+  return { boxes, [length]: end, [breadth]: broadest };
+}
+
+// Leaves the room around a block that Cytoscape's frame and its label take.
+function framed(block, padding, text) {
+  const width = Math.max(block.width + 2 * padding, widthOf(text));
+  return { width, height: block.height + 2 * padding + LABEL, boxes: moved(block.boxes, (width - block.width) / 2, padding + LABEL) };
+}
+
+function widthOf(text) {
+  pen.font = `${FONT["font-size"]}px ${FONT["font-family"]}`;
+  return pen.measureText(text).width;
+}
+
+function bridgeLabel(bridge) {
+  return `${bridge}, ${lab.told.networks[bridge]}`;
 }
 
 function drawGraph() {
-  const graph = places();
-  const holders = lab.boxes.filter((box) => box.role === "haproxy").map((box) => graph.node(box.key).x);
-  const position = { x: holders[0] ?? 0, y: Math.min(...lab.boxes.map((box) => graph.node(box.key).y - graph.node(box.key).height / 2)) - VIP_ROOM };
-  const elements = holders.length ? [{ data: { id: "vip", kind: "vip", label: `VIP ${lab.told.vip.address}\n${lab.told.vip.name}` }, position }] : [];
-  const bridges = new Map();
+  const best = places();
+  const boxes = new Map(best.boxes.map((box) => [box.key, box]));
+  const holder = lab.boxes.find((box) => box.role === "haproxy");
+  const position = holder && { x: boxes.get(holder.key).x, y: -VIP.gap - VIP.height / 2 };
+  const elements = holder ? [{ data: { id: "vip", kind: "vip", label: `VIP ${lab.told.vip.address}\n${lab.told.vip.name}` }, position }] : [];
+  const bridges = new Set();
   for (const host of lab.hosts.keys()) elements.push({ data: { id: `host ${host}`, kind: "host", label: `host ${host}` } });
   for (const box of lab.boxes) {
     const bridge = `bridge ${box.host} ${box.bridge}`;
-    const across = bridges.get(box.bridge) || [];
-    if (!across.includes(bridge)) {
-      elements.push({ data: { id: bridge, parent: `host ${box.host}`, kind: "bridge", label: `${box.bridge}, ${lab.told.networks[box.bridge]}` } });
-      bridges.set(box.bridge, [...across, bridge]);
-    }
+    if (!bridges.has(bridge)) elements.push({ data: { id: bridge, name: box.bridge, parent: `host ${box.host}`, kind: "bridge", label: bridgeLabel(box.bridge) } });
+    bridges.add(bridge);
     elements.push({ data: { id: box.key, parent: bridge, kind: "box", label: box.role } });
-    const { x, y, width, height, columns } = graph.node(box.key);
+    const { x, y, width, height, columns, cell } = boxes.get(box.key);
     box.containers.forEach(([name, address], number) => elements.push({
-      data: { id: `container ${name}`, name, parent: box.key, kind: "container", level: "unknown", impaired: "no", label: `? ${name}\n${address}` },
+      data: { id: `container ${name}`, name, parent: box.key, kind: "container", level: "unknown", impaired: "no", width: cell, room: cell - 8, label: `? ${name}\n${address}` },
       position: {
-        x: x - width / 2 + 10 + (number % columns + 0.5) * (NODE.width + NODE.gap),
+        x: x - width / 2 + 10 + (number % columns + 0.5) * (cell + NODE.gap),
         y: y - height / 2 + 30 + (Math.floor(number / columns) + 0.5) * (NODE.height + NODE.gap),
       },
     }));
   }
   for (const [one, other, own] of lab.told.needs) elements.push({ data: { id: `${one} ${other}`, source: one, target: other, kind: own ? "own" : "need" } });
-  for (const [first, ...others] of bridges.values()) {
-    for (const other of others) elements.push({ data: { id: `${first} ${other}`, source: first, target: other, kind: "tunnel", label: "joined" } });
-  }
   cy?.destroy();
   cy = cytoscape({
-    container: at("graph"), elements, style: style(), layout: { name: "preset", fit: true, padding: 15 },
+    container: at("graph"), elements, style: style(), layout: { name: "preset", fit: false },
     minZoom: 0.1, maxZoom: 3, autoungrabify: true, boxSelectionEnabled: false, textureOnViewport: true, pixelRatio: Math.min(devicePixelRatio, 2),
   });
+  drawTunnels(best.rows);
+  cy.fit(undefined, 15);
   cy.on("tap", "node[kind='container']", (event) => choose(event.target.data("name")));
   cy.on("tap", "node[kind='host']", (event) => choose(event.target.id()));
   later();
 }
 
+// That a bridge is one on several hosts, a line to the host before says, or from the first of a row to the row above. Its
+// label has the room beside the host for itself: a node, since the line's own would lie below other lines.
+function drawTunnels(rows) {
+  const before = new Map();
+  rows.forEach((hosts, row) => hosts.forEach(({ host }) => cy.getElementById(`host ${host}`).children().forEach((bridge) => {
+    const known = before.get(bridge.data("name"));
+    if (known) cy.add(tunnel(known.row === row ? known.last : known.first, bridge));
+    before.set(bridge.data("name"), { row, first: known?.row === row ? known.first : bridge, last: bridge });
+  })));
+}
+
+function tunnel(from, to) {
+  const id = `joined ${to.id()}`;
+  const start = from.position();
+  const label = { x: to.parent().boundingBox({ includeLabels: false }).x1 - GAP.hosts / 2, y: to.position().y };
+  const [x, y] = [label.x - start.x, label.y - start.y];
+  const length = Math.hypot(x, y);
+  // It leaves its bridge sideways, and bends beside the other host.
+  const bend = Math.abs(y) < 1 ? {} : { weight: (x / length) ** 2, distance: -x * y / length };
+  return [
+    { data: { id, kind: "joined", label: "joined" }, position: label },
+    { data: { id: `${id} from`, source: from.id(), target: id, kind: "tunnel", ...bend } },
+    { data: { id: `${id} to`, source: id, target: to.id(), kind: "tunnel" } },
+  ];
+}
+
 function style() {
   const all = getComputedStyle(document.documentElement);
   const colour = (name) => all.getPropertyValue(`--${name}`).trim();
-  const text = { label: "data(label)", color: colour("text"), "font-family": "sans-serif", "font-size": 15, "min-zoomed-font-size": 4 };
-  const group = { ...text, "text-valign": "top", "text-halign": "center", "text-margin-y": 18, padding: 8, "border-width": 1, "border-color": colour("line"), shape: "round-rectangle" };
+  const text = { label: "data(label)", color: colour("text"), ...FONT, "min-zoomed-font-size": 4 };
+  const group = { ...text, "text-valign": "top", "text-halign": "center", "border-width": 1, "border-color": colour("line"), shape: "round-rectangle" };
   const levels = Object.keys(LEVELS).map((level) => ({
     selector: `node[level='${level}']`,
     style: { "background-color": colour(`${level}-fill`), "border-color": colour(level), "border-width": level === "broken" ? 5 : 2, "border-style": level === "unknown" ? "dotted" : level === "broken" ? "double" : "solid", shape: level === "broken" ? "cut-rectangle" : "round-rectangle" },
   }));
   const line = { width: 1.5, "line-color": colour("faint"), "target-arrow-color": colour("faint"), "target-arrow-shape": "triangle", "curve-style": "bezier", "arrow-scale": 0.9 };
   return [
-    { selector: "node[kind='container']", style: { ...text, width: NODE.width, height: NODE.height, "text-wrap": "wrap", "text-max-width": NODE.width - 8, "text-valign": "center" } },
+    { selector: "node[kind='container']", style: { ...text, width: "data(width)", height: NODE.height, "text-wrap": "wrap", "text-max-width": "data(room)", "text-valign": "center" } },
     ...levels,
     { selector: "node[impaired='yes']", style: { "border-style": "dashed", "border-width": 4 } },
     { selector: "node:selected", style: { "outline-width": 3, "outline-color": colour("link"), "outline-offset": 2 } },
-    { selector: "node[kind='host']", style: { ...group, "background-color": colour("page"), padding: 22, "text-margin-y": 0 } },
-    { selector: "node[kind='bridge']", style: { ...group, "background-color": colour("panel"), padding: 18, "text-margin-y": 0 } },
-    { selector: "node[kind='box']", style: { ...group, "background-color": colour("page"), "text-margin-y": 0 } },
-    { selector: "node[kind='vip']", style: { ...text, width: 190, height: 50, "text-wrap": "wrap", "text-valign": "center", shape: "round-rectangle", "background-color": colour("page"), "border-width": 2, "border-color": colour("text") } },
+    { selector: "node[kind='host']", style: { ...group, "background-color": colour("page"), padding: PADDING.host } },
+    { selector: "node[kind='bridge']", style: { ...group, "background-color": colour("panel"), padding: PADDING.bridge } },
+    { selector: "node[kind='box']", style: { ...group, "background-color": colour("page"), padding: PADDING.box } },
+    { selector: "node[kind='vip']", style: { ...text, width: VIP.width, height: VIP.height, "text-wrap": "wrap", "text-valign": "center", shape: "round-rectangle", "background-color": colour("page"), "border-width": 2, "border-color": colour("text") } },
     { selector: "edge", style: line },
     { selector: "edge[kind='own']", style: { "line-style": "dashed" } },
     { selector: "edge[kind='vip']", style: { width: 4, "line-color": colour("text"), "target-arrow-color": colour("text") } },
-    { selector: "edge[kind='tunnel']", style: { ...text, width: 3, "line-style": "dotted", "target-arrow-shape": "none" } },
+    { selector: "edge[kind='tunnel']", style: { width: 3, "line-style": "dotted", "target-arrow-shape": "none" } },
+    { selector: "edge[weight]", style: { "curve-style": "segments", "source-endpoint": "outside-to-node", "edge-distances": "node-position", "segment-weights": "data(weight)", "segment-distances": "data(distance)" } },
+    { selector: "node[kind='joined']", style: { ...text, width: 1, height: 1, "background-opacity": 0, events: "no", "text-valign": "center", "text-background-color": colour("page"), "text-background-opacity": 1, "text-background-padding": 4, "z-compound-depth": "top" } },
   ];
 }
 
