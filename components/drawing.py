@@ -10,6 +10,7 @@ import html
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from components import services
 from components.configuration.environment import Environment
@@ -99,6 +100,13 @@ class Picture:
         found += [(box_of[name], box_of[need], True) for name, need in own if box_of[name] != box_of[need]]
         return list(dict.fromkeys(found))
 
+    def joined(self) -> list[tuple[Box, Box]]:
+        """Return boxes whose bridges are parts of one: the first on each host, with that on the host before."""
+        firsts: dict[str, dict[str, Box]] = {}
+        for box in self.boxes():
+            firsts.setdefault(box.bridge, {}).setdefault(box.host, box)
+        return [pair for parts in firsts.values() for pair in pairwise(parts.values())]
+
     def fate(self, name: str) -> Fate | None:
         """Return what becomes of a container."""
         return self.change.fate(name)
@@ -134,7 +142,8 @@ def dot(picture: Picture) -> str:
     """Return the picture as Graphviz's text."""
     lines = [
         "digraph lab {",
-        '  graph [rankdir=LR, newrank=true, ranksep=0.9, nodesep=0.25, fontname="sans-serif", fontsize=14];',
+        "  graph [rankdir=LR, newrank=true, compound=true];",
+        '  graph [ranksep=0.9, nodesep=0.25, fontname="sans-serif", fontsize=14];',
         '  node [shape=plain, fontname="sans-serif", fontsize=11];',
         '  edge [color="#666666", arrowsize=0.6];',
         f"  label=<{_legend(picture)}>; labelloc=b; labeljust=l;",
@@ -143,7 +152,7 @@ def dot(picture: Picture) -> str:
         lines.append(f"  subgraph {_quoted(f'cluster {host}')} {{")
         lines.append(f'    label={_quoted(f"host {host}")}; style=rounded; color="#999999";')
         for bridge, boxes in bridges.items():
-            lines.append(f"    subgraph {_quoted(f'cluster {host} {bridge}')} {{")
+            lines.append(f"    subgraph {_quoted(_cluster(host, bridge))} {{")
             lines.append(f'      label={_quoted(_network(picture, bridge))}; style="rounded,filled"; color="#f2f2f2";')
             lines += [f"      {box.key} [label=<{_table(picture, box)}>];" for box in boxes]
             lines.append("    }")
@@ -152,6 +161,12 @@ def dot(picture: Picture) -> str:
         lines.append(f'  vip [shape=box, style="rounded,filled", fillcolor="#ffffff", label={_quoted(_vip(picture))}];')
         lines += [f'  vip -> {box.key} [style=bold, color="#000000"];' for box in holders]
     lines += [f"  {one} -> {other}{' [style=dashed]' if own else ''};" for one, other, own in picture.lines()]
+    for box, other in picture.joined():
+        tail, head = (_quoted(_cluster(each.host, each.bridge)) for each in (box, other))
+        lines.append(
+            f"  {box.key} -> {other.key} [ltail={tail}, lhead={head}, dir=none, style=dotted, penwidth=3, label=joined,"
+            f' fontname="sans-serif", fontsize=11];'
+        )
     return "\n".join([*lines, "}", ""])
 
 
@@ -167,10 +182,12 @@ def svg(picture: Picture) -> str:
 def mermaid(picture: Picture) -> str:
     """Return the picture as Mermaid's text."""
     lines = ["flowchart LR"]
+    parts: dict[tuple[str, str], str] = {}
     for place, (host, bridges) in enumerate(_places(picture).items()):
         lines.append(f'  subgraph host{place}["host {_escaped(host)}"]')
         for number, (bridge, boxes) in enumerate(bridges.items()):
-            lines.append(f'    subgraph bridge{place}_{number}["{_escaped(_network(picture, bridge))}"]')
+            part = parts[host, bridge] = f"bridge{place}_{number}"
+            lines.append(f'    subgraph {part}["{_escaped(_network(picture, bridge))}"]')
             for box in boxes:
                 lines.append(f'      subgraph {box.key}["{_escaped(box.role)}"]')
                 for name, address in box.containers:
@@ -184,6 +201,8 @@ def mermaid(picture: Picture) -> str:
         lines.append(f'  vip(["{_escaped(_vip(picture))}"])')
         lines += [f"  vip ==> {box.key}" for box in holders]
     lines += [f"  {one} {'-.->' if own else '-->'} {other}" for one, other, own in picture.lines()]
+    for box, other in picture.joined():
+        lines.append(f"  {parts[box.host, box.bridge]} -. joined .- {parts[other.host, other.bridge]}")
     lines += [f"  classDef {fate.name.lower()} fill:{COLOURS[fate]},color:#000000" for fate in picture.fates()]
     if picture.warnings:
         told = "<br/>".join(_escaped(sentence) for sentence in picture.warnings)
@@ -201,6 +220,10 @@ def _places(picture: Picture) -> dict[str, dict[str, list[Box]]]:
     for box in picture.boxes():
         found.setdefault(box.host, {}).setdefault(box.bridge, []).append(box)
     return found
+
+
+def _cluster(host: str, bridge: str) -> str:
+    return f"cluster {host} {bridge}"
 
 
 def _network(picture: Picture, bridge: str) -> str:

@@ -156,6 +156,19 @@ def test_a_change_is_drawn_in_colours_and_words_with_what_it_means(
     assert "compute1<br/>removed" in drawing.mermaid(drawn)
 
 
+def test_parts_of_a_bridge_on_several_hosts_are_joined_in_both_forms() -> None:
+    hosts = {"local": {}, "two": {"ssh": {"host": "10.0.0.2"}}, "three": {"ssh": {"host": "10.0.0.3"}}}
+    places = {"galera1": "two", "rabbitmq1": "two", "compute1": "three"}
+    containers = {name: {**given, "host": places.get(name, "local")} for name, given in CONFIG["containers"].items()}
+    drawn = picture({**CONFIG, "containerHosts": hosts, "containers": containers})
+    assert [(one.host, other.host) for one, other in drawn.joined()] == [("local", "two"), ("two", "three")]
+    text = drawing.dot(drawn)
+    assert 'ltail="cluster local br-lab", lhead="cluster two br-lab", dir=none' in text
+    assert 'ltail="cluster two br-lab", lhead="cluster three br-lab", dir=none' in text
+    assert drawing.mermaid(drawn).count(" -. joined .- ") == 2
+    assert "joined" not in drawing.dot(picture()) + drawing.mermaid(picture())
+
+
 def test_a_picture_goes_to_a_file_and_faults_to_the_reader(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

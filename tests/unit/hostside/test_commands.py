@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from commands import backup, capture, drills, impair, keeping, logs, places, status
-from components import paths
+from components import foresight, paths
 from components.host import container_host, distance
 from hostside import asked, bridge, cli, containers, engine, image, ovs, ports, process
 from hostside.errors import StepError
@@ -197,7 +197,9 @@ def test_the_commands_that_are_called_are_those_that_there_are(tls: Graph) -> No
     said = [text for graph in (tls, record_lab(far)) for r in graph for text in texts(r.inputs, secrets=True)]
     called = {name for text in said for name in re.findall(r"/tool ([a-z-]+)", text)}
     # Beside the resources: hosts behind ssh are asked.
-    sources = "".join(map(getsource, (backup, capture, distance, drills, impair, keeping, logs, places, status)))
+    sources = "".join(
+        map(getsource, (backup, capture, distance, drills, foresight, impair, keeping, logs, places, status))
+    )
     beside = set(re.findall(r'(?:stack, |_command\()"([a-z-]+)"[,)]', sources))
     assert called | beside == {*NAMES, *UNDONE_BY, *cli.SERVICES, *cli.ASKED}
     assert asked.ALL.keys() == cli.ASKED
