@@ -27,8 +27,9 @@ case "$1" in
     ;;
 esac
 """
-SETTLE_SECONDS = 240
-"""How long the agents may take for a port, a router or an address, on a machine that has much else to do."""
+SETTLE_SECONDS = 600
+"""How long the agents may take for a port, a router or an address, on a machine that has much else to do: who lacks an
+answer asks again after two minutes at most."""
 
 
 @dataclass(frozen=True)

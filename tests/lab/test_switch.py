@@ -45,6 +45,7 @@ def test_traffic_flows_again_after_the_switch_was_killed(lab: Lab, ground: Groun
             inside(each, "sh", "-c", "kill -9 $(cat /run/openvswitch/ovs-vswitchd.pid)")
         took = eventually("it answers again", lambda: answers(lab, address), SETTLE_SECONDS)
         print(f"{ground.kind}: floating address back {took:.1f} s after ovs-vswitchd was killed, agents {agents}")
+    lab.settled()
 
 
 @long_drill
