@@ -213,9 +213,9 @@ class HostFacts:
     that is recorded of it. `pairs` are those of the `links` that are one end of a pair. `directory` says whether what
     is in the stack's directory is `ours` or `foreign`, and is empty where nothing is. `known` maps each name in the
     host's /etc/hosts to its address and the stack that wrote it there. `kernel_lacks` names what volumes and networks
-    could need of the kernel and it has not. `other_engine` is what names a Docker engine that is not the host's own, and
-    where that is. `unpublished` is an image that one of ours is made from, which neither the engine has nor a registry
-    gives, and why. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
+    could need of the kernel and it has not. `other_engine` is what names a Docker engine that is not the host's own,
+    and where that is. `unpublished` is an image that one of ours is made from, which neither the engine has nor a
+    registry gives, and why. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
     """
 
     routes: tuple[Route, ...] = ()
