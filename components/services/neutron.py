@@ -101,7 +101,6 @@ def _overrides(environment: Environment) -> Mapping[str, Any]:
         return {}
     return {
         "image": "neutron-opensdn",
-        "memory_mib": 300,
         "shares": (OPENSDN_FILES, UWSGI_FILES),
         "profiles": ("config",),
         "capabilities": (),

@@ -32,10 +32,10 @@ class NeutronPluginContrailCoreV2(neutron_plugin_base_v2.NeutronPluginBaseV2):  
     def __init__(self) -> None:
         super().__init__()
         self._backend = Backend()
-        for name, of in cfg.CONF.APISERVER.contrail_extensions.items():
-            if of not in (None, "", "None"):
-                raise exceptions.ServiceUnavailable()
-            self.supported_extension_aliases.append(name)
+        further = cfg.CONF.APISERVER.contrail_extensions
+        if any(of not in (None, "", "None") for of in further.values()):
+            raise exceptions.ServiceUnavailable()
+        self.supported_extension_aliases = [*self.supported_extension_aliases, *further]
         logging.getLogger(__name__).warning(NOTICE)
 
     def _ask(self, operation: str, kind: str, context: Any, **data: Any) -> Any:
