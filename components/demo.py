@@ -9,7 +9,7 @@ import pulumi
 
 from components.access import ADMIN_SECRET, administrator
 from components.configuration.derived import TENANT_NETWORK, pools
-from components.configuration.rules import DEMO_ROLES
+from components.configuration.rules import DEMO_ROLES, OPENSDN
 from components.host.container_host import ContainerHost
 from components.host.image import ForeignImage, Image
 from components.secrets import LabSecrets
@@ -92,7 +92,8 @@ def wanted(topology: Topology, disk: str) -> dict[str, Any]:
     if topology.members("nova"):
         found["flavors"] = list(FLAVORS)
         found["key"] = {"name": KEY}
-    if topology.members("neutron"):
+    # What guests are reached by from outside, only Neutron's own routers are; and none boots beside OpenSDN's yet.
+    if topology.members("neutron") and topology.environment.networking != OPENSDN:
         found["security_group"] = {"name": "demo"}
         found["network"] = {
             "name": "demo",

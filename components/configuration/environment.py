@@ -23,6 +23,7 @@ from components.configuration.faults import ConfigurationFaults, Fault, Keys, No
 from components.configuration.rules import RawConfiguration, RawContainer, RawProvider, RawVolume, RoleSpec
 from components.configuration.schema import (
     IMAGE_BACKENDS,
+    NETWORKINGS,
     TENANT_NETWORKS,
     VOLUME_BACKENDS,
     CommonInput,
@@ -205,6 +206,7 @@ class Environment(_Model):
     opensdn: OpenSdn = OpenSdn()
     sdn: Sdn = Sdn()
     demo: bool = False
+    networking: str = NETWORKINGS[0]
     tenant_networks: str = TENANT_NETWORKS[0]
     tls: bool = False
     """Whether what is served at the VIP is spoken to by TLS."""
@@ -381,6 +383,8 @@ class _Reader:
             raw.volume_backend = common.volume_backend or VOLUME_BACKENDS[0]
         if "imageBackend" not in self.bad_common:
             raw.image_backend = common.image_backend or IMAGE_BACKENDS[0]
+        if "networking" not in self.bad_common:
+            raw.networking = common.networking or NETWORKINGS[0]
         raw.gateway, raw.prefix, raw.bridge = defaults.gateway, defaults.mask, defaults.bridge
         raw.uplinks = {name: host.uplink for name, host in hosts.items() if host.uplink}
         if common.dhcp is not None:
@@ -646,6 +650,7 @@ class _Reader:
             vip=raw.vip or gateway,
             dhcp=dhcp,
             demo=raw.demo,
+            networking=common.networking or NETWORKINGS[0],
             tenant_networks=common.tenant_networks or TENANT_NETWORKS[0],
             volume_backend=common.volume_backend or VOLUME_BACKENDS[0],
             image_backend=common.image_backend or IMAGE_BACKENDS[0],

@@ -33,7 +33,7 @@ from components.configuration.environment import (
     survey,
 )
 from components.configuration.faults import ConfigurationFaults, Fault, Note, plain, show
-from components.configuration.rules import USUAL_DISK_MIB, mounted_already
+from components.configuration.rules import OPENSDN, USUAL_DISK_MIB, mounted_already
 from components.host import dockerfiles
 from hostside import bridge as bridges
 from hostside import labels, process, ways
@@ -126,6 +126,7 @@ lacks() { # NAME MODULE COMMAND...: a name that COMMAND doesn't find, and no mod
 }
 lacks device-mapper dm_mod grep -qw device-mapper /proc/misc
 lacks nfs nfsv4 grep -qw nfs4 /proc/filesystems
+lacks vrouter vrouter test -d /sys/module/vrouter
 say directory
 # As hostside.purge.is_ours.
 if [ -e DIRECTORY/backend ] || [ -e DIRECTORY/tool ]; then
@@ -211,10 +212,10 @@ class HostFacts:
     name to that stack and whether it runs; None stands for nobody of ours. `carried` maps each bridge to the subnet
     that is recorded of it. `pairs` are those of the `links` that are one end of a pair. `directory` says whether what
     is in the stack's directory is `ours` or `foreign`, and is empty where nothing is. `known` maps each name in the
-    host's /etc/hosts to its address and the stack that wrote it there. `kernel_lacks` names what volumes could need of
-    the kernel and it has not. `other_engine` is what names a Docker engine that is not the host's own, and where that
-    is. `unpublished` is an image that one of ours is made from, which neither the engine has nor a registry gives, and
-    why. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
+    host's /etc/hosts to its address and the stack that wrote it there. `kernel_lacks` names what volumes and networks
+    could need of the kernel and it has not. `other_engine` is what names a Docker engine that is not the host's own,
+    and where that is. `unpublished` is an image that one of ours is made from, which neither the engine has nor a
+    registry gives, and why. `unreachable`, `docker_error` and `ovs_error` say why there is no answer.
     """
 
     routes: tuple[Route, ...] = ()
@@ -562,6 +563,7 @@ def check(
         faults += _vip_name(environment, host, found)
         faults += _sources(environment, host, found, containers, roles)
         faults += _volume_backend(environment, host, found, containers)
+        faults += _networking(environment, host, found, containers)
         faults += _room(environment, key, host, found, containers, roles)
     return sorted(set(faults))
 
@@ -818,6 +820,23 @@ def _volume_backend(
         yield Fault(key, reason, "Choose rbd or nfs.")
 
 
+def _networking(
+    environment: Environment, host: ContainerHost, found: HostFacts, containers: list[Container]
+) -> Iterator[Fault]:
+    """What keeps the computes of a host from the networks of OpenSDN: guests are joined by its vrouter."""
+    concerned = [plain(c.name) for c in containers if c.role == "compute"]
+    if not concerned or environment.networking != OPENSDN:
+        return
+    where = f"host {plain(host.name)} ({', '.join(concerned)})"
+    if "vrouter" in found.kernel_lacks:
+        reason = f"OpenSDN joins guests by its vrouter, a module of the kernel, and that of {where} has none"
+    else:
+        # The module is the host's; its agent would have to be in the compute's container.
+        reason = f"{where} has OpenSDN's module vrouter, and role compute has no agent for it yet"
+    fix = "Leave the computes out, or choose ovs, which needs nothing of the kernel."
+    yield Fault(environment.keys.of("common", "networking"), reason, fix)
+
+
 def _room(
     environment: Environment,
     key: str,
@@ -838,7 +857,7 @@ def _room(
     repositories = {reference.rpartition(":")[0] for reference in found.images} | found.images
     # The builder has all images, and every other host those of its containers.
     having = environment.containers if host == builder(environment) else containers
-    wanted = {c.image or roles[c.role].images[0] for c in having if c.image or roles[c.role].images}
+    wanted = {c.image or roles[c.role].image(environment) for c in having if c.image or roles[c.role].images}
     missing = [name for name in wanted if name not in repositories and IMAGE_PREFIX + name not in repositories]
     new = [c for c in containers if c.name not in ours]
     # What an image of the owner's writes is not known.
@@ -925,7 +944,7 @@ def gather_all(
 def _made_of_published(environment: Environment, roles: Mapping[str, RoleSpec]) -> list[tuple[str, ...]]:
     """The images of a lab that are made from published ones, each followed by these."""
     published = environment.opensdn.published
-    names = {c.image or roles[c.role].images[0] for c in environment.containers if c.role in roles}
+    names = {c.image or roles[c.role].image(environment) for c in environment.containers if c.role in roles}
     found = []
     for name in sorted(filter(dockerfiles.is_directory, names)):
         if taken := dockerfiles.sources(name, published):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from itertools import islice, pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from components.configuration import derived
 from components.configuration.faults import Fault, Keys, closest, one_of, plain, show, suggest
@@ -19,8 +19,16 @@ from components.configuration.readers import Reader
 from components.configuration.schema import is_container_name
 from hostside.containers import MOUNT_POINT
 
+if TYPE_CHECKING:
+    from components.configuration.environment import Environment
+
 TEMPEST_ROLE, PROXY_ROLE, NETWORK_ROLE = "tempest", "haproxy", "neutron"
 """Roles that have an address on the provider network, that have the VIP, and that make networks for guests."""
+
+OPENSDN = "opensdn"
+"""The networking that isn't done by Neutron's own agents."""
+SDN_ROLES = ("config", "control")
+"""Roles that it needs: those that know what networks there are, and that make them."""
 
 DEMO_ROLES = frozenset({"glance", "neutron", "nova"})
 """Roles that the demo makes something in."""
@@ -79,7 +87,8 @@ class RoleSpec:
     `provisioned`: whether Puppet provisions it.  `provider_port`, `tenant_port`: whether it has a port on the provider
     bridge, and one for tenants' networks.  `volumes`: short names of its Docker volumes.  `devices`: those of the host
     that it takes where there are any.  `numbered`: whether its members are known to each other by the last byte of
-    their address.  `alone`: why a lab as it is drafted can have one of it only.
+    their address.  `alone`: why a lab as it is drafted can have one of it only.  `image_in`: the image that it has in
+    a lab, where that depends on it.
     """
 
     name: str
@@ -104,6 +113,11 @@ class RoleSpec:
     disk_mib: int = USUAL_DISK_MIB
     numbered: bool = False
     alone: Callable[[RawConfiguration], OneOnly | None] = any_number
+    image_in: Callable[[Environment], str] | None = None
+
+    def image(self, environment: Environment) -> str:
+        """The directory of the image that it has in a lab, as what the lab is set to may need another."""
+        return self.image_in(environment) if self.image_in else self.images[0]
 
 
 @dataclass
@@ -165,6 +179,7 @@ class RawConfiguration:
     dhcp_end: IPv4Address | None = None
     volume_backend: str | None = None
     image_backend: str | None = None
+    networking: str | None = None
     provider: RawProvider | None = None
     demo: bool = False
     bridge: str | None = None
@@ -210,6 +225,7 @@ def check(raw: RawConfiguration) -> list[Fault]:
         _roles(raw),
         _volume_backend(raw),
         _image_backend(raw),
+        _networking(raw),
         _addresses(raw, free),
         _numbers(raw),
         _segments(raw),
@@ -281,6 +297,8 @@ def _tunnels(raw: RawConfiguration) -> Iterator[Fault]:
     for container in raw.containers:
         role = raw.roles.get(container.role or "")
         if role is None or not role.tenant_port or container.address is None:
+            continue
+        if role.name == NETWORK_ROLE and raw.networking == OPENSDN:
             continue
         key = raw.keys.of("containers", container.name, "address")
         end = derived.tunnel_address(container.address)
@@ -358,10 +376,12 @@ def _demo(raw: RawConfiguration) -> Iterator[Fault]:
     if not raw.demo:
         return
     key = raw.keys.of("demo")
-    if not any(raw.members(role) or raw.unsure_of(role) for role in DEMO_ROLES):
-        reason = f"there is nothing to make: no container has one of the roles {one_of(DEMO_ROLES)}"
+    # Its network is one that a guest is reached in from outside, by Neutron's own routers.
+    makers = DEMO_ROLES - {NETWORK_ROLE} if raw.networking == OPENSDN else DEMO_ROLES
+    if not any(raw.members(role) or raw.unsure_of(role) for role in makers):
+        reason = f"there is nothing to make: no container has one of the roles {one_of(makers)}"
         yield Fault(key, reason, "Add these services, or write false.")
-    if not raw.members(NETWORK_ROLE):
+    if not raw.members(NETWORK_ROLE) or NETWORK_ROLE not in makers:
         return
     theirs = [c.network for c in raw.containers] + [raw.network, raw.provider and raw.provider.network]
     for network in sorted({network for network in theirs if network is not None}):
@@ -499,6 +519,20 @@ def _image_backend(raw: RawConfiguration) -> Iterator[Fault]:
         reason = "the image back end rbd needs role ceph, and no container has it"
         fix = "Add a container of role ceph, or choose file."
         yield Fault(raw.keys.of("common", "imageBackend"), reason, fix)
+
+
+def _networking(raw: RawConfiguration) -> Iterator[Fault]:
+    """Networks that OpenSDN makes need its API and its control nodes, and know nothing of Neutron's own agents."""
+    if raw.networking != OPENSDN:
+        return
+    missing = [role for role in SDN_ROLES if not raw.members(role) and not raw.unsure_of(role)]
+    if missing and raw.members(NETWORK_ROLE):
+        what = f"role{'s' if len(missing) > 1 else ''} {' and '.join(missing)}"
+        reason = f"networks of OpenSDN need {what}, and no container has {'them' if len(missing) > 1 else 'it'}"
+        yield Fault(raw.keys.of("common", "networking"), reason, f"Add a container of {what}, or choose ovs.")
+    if raw.provider is not None:
+        reason = "the provider network is reached by routers of Neutron's own agents, and OpenSDN has none of these"
+        yield Fault(raw.keys.of("provider"), reason, "Leave it out, or choose ovs by common.networking.")
 
 
 def _free_addresses(raw: RawConfiguration) -> Iterator[IPv4Address]:

@@ -51,6 +51,8 @@ VOLUME_BACKENDS = ("rbd", "lvm", "nfs")
 """Where Cinder can keep volumes, the default first."""
 IMAGE_BACKENDS = ("file", "rbd")
 """Where Glance can keep images, the default first."""
+NETWORKINGS = ("ovs", "opensdn")
+"""What can make the networks of Neutron's, the default first."""
 
 
 def _bad(reason: str, fix: str) -> PydanticCustomError:
@@ -197,6 +199,14 @@ def _image_backend(value: object) -> str:
     return text
 
 
+def _networking(value: object) -> str:
+    fix = f"Write {one_of(NETWORKINGS)}, or leave it out for {NETWORKINGS[0]}."
+    text = _text("a kind of networking", fix)(value)
+    if text not in NETWORKINGS:
+        raise _bad(f"{show(value)} is no kind of networking", f"{suggest(text, NETWORKINGS)}{fix}")
+    return text
+
+
 def _tenant_networks(value: object) -> str:
     fix = f"Write {' or '.join(TENANT_NETWORKS)}."
     text = _text("a kind of network", fix)(value)
@@ -319,6 +329,7 @@ Region = Annotated[
 ]
 VolumeBackend = Annotated[str, PlainValidator(_volume_backend), WithJsonSchema({"enum": list(VOLUME_BACKENDS)})]
 ImageBackend = Annotated[str, PlainValidator(_image_backend), WithJsonSchema({"enum": list(IMAGE_BACKENDS)})]
+Networking = Annotated[str, PlainValidator(_networking), WithJsonSchema({"enum": list(NETWORKINGS)})]
 TenantNetworks = Annotated[str, PlainValidator(_tenant_networks), WithJsonSchema({"enum": list(TENANT_NETWORKS)})]
 Registry = Annotated[
     str,
@@ -420,8 +431,10 @@ class CommonInput(_Input):
     """Region of the catalogue's endpoints."""
     dhcp: DhcpInput | None = None
     """Pool of leases. Without it, dnsmasq gives containers their fixed leases only."""
+    networking: Networking | None = None
+    """What makes Neutron's networks: its own agents, by Open vSwitch, or the lab's OpenSDN."""
     tenant_networks: TenantNetworks | None = None
-    """What carries the tenants' networks between containers."""
+    """What carries the tenants' networks between containers, where Neutron's own agents make them."""
     volume_backend: VolumeBackend | None = None
     """Where Cinder keeps volumes."""
     image_backend: ImageBackend | None = None

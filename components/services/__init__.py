@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from components.configuration.environment import Environment
 from components.configuration.rules import RoleSpec
@@ -86,6 +87,10 @@ def needs_of(role: Role) -> dict[str, Stage]:
     return {**{name: stage for name, stage in IMPLIED_NEEDS.items() if name != role.name}, **role.needs, **role.wants}
 
 
+def _image_in(role: Role, environment: Environment) -> str:
+    return replace(role, **role.overrides(environment)).image_directory
+
+
 def facts() -> dict[str, RoleSpec]:
     """Return what the check of a configuration has to know of the roles."""
     requirements = Requirements.of(ROLES.values())
@@ -118,6 +123,7 @@ def facts() -> dict[str, RoleSpec]:
             volumes=tuple(role.data),
             numbered=role.numbered,
             devices=tuple(role.optional_devices),
+            image_in=partial(_image_in, role),
         )
         for role in ROLES.values()
     }

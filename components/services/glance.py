@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.configuration.environment import Container, Environment
-from components.configuration.rules import OneOnly, RawConfiguration
+from components.configuration.rules import OPENSDN, OneOnly, RawConfiguration
 from components.services import ceph
 from components.services.role import (
     UWSGI_FILES,
@@ -30,6 +30,7 @@ def _hiera(topology: Topology, container: Container) -> Hiera:
         "profile::glance::region": topology.environment.region,
         "profile::glance::memcached_servers": topology.memcached_servers,
         "profile::glance::database_host": topology.vip_name,
+        **({"profile::glance::lenient": True} if topology.environment.networking == OPENSDN else {}),
         **(_rbd_hiera(topology, container) if topology.environment.image_backend == "rbd" else {}),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.configuration.environment import Container
+from components.configuration.rules import OPENSDN
 from components.services import neutron, rabbitmq
 from components.services.role import (
     UWSGI_FILES,
@@ -39,7 +40,11 @@ def common_secrets() -> SecretNames:
 
 
 def _hiera(topology: Topology, container: Container) -> Hiera:
-    return {**common_hiera(topology, container), "profile::nova::database_host": topology.vip_name}
+    return {
+        **common_hiera(topology, container),
+        "profile::nova::database_host": topology.vip_name,
+        **({"profile::nova::lenient": True} if topology.environment.networking == OPENSDN else {}),
+    }
 
 
 def _secrets(_requirements: Requirements) -> SecretNames:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from openstack.exceptions import NotFoundException
 
 from commands import status
 from components import paths
@@ -183,6 +184,24 @@ def test_a_silent_service_is_told_with_its_container_whatever_openstack_calls_it
         Fault("dns1", "cinder-scheduler has gone silent", "docker restart dns1"),
         Fault("web1", "cinder-backup has gone silent", "docker restart web1"),
     ]
+
+
+@pytest.mark.parametrize(("service", "told"), [("neutron", []), ("nova", ["nova"])])
+def test_a_neutron_whose_networks_are_opensdns_has_no_agents_to_be_silent(
+    host: Host, monkeypatch: pytest.MonkeyPatch, service: str, told: list[str]
+) -> None:
+    def missing() -> list[Any]:
+        raise NotFoundException("no such resource")
+
+    cloud = SimpleNamespace(
+        authorize=lambda: None,
+        compute=SimpleNamespace(services=missing),
+        network=SimpleNamespace(agents=missing),
+        block_storage=SimpleNamespace(services=None),
+    )
+    monkeypatch.setattr(status, "_connect", lambda _openrc: cloud)
+    outputs = {**OUTPUTS, "endpoints": {service: f"tcp://{service}"}, "openrc": "openrc"}
+    assert [fault.subject for fault in status.find("lab", outputs)] == told
 
 
 def test_an_endpoint_that_nobody_serves_is_a_fault(host: Host) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opensdn_standin import settings
+from opensdn_standin import neutron, settings
 
 from components import paths, services
 from components.host import dockerfiles
@@ -23,7 +23,8 @@ from tests.standins import images as standins
 from tests.unit.graph_recorder import CONFIG, Graph, config, data_of, record_lab, with_tls
 from tests.unit.scripts import load
 
-DIRECTORIES = ("config", "analytics", "control", "webui")
+ROLES = ("config", "analytics", "control", "webui")
+DIRECTORIES = (*ROLES, "neutron-opensdn")
 MIRROR = Published("mirror.example:5000/opensdn", "R25.1-2026-06-11")
 MANIFESTS = paths.DOCKERVOLUMES / "puppet/code/environments/production/site-modules/profile/manifests"
 
@@ -115,10 +116,8 @@ def test_the_profiles_may_set_only_what_a_program_that_ends_at_anything_else_kno
 
 
 def test_every_program_with_settings_of_its_own_is_one_that_is_run() -> None:
-    run = {
-        path.stem for role in DIRECTORIES for path in (paths.DOCKERVOLUMES / role / "supervisor/available").iterdir()
-    }
-    assert set(known()) - {"keystone", "vnc_api_lib"} <= run
+    run = {path.stem for role in ROLES for path in (paths.DOCKERVOLUMES / role / "supervisor/available").iterdir()}
+    assert set(known()) - {"keystone", "neutron-plugin", "vnc_api_lib"} <= run
 
 
 def entries(graph: Graph) -> dict[str, dict[str, Any]]:
@@ -355,6 +354,81 @@ def test_two_nodes_of_a_kind_are_two_objects(registration: Any, api: Any) -> Non
 def test_what_there_is_no_entry_for_is_refused(registration: Any, kind: str, values: list[str]) -> None:
     with pytest.raises((TypeError, ValueError)):
         registration.entry(kind, values, "c1.lab")
+
+
+class Kept:
+    """The config API's objects, in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        return list(self.kept.get(kind, {}).values())
+
+    def named(self, kind: str, name: list[str]) -> dict[str, Any] | None:
+        return next((each for each in self.all(kind) if each["fq_name"] == name), None)
+
+    def add(self, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        self.kept.setdefault(kind, {})[given["uuid"]] = json.loads(json.dumps(given))
+        return self.kept[kind][given["uuid"]]
+
+    def change(self, kind: str, identifier: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        self.kept[kind][identifier] |= given
+        return self.kept[kind][identifier]
+
+    def remove(self, kind: str, identifier: str) -> None:
+        del self.kept[kind][identifier]
+
+
+class TestStandInOfNeutrons:
+    """What Neutron has the config API make is there for whoever asks the config API itself."""
+
+    OWN, OTHERS = "1" * 32, "2" * 32
+
+    def ask(self, api: neutron.Neutron, operation: str, kind: str, tenant: str = OWN, **data: Any) -> Any:
+        context = {"operation": operation, "tenant_id": tenant, "is_admin": False}
+        return api.answer(kind, {"context": context, "data": data})
+
+    def test_a_network_is_a_virtual_network_until_it_is_deleted(self) -> None:
+        kept = Kept()
+        api = neutron.Neutron(kept, lambda tenant: f"project-{tenant[0]}")
+        made = self.ask(api, "CREATE", "network", resource={"name": "blue", "tenant_id": self.OWN})
+        (found,) = kept.all("virtual-network")
+        assert (found["uuid"], found["fq_name"]) == (made["id"], ["default-domain", "project-1", "blue"])
+        assert self.ask(api, "READALL", "network", filters={"name": ["blue"]}) == [made]
+        assert self.ask(api, "READALL", "network", filters={"name": ["red"]}) == []
+        assert self.ask(api, "READCOUNT", "network", self.OTHERS) == {"count": 0}
+        self.ask(api, "DELETE", "network", id=made["id"])
+        assert kept.all("virtual-network") == []
+        with pytest.raises(neutron.Refused, match="NetworkNotFound"):
+            self.ask(api, "READ", "network", id=made["id"])
+
+    def test_networks_of_one_name_are_several(self) -> None:
+        kept = Kept()
+        api = neutron.Neutron(kept, str)
+        for _ in range(2):
+            self.ask(api, "CREATE", "network", resource={"name": "blue"})
+        assert len({tuple(each["fq_name"]) for each in kept.all("virtual-network")}) == 2
+        assert {each["display_name"] for each in kept.all("virtual-network")} == {"blue"}
+
+    def test_a_port_has_an_address_of_its_own_and_keeps_its_network(self) -> None:
+        kept = Kept()
+        api = neutron.Neutron(kept, str)
+        network = self.ask(api, "CREATE", "network", resource={"name": "blue"})["id"]
+        subnet = self.ask(api, "CREATE", "subnet", resource={"network_id": network, "cidr": "10.9.0.0/29"})
+        ports = [self.ask(api, "CREATE", "port", resource={"network_id": network}) for _ in range(2)]
+        assert subnet["gateway_ip"] == "10.9.0.1"
+        assert [port["fixed_ips"][0]["ip_address"] for port in ports] == ["10.9.0.2", "10.9.0.3"]
+        with pytest.raises(neutron.Refused, match="NetworkInUse"):
+            self.ask(api, "DELETE", "network", id=network)
+        for port in ports:
+            self.ask(api, "DELETE", "port", id=port["id"])
+        self.ask(api, "DELETE", "network", id=network)
+        assert not any(kept.all(kind) for kind in neutron.KINDS.values())
+
+    def test_what_it_knows_nothing_of_is_refused_by_name(self) -> None:
+        with pytest.raises(neutron.Refused, match="BadRequest"):
+            self.ask(neutron.Neutron(Kept(), str), "READALL", "router")
 
 
 class TestStandIns:

@@ -17,7 +17,7 @@ from components.configuration.faults import ConfigurationFaults
 from components.services.role import Requirements, Role, ServiceUser
 from components.services.topology import Topology
 from components.stages import provisioning, volumes
-from tests.unit.graph_recorder import FACTS, config, container
+from tests.unit.graph_recorder import CONFIG, FACTS, config, container
 
 SITE = paths.DOCKERVOLUMES / "puppet/code/environments/production/site-modules"
 ROLES = list(services.ROLES.values())
@@ -258,7 +258,9 @@ def test_what_a_program_file_starts_is_mounted_where_it_says(role: Role) -> None
 @pytest.mark.parametrize("role", ALL, ids=by_name)
 def test_every_file_below_dockervolumes_belongs_to_a_role(role: Role) -> None:
     directories = {path.name for path in paths.DOCKERVOLUMES.iterdir() if path.is_dir()}
-    assert directories <= {name for role in ALL for name in (role.name, *role.shares)} | {"default"}
+    checked = topology(config(common=CONFIG["common"] | {"networking": "opensdn"})).environment
+    roles = [*ALL, *services.for_lab(checked).values()]
+    assert directories <= {name for role in roles for name in (role.name, *role.shares)} | {"default"}
 
 
 def test_a_template_that_names_what_there_is_not_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +322,7 @@ def test_every_api_is_served_by_uwsgi_as_one_place_says() -> None:
 
 
 def test_uwsgi_ends_its_workers_itself_once_they_have_answered() -> None:
-    files = [path for path in paths.DOCKERVOLUMES.glob("*/supervisor/*/*.conf") if "uwsgi" in path.read_text()]
+    files = [path for path in paths.DOCKERVOLUMES.glob("*/supervisor/*/*.conf*") if "uwsgi" in path.read_text()]
     assert len(files) >= 8
     for path in files:
         lines = path.read_text().splitlines()

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from opensdn_standin import NOTICE, database
 from opensdn_standin.keystone import Keystone
+from opensdn_standin.neutron import Neutron, Refused
 from opensdn_standin.node import Handler, Node, serve, wait_for_ever
 from opensdn_standin.settings import Settings, end
 from opensdn_standin.wire import Cassandra, Client, RabbitMQ, Stream, ZooKeeper, any_of
@@ -26,7 +27,10 @@ ROOTS: Mapping[str, list[list[str]]] = {
     "routing-instance": [["default-domain", "default-project", "ip-fabric", "__default__"]],
 }
 """What the API makes of itself in an empty database, by type."""
-TYPES = (*ROOTS, "config-node", "config-database-node", "analytics-node", "database-node", "bgp-router", "webui-node")
+TYPES = (
+    *(*ROOTS, "config-node", "config-database-node", "analytics-node", "database-node", "bgp-router", "webui-node"),
+    *("subnet", "virtual-machine-interface"),
+)
 CASSANDRA_SECONDS, ZOOKEEPER_SECONDS = 2, 16
 """After which it ends where it finds neither."""
 
@@ -91,7 +95,7 @@ class Objects:
                 raise Answer(400, "fq_name is missing")
             if self.named(kind, name):
                 raise Answer(409, f"{kind} {':'.join(name)} already exists")
-            made = {"name": name[-1], "display_name": name[-1], **given, "uuid": str(uuid.uuid4())}
+            made = {"name": name[-1], "display_name": name[-1], "uuid": str(uuid.uuid4()), **given}
             database.keep(self.database, kind, made)
             return made
 
@@ -137,6 +141,7 @@ class Api(Handler):
 
     objects: Objects
     keystone: Keystone | None
+    neutron: Neutron
     role: str
 
     def do_GET(self) -> None:
@@ -155,8 +160,13 @@ class Api(Handler):
                 links = [{"link": {"href": f"/{each}s", "name": each, "rel": "collection"}} for each in TYPES]
                 found: Any = {"href": "/", "links": links, "stand-in": NOTICE}
             else:
-                self._admit()
-                found = self._act(method, path.split("/"), given)
+                # Neutron asks as whoever asks it, and says itself what that one may see.
+                of_neutron = method == "POST" and path.startswith("neutron/")
+                self._admit(anybody=of_neutron)
+                parts = path.split("/")
+                found = self.neutron.answer(parts[1], given) if of_neutron else self._act(method, parts, given)
+        except Refused as refused:
+            self.answer(400, str(refused), "application/json")
         except Answer as answer:
             self.answer(answer.status, str(answer), "text/html")
         except (OSError, KeyError, TypeError) as error:
@@ -165,14 +175,14 @@ class Api(Handler):
         else:
             self.answer(200, json.dumps(found), "application/json")
 
-    def _admit(self) -> None:
+    def _admit(self, *, anybody: bool) -> None:
         if self.keystone is None:
             return
         token = self.headers.get("X-Auth-Token")
         roles = self.keystone.roles(token) if token else None
         if roles is None:
             raise Answer(401, "Authentication required")
-        if self.role not in roles:
+        if not anybody and self.role not in roles:
             raise Answer(403, "Permission Denied")
 
     def _act(self, method: str, path: list[str], given: Any) -> Any:
@@ -258,7 +268,12 @@ def main(settings: Settings) -> None:
     handler = type(
         "Api",
         (Api,),
-        {"objects": objects, "keystone": keystone, "role": settings.get("DEFAULTS.cloud_admin_role", "admin")},
+        {
+            "objects": objects,
+            "keystone": keystone,
+            "neutron": Neutron(objects, keystone.project_name if keystone else str),
+            "role": settings.get("DEFAULTS.cloud_admin_role", "admin"),
+        },
     )
     serve(
         handler, settings.get("DEFAULTS.listen_ip_addr", "0.0.0.0"), settings.port("DEFAULTS.listen_port", 8082), node

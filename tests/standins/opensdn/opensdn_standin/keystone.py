@@ -36,6 +36,13 @@ class Keystone:
             raise
         return [role["name"] for role in found.get("roles", [])]
 
+    def project_name(self, identifier: str) -> str:
+        """Return a project's name, by which OpenSDN has its objects."""
+        url = f"{self._settings.get('KEYSTONE.auth_url')}/projects/{identifier}"
+        request = urllib.request.Request(url, headers={"X-Auth-Token": self._own()})
+        with self._opener.open(request, timeout=20) as answer:
+            return str(json.load(answer)["project"]["name"])
+
     def _own(self) -> str:
         if time.monotonic() > self._until:
             section = {name: self._settings.get(f"KEYSTONE.{name}") for name in ("admin_user", "admin_password")}

@@ -1,5 +1,5 @@
 // Stand-in for the web server of OpenSDN's console: reads the same files, talks to the same Keystone, APIs, Redis and job server,
-// and shows the config nodes to who logs in.
+// and shows the config nodes and the virtual networks to who logs in.
 'use strict'
 const crypto = require('crypto')
 const fs = require('fs')
@@ -14,7 +14,7 @@ const NOTICE = "stand-in for OpenSDN, made by Dockstack's tests"
 const PAGE = `<!DOCTYPE html><html><head><meta name="description" content="OpenSDN Web Console">
 <title>Stand-in for the OpenSDN Web Console</title></head><body><h1>${NOTICE}</h1>
 <form id="login"><input id="username"><input id="password" type="password"><input id="domain" value="">
-<button>Sign in</button></form><p id="said"></p><ul id="nodes"></ul>
+<button>Sign in</button></form><p id="said"></p><ul id="shown"></ul>
 <script>
 login.onsubmit = async event => {
   event.preventDefault()
@@ -23,8 +23,9 @@ login.onsubmit = async event => {
   const told = await answer.json()
   said.textContent = told.isAuthenticated ? 'Signed in' : told.msg
   if (!told.isAuthenticated) return
-  for (const name of await (await fetch('/api/config-nodes')).json())
-    nodes.appendChild(Object.assign(document.createElement('li'), { textContent: name }))
+  for (const kind of ['config-nodes', 'virtual-networks'])
+    for (const name of await (await fetch('/api/' + kind)).json())
+      shown.appendChild(Object.assign(document.createElement('li'), { textContent: name }))
 }
 </script></body></html>`
 
@@ -81,11 +82,12 @@ const logIn = async given => {
   return { isAuthenticated: true, session }
 }
 
-const nodes = async session => {
+const SHOWN = ['/config-nodes', '/virtual-networks']
+const names = async (path, session) => {
   const told = await redis(['SELECT', String(config.redisDBIndex)], ['GET', session])
   const token = told[3]
-  const answer = await ask(CONFIG, 'GET', '/config-nodes', { 'X-Auth-Token': token || '' })
-  return answer.status === 200 ? JSON.parse(answer.text)['config-nodes'].map(node => node.fq_name[node.fq_name.length - 1]) : null
+  const answer = await ask(CONFIG, 'GET', path, { 'X-Auth-Token': token || '' })
+  return answer.status === 200 ? JSON.parse(answer.text)[path.slice(1)].map(each => each.fq_name[each.fq_name.length - 1]) : null
 }
 
 const read = request => new Promise(resolve => {
@@ -100,8 +102,8 @@ const serve = async (request, answer) => {
     if (request.method === 'POST' && request.url === '/authenticate') {
       const { session, ...told } = await logIn(JSON.parse(await read(request)))
       send(200, 'application/json', JSON.stringify(told), session ? { 'Set-Cookie': `session=${session}; Secure; HttpOnly` } : {})
-    } else if (request.url === '/api/config-nodes') {
-      const found = await nodes((/session=([0-9a-f]+)/.exec(request.headers.cookie) || [])[1] || '')
+    } else if (SHOWN.includes(request.url.replace('/api', ''))) {
+      const found = await names(request.url.replace('/api', ''), (/session=([0-9a-f]+)/.exec(request.headers.cookie) || [])[1] || '')
       send(found ? 200 : 401, 'application/json', JSON.stringify(found))
     } else {
       await redis(['PING'])

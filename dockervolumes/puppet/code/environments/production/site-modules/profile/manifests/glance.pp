@@ -11,6 +11,7 @@
 # @param ceph_monitors Addresses of Ceph's monitors, likewise.
 # @param rbd_pool Pool of the images, likewise.
 # @param own_url Where the other members reach this one, which has what clients have sent it to be imported; undef for the only one.
+# @param lenient Whether policies are those of before scopes and new defaults, as OpenSDN asks.
 # @param processes Processes of the API.
 # @param threads Threads of each process: so many uploads and downloads at a time.
 class profile::glance (
@@ -25,6 +26,7 @@ class profile::glance (
   Array[Stdlib::IP::Address::V4::Nosubnet] $ceph_monitors = [],
   String[1] $rbd_pool = 'images',
   Optional[Stdlib::HTTPUrl] $own_url = undef,
+  Boolean $lenient = false,
   Integer[1] $processes = 1,
   Integer[1] $threads = 8,
 ) {
@@ -53,6 +55,12 @@ class profile::glance (
     cafile               => $dockstack::tls::authority,
     region_name          => $region,
     memcached_servers    => $memcached_servers,
+  }
+  if $lenient {
+    class { 'glance::policy':
+      enforce_scope        => false,
+      enforce_new_defaults => false,
+    }
   }
   # Images from before Ceph had them are files still, which a single member goes on reading. Several have none of them: each would
   # tell another tale.

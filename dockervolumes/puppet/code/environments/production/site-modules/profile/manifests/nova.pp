@@ -3,11 +3,13 @@
 # @param database_host Host name of the database.
 # @param database_passwords Password by database: nova, nova_api and nova_cell0.
 # @param metadata_secret What Neutron's metadata agent signs its requests with.
+# @param lenient Whether policies are those of before scopes and new defaults, as OpenSDN asks.
 # @param api_processes Processes of the compute API; it works with one thread each.
 class profile::nova (
   Stdlib::Fqdn $database_host,
   Sensitive[Hash[String[1], String[1]]] $database_passwords,
   Sensitive[String[1]] $metadata_secret,
+  Boolean $lenient = false,
   Integer[1] $api_processes = 2,
 ) {
   include profile::nova::common
@@ -30,6 +32,12 @@ class profile::nova (
     database_connection_recycle_time     => 600,
     api_database_connection              => $urls['nova_api'],
     api_database_connection_recycle_time => 600,
+  }
+  if $lenient {
+    class { 'nova::policy':
+      enforce_scope        => false,
+      enforce_new_defaults => false,
+    }
   }
   class { 'nova::metadata':
     neutron_metadata_proxy_shared_secret => dockstack::quote::oslo_config($metadata_secret),

@@ -6,9 +6,11 @@
 # @param program Whose settings they are.
 # @param sections Value by key, by section. A list's elements are separated by blanks; a key whose value is undefined, or an empty list,
 #   is left out.
+# @param group Group of those that may read it.
 define profile::config::settings (
   String[1] $program,
   Hash[String[1], Hash[String[1], Variant[String, Integer, Array[String[1]], Sensitive[String[1]], Undef]]] $sections,
+  String[1] $group = 'contrail',
 ) {
   $backends_of_python = [
     'cassandra_server_list', 'zk_server_ip', 'rabbit_server', 'rabbit_vhost', 'rabbit_user', 'rabbit_password', 'collectors',
@@ -75,6 +77,10 @@ define profile::config::settings (
         'user_domain_name', 'project_domain_name', 'region_name', 'interface', 'cafile',
       ],
     },
+    'neutron-plugin'         => {
+      'APISERVER' => ['api_server_ip', 'api_server_port', 'multi_tenancy', 'contrail_extensions'],
+      'COLLECTOR' => ['analytics_api_ip', 'analytics_api_port'],
+    },
     'vnc_api_lib'            => {
       'global' => ['WEB_SERVER', 'WEB_PORT', 'BASE_URL'],
       'auth'   => ['AUTHN_TYPE', 'AUTHN_SERVER', 'AUTHN_PORT', 'AUTHN_URL', 'AUTHN_PROTOCOL', 'cafile'],
@@ -109,7 +115,7 @@ define profile::config::settings (
   file { $title:
     ensure    => file,
     owner     => 'root',
-    group     => 'contrail',
+    group     => $group,
     mode      => '0640',
     show_diff => false,
     content   => Sensitive($parts.join("\n")),
