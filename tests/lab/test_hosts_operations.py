@@ -231,6 +231,25 @@ def test_a_drill_cuts_this_host_off_from_the_other_and_joins_them_again(pair: St
     assert drills.HOLD_SECONDS - 2 < float(of_far[3]) < drills.HOLD_SECONDS + PATIENCE_SECONDS
 
 
+@pytest.mark.parametrize("host_goes", [False, True])
+def test_a_preview_tells_what_goes_with_a_container_of_the_other_host(pair: Stack, host: Host, host_goes: bool) -> None:
+    changed = configured(host)
+    if host_goes:
+        changed["containerHosts"] = {"local": {}}
+    changed["containers"] = {
+        name: container
+        for name, container in changed["containers"].items()
+        if name != DATABASE and not (host_goes and "host" in container)
+    }
+    pair.configure(changed)
+    try:
+        said = " ".join(pair.preview().stdout.split())
+    finally:
+        pair.configure(configured(host))
+    assert f"This change loses data: volume {DATABASE}-data of {DATABASE} is removed" in said
+    assert f": {DATABASE} is removed" in said
+
+
 def test_without_the_other_host_a_backup_is_refused_and_logs_go_on(pair: Stack, host: Host, tmp_path: Path) -> None:
     host.cut_power()
     try:
