@@ -188,10 +188,11 @@ def _agents(stack: str, outputs: Mapping[str, Any]) -> Iterator[Fault]:
     except CLOUD_FAULTS as error:
         yield Fault("keystone", f"it gives no token: {error}", report.again(stack))
         return
+    # Only named here: the SDK refuses the mere name of a service that the lab has not.
     for service, listed in (
-        ("nova", cloud.compute.services),
-        ("neutron", cloud.network.agents),
-        ("cinder", cloud.block_storage.services),
+        ("nova", lambda: cloud.compute.services()),
+        ("neutron", lambda: cloud.network.agents()),
+        ("cinder", lambda: cloud.block_storage.services()),
     ):
         rows: Iterable[Any] = ()
         try:

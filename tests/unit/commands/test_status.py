@@ -171,12 +171,8 @@ def test_a_silent_service_is_told_with_its_container_whatever_openstack_calls_it
         SimpleNamespace(binary="cinder-volume", host="volumes@rbd", state="up"),
         SimpleNamespace(binary="cinder-backup", host="web1.lab@rbd", state="down"),
     ]
-    cloud = SimpleNamespace(
-        authorize=lambda: None,
-        compute=SimpleNamespace(services=None),
-        network=SimpleNamespace(agents=None),
-        block_storage=SimpleNamespace(services=lambda: rows),
-    )
+    # Of a service that the lab has not, the SDK refuses the mere name.
+    cloud = SimpleNamespace(authorize=lambda: None, block_storage=SimpleNamespace(services=lambda: rows))
     monkeypatch.setattr(status, "_connect", lambda _openrc: cloud)
     services = {"dns1": {"role": "volumes"}, "web1": {"role": "plain"}}
     outputs = {**OUTPUTS, "services": services, "endpoints": {"cinder": "tcp://cinder"}, "openrc": "openrc"}
@@ -193,12 +189,11 @@ def test_a_neutron_whose_networks_are_opensdns_has_no_agents_to_be_silent(
     def missing() -> list[Any]:
         raise NotFoundException("no such resource")
 
-    cloud = SimpleNamespace(
-        authorize=lambda: None,
-        compute=SimpleNamespace(services=missing),
-        network=SimpleNamespace(agents=missing),
-        block_storage=SimpleNamespace(services=None),
-    )
+    apis = {
+        "nova": {"compute": SimpleNamespace(services=missing)},
+        "neutron": {"network": SimpleNamespace(agents=missing)},
+    }
+    cloud = SimpleNamespace(authorize=lambda: None, **apis[service])
     monkeypatch.setattr(status, "_connect", lambda _openrc: cloud)
     outputs = {**OUTPUTS, "endpoints": {service: f"tcp://{service}"}, "openrc": "openrc"}
     assert [fault.subject for fault in status.find("lab", outputs)] == told
