@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, TypeVar
 
@@ -183,28 +183,18 @@ def _bridge(value: object) -> str:
     return text
 
 
-def _volume_backend(value: object) -> str:
-    fix = f"Write {one_of(VOLUME_BACKENDS)}, or leave it out for {VOLUME_BACKENDS[0]}."
-    text = _text("a volume back end", fix)(value)
-    if text not in VOLUME_BACKENDS:
-        raise _bad(f"{show(value)} is no volume back end", f"{suggest(text, VOLUME_BACKENDS)}{fix}")
-    return text
+def _choice(what: str, allowed: Sequence[str]) -> Callable[[object], str]:
+    """Return what reads one of some words, of which the first is the usual one."""
 
+    def parse(value: object) -> str:
+        fix = f"Write {one_of(allowed)}, or leave it out for {allowed[0]}."
+        text = _text(what, fix)(value)
+        if text not in allowed:
+            # Said without the article.
+            raise _bad(f"{show(value)} is no {what.partition(' ')[2]}", f"{suggest(text, allowed)}{fix}")
+        return text
 
-def _image_backend(value: object) -> str:
-    fix = f"Write {one_of(IMAGE_BACKENDS)}, or leave it out for {IMAGE_BACKENDS[0]}."
-    text = _text("an image back end", fix)(value)
-    if text not in IMAGE_BACKENDS:
-        raise _bad(f"{show(value)} is no image back end", f"{suggest(text, IMAGE_BACKENDS)}{fix}")
-    return text
-
-
-def _networking(value: object) -> str:
-    fix = f"Write {one_of(NETWORKINGS)}, or leave it out for {NETWORKINGS[0]}."
-    text = _text("a kind of networking", fix)(value)
-    if text not in NETWORKINGS:
-        raise _bad(f"{show(value)} is no kind of networking", f"{suggest(text, NETWORKINGS)}{fix}")
-    return text
+    return parse
 
 
 def _tenant_networks(value: object) -> str:
@@ -327,9 +317,15 @@ Region = Annotated[
     PlainValidator(_pattern(_REGION, "a region", "Use letters, digits, dots and hyphens, e.g. RegionOne.")),
     WithJsonSchema({"title": "region", "type": "string", "pattern": _like(_REGION)}),
 ]
-VolumeBackend = Annotated[str, PlainValidator(_volume_backend), WithJsonSchema({"enum": list(VOLUME_BACKENDS)})]
-ImageBackend = Annotated[str, PlainValidator(_image_backend), WithJsonSchema({"enum": list(IMAGE_BACKENDS)})]
-Networking = Annotated[str, PlainValidator(_networking), WithJsonSchema({"enum": list(NETWORKINGS)})]
+VolumeBackend = Annotated[
+    str, PlainValidator(_choice("a volume back end", VOLUME_BACKENDS)), WithJsonSchema({"enum": list(VOLUME_BACKENDS)})
+]
+ImageBackend = Annotated[
+    str, PlainValidator(_choice("an image back end", IMAGE_BACKENDS)), WithJsonSchema({"enum": list(IMAGE_BACKENDS)})
+]
+Networking = Annotated[
+    str, PlainValidator(_choice("a kind of networking", NETWORKINGS)), WithJsonSchema({"enum": list(NETWORKINGS)})
+]
 TenantNetworks = Annotated[str, PlainValidator(_tenant_networks), WithJsonSchema({"enum": list(TENANT_NETWORKS)})]
 Registry = Annotated[
     str,
