@@ -1,29 +1,11 @@
-"""The extension vf-binding, which Neutron looks for in the plugin's directory; here it adds nothing."""
+"""The extension vf-binding."""
 
 from __future__ import annotations
 
-from neutron_lib.api.extensions import ExtensionDescriptor
+from neutron_plugin_contrail.common.extension import Extension
 
 
-class Vfbinding(ExtensionDescriptor):  # type: ignore[misc]
+class Vfbinding(Extension):
     """The extension."""
 
-    @classmethod
-    def get_name(cls) -> str:
-        """Return its name."""
-        return "vf-binding"
-
-    @classmethod
-    def get_alias(cls) -> str:
-        """Return what a plugin says that it knows it by."""
-        return "vf-binding"
-
-    @classmethod
-    def get_description(cls) -> str:
-        """Return what it is."""
-        return "stand-in, made by Dockstack's tests"
-
-    @classmethod
-    def get_updated(cls) -> str:
-        """Return when it was changed."""
-        return "2026-01-01T00:00:00-00:00"
+    NAME = "vf-binding"
