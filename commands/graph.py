@@ -22,7 +22,7 @@ from components.configuration.faults import ConfigurationFaults
 from components.consequences import Change, warnings
 from components.drawing import Picture
 from components.services.topology import Topology
-from hostside import present
+from hostside.present import read_by_supervisord
 from hostside.process import CommandFailed
 
 VOLUME = "docker:index/volume:Volume"
@@ -129,7 +129,7 @@ def _read_by_supervisord(state: Mapping[str, Any]) -> dict[str, Any]:
         told = json.loads(state["inputs"]["stdin"])["files"]
     except (KeyError, ValueError, TypeError):
         return {}
-    return {path: file for path, file in told.items() if path.startswith(present.SUPERVISOR)}
+    return read_by_supervisord(told)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from components.lab import Lab
 from components.services.role import Role
 from components.stages.volumes import Files
 from hostside import files, labels, present, ways
-from hostside.present import SUPERVISOR, Present
+from hostside.present import Present, read_by_supervisord
 from hostside.process import CommandFailed
 
 
@@ -147,9 +147,7 @@ def restarted(rendered: Mapping[str, Files], written: Mapping[str, Mapping[str, 
         rendered: the files of each container, as the configuration makes them.
         written: those of them that supervisord was given, by their digests.
     """
-    return frozenset(
-        name for name, told in rendered.items() if name in written and _read_by_supervisord(told) != written[name]
-    )
+    return frozenset(name for name, told in rendered.items() if name in written and _digests(told) != written[name])
 
 
 def moved(told: Sequence[str], vip: str) -> list[str]:
@@ -161,5 +159,5 @@ def moved(told: Sequence[str], vip: str) -> list[str]:
     ]
 
 
-def _read_by_supervisord(rendered: Files) -> dict[str, str]:
-    return {path: files.digest(file["content"]) for path, file in rendered.items() if path.startswith(SUPERVISOR)}
+def _digests(rendered: Files) -> dict[str, str]:
+    return {path: files.digest(file["content"]) for path, file in read_by_supervisord(rendered).items()}

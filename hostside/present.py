@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from hostside import applied, engine, labels
 from hostside.operations.access_publish import AccessPublish
@@ -13,6 +14,7 @@ from hostside.vip import HOLDER, is_held_by
 
 SUPERVISOR = "supervisor/"
 """Below which a container's rendered files are what its supervisord reads."""
+_File = TypeVar("_File")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Present:
     """The VIP, as the hosts have been told it."""
     holder: str = ""
     """The container that holds the VIP; empty where none says so."""
+
+
+def read_by_supervisord(files: Mapping[str, _File]) -> dict[str, _File]:
+    """Return those of a container's files, by their paths in its volume, that its supervisord reads."""
+    return {path: file for path, file in files.items() if path.startswith(SUPERVISOR)}
 
 
 def look(stack: str, directory: Path) -> Present:
@@ -73,7 +80,7 @@ def _told(directory: Path) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
         elif each.name == FilesWrite.NAME:
             root = f"{directory}/volumes/{each.subject}/"
             files = {path.removeprefix(root): digest for path, digest in each.record["files"].items()}
-            supervised[each.subject] = {path: digest for path, digest in files.items() if path.startswith(SUPERVISOR)}
+            supervised[each.subject] = read_by_supervisord(files)
     return supervised, tuple(vips)
 
 
