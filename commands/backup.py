@@ -180,8 +180,8 @@ def hosts_of(stack: str, outputs: Mapping[str, Any]) -> dict[str, Place]:
         Refused: when it isn't known how another one is reached.
     """
     placed = places.placed(outputs)
-    there = {host.name: host for host in places.others(stack)} if placed else {}
-    found: dict[str, Place] = {name: There(stack, host) for name, host in there.items() if name in placed.values()}
+    there = places.elsewhere(stack, outputs)
+    found: dict[str, Place] = {host.name: There(stack, host) for host in there if host.name in placed.values()}
     if set(placed.values()) <= found.keys() and placed:
         return found
     return {HERE: Here(stack, Path(paths.stack_directory(stack))), **found}

@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
     if outputs is None:
         return _refuse(f"stack {given.stack} is not up here.")
     try:
-        lab = Lab(given.stack, outputs, places.others(given.stack) if places.placed(outputs) else [])
+        lab = Lab(given.stack, outputs, places.elsewhere(given.stack, outputs))
         if given.list:
             return _list(lab)
         wanted = drills.chosen(given.name, lab.stack, lab.outputs, lab.hosts)

@@ -50,6 +50,15 @@ def placed(outputs: Mapping[str, Any] | None) -> dict[str, str]:
     return {name: each["host"] for name, each in services.items() if "host" in each}
 
 
+def elsewhere(stack: str, outputs: Mapping[str, Any]) -> list[ContainerHost]:
+    """Return the hosts behind ssh of a stack that is on several hosts by its outputs; none for one of one host.
+
+    Raises:
+        Refused: when its file can't be read.
+    """
+    return others(stack) if placed(outputs) else []
+
+
 def ask(hosts: Sequence[ContainerHost], stack: str, service: str, given: Mapping[str, object] | None = None) -> Answers:
     """Ask hosts behind ssh something of a stack, all at once.
 

@@ -73,10 +73,8 @@ def main(arguments: list[str]) -> int:
 
 def _hosts(stack: str, outputs: Mapping[str, Any]) -> list[ContainerHost]:
     """Return the hosts behind ssh of a stack that is on several hosts, as its file has them."""
-    if not places.placed(outputs):
-        return []
     try:
-        return places.others(stack)
+        return places.elsewhere(stack, outputs)
     except Refused as error:
         print(f"make status: {error}; hosts behind ssh are not asked", file=sys.stderr)
         return []
