@@ -7,11 +7,13 @@ of each fault is printed; docs/high-availability.md has the table.
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +21,19 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from tests.lab.harness import ALL_DRILLS, PROJECT, Stack, eventually, inside, inspect, inventory, kill, long_drill, run
+from tests.lab.harness import (
+    ALL_DRILLS,
+    PATIENCE_SECONDS,
+    PROJECT,
+    Stack,
+    eventually,
+    inside,
+    inspect,
+    inventory,
+    kill,
+    long_drill,
+    run,
+)
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
 
@@ -310,12 +324,29 @@ def test_the_holder_of_the_vip_is_lost(client: Client, fault: str) -> None:
     assert holder() == other, "the address moved back"
 
 
+def is_heard(begins: float) -> bool:
+    """Connect to the database at the VIP after some seconds; say whether it greets, or ends the connection."""
+    time.sleep(begins)
+    try:
+        with socket.create_connection((VIP, 3306), PATIENCE_SECONDS) as connection:
+            connection.recv(1)
+    except TimeoutError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
 @pytest.mark.parametrize("fault", but("kill -9"))
 def test_the_database_that_writes_is_lost(client: Client, fault: str) -> None:
     lost = writer()
     link = port(lost)
-    with client.meets(f"Galera's writer, {fault}", within=30):
-        FAULTS[fault](lost)
+    begins = [at / 10 for at in range(50)]
+    with ThreadPoolExecutor(len(begins)) as pool:
+        with client.meets(f"Galera's writer, {fault}", within=30):
+            FAULTS[fault](lost)
+            heard = pool.map(is_heard, begins)
+        assert all(heard), "a connection that began meanwhile is neither greeted nor ended"
     undo(lost, link)
     settled(client)
 

@@ -45,6 +45,8 @@ class profile::haproxy (
     default => ['ssl', 'crt', $certificate, 'alpn', 'http/1.1'],
   }
 
+  $ending = '/etc/haproxy/end_sessions.lua'
+
   class { 'haproxy':
     merge_options    => false,
     # A restart would cut the connections of all services: a new configuration is reloaded instead.
@@ -59,6 +61,7 @@ class profile::haproxy (
       'hard-stop-after'                   => '10m',
       # Otherwise it forgets a connection whose server answers without having read the request's body.
       'tune.disable-zero-copy-forwarding' => '',
+      'lua-load'                          => $ending,
       'stats'                             => 'socket /run/haproxy.sock mode 600 level admin expose-fd listeners',
       'ssl-default-bind-options'          => 'ssl-min-ver TLSv1.2',
     },
@@ -70,6 +73,17 @@ class profile::haproxy (
       # OpenStack's clients keep connections for a later request, and fail if that meets the end of one: it is left to them.
       'timeout' => ['http-request 10s', 'http-keep-alive 1h', 'queue 1m', 'connect 5s', 'client 5m', 'server 5m', 'tunnel 1h', 'check 5s'],
     },
+  }
+
+  file { $ending:
+    ensure  => file,
+    owner   => 'root',
+    group   => 'root',
+    mode    => '0644',
+    content => file('profile/end_sessions.lua'),
+    require => Package['haproxy'],
+    before  => Concat['/etc/haproxy/haproxy.cfg'],
+    notify  => Exec['reload HAProxy'],
   }
 
   # haproxy gives these bytes as they are.
@@ -137,9 +151,9 @@ class profile::haproxy (
       $bind_options = []
       $server_options = 'check check-ssl verify none inter 2s fall 2 rise 1'
     } elsif $frontend['health_port'] {
-      # One server at a time takes all sessions, as concurrent writers on several Galera members conflict. When it fails, its sessions
-      # end and another takes over, and keeps the new ones when the first is back: so says the table, which outlives a reload and
-      # moves with the virtual address.
+      # One server at a time takes all sessions, as concurrent writers on several Galera members conflict. When it fails, another
+      # takes over, and keeps the sessions when the first is back: so says the table, which outlives a reload and moves with the
+      # virtual address. The sessions of the one that failed are ended by end_sessions.lua.
       $options = {
         'option'      => ['tcplog', 'clitcpka', 'srvtcpka', 'httpchk'],
         'http-check'  => ['send meth GET uri /', 'expect status 200'],
@@ -148,15 +162,15 @@ class profile::haproxy (
         'timeout'     => ['client 65m', 'server 65m', 'connect 2s', 'check 2s'],
       }
       $bind_options = []
-      $server_options = "check port ${frontend['health_port']} inter 1s fall 2 rise 2 on-marked-down shutdown-sessions backup"
+      $server_options = "check port ${frontend['health_port']} inter 1s fall 2 rise 2 backup"
     } else {
       $options = {
         'balance' => 'first',
         'option'  => ['tcplog', 'clitcpka', 'srvtcpka'],
-        'timeout' => ['client 65m', 'server 65m'],
+        'timeout' => ['client 65m', 'server 65m', 'connect 2s'],
       }
       $bind_options = []
-      $server_options = 'check inter 2s fall 2 rise 1 on-marked-down shutdown-sessions'
+      $server_options = 'check inter 2s fall 2 rise 1'
     }
 
     haproxy::listen { $name:
