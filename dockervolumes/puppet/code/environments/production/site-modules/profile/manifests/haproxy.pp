@@ -67,11 +67,12 @@ class profile::haproxy (
     },
     defaults_options => {
       'log'     => 'global',
-      'option'  => ['dontlognull', 'redispatch'],
+      # What can't be connected to is tried at another server at once: clients wait for as little as five seconds.
+      'option'  => ['dontlognull', 'redispatch 1'],
       'retries' => '3',
       # A tunnel is a guest's screen, which nothing may happen on for a while.
       # OpenStack's clients keep connections for a later request, and fail if that meets the end of one: it is left to them.
-      'timeout' => ['http-request 10s', 'http-keep-alive 1h', 'queue 1m', 'connect 5s', 'client 5m', 'server 5m', 'tunnel 1h', 'check 5s'],
+      'timeout' => ['http-request 10s', 'http-keep-alive 1h', 'queue 1m', 'connect 2s', 'client 5m', 'server 5m', 'tunnel 1h', 'check 5s'],
     },
   }
 
@@ -159,7 +160,7 @@ class profile::haproxy (
         'http-check'  => ['send meth GET uri /', 'expect status 200'],
         'stick-table' => 'type ip size 1k peers lab',
         'stick'       => 'on dst',
-        'timeout'     => ['client 65m', 'server 65m', 'connect 2s', 'check 2s'],
+        'timeout'     => ['client 65m', 'server 65m', 'check 2s'],
       }
       $bind_options = []
       $server_options = "check port ${frontend['health_port']} inter 1s fall 2 rise 2 backup"
@@ -167,7 +168,7 @@ class profile::haproxy (
       $options = {
         'balance' => 'first',
         'option'  => ['tcplog', 'clitcpka', 'srvtcpka'],
-        'timeout' => ['client 65m', 'server 65m', 'connect 2s'],
+        'timeout' => ['client 65m', 'server 65m'],
       }
       $bind_options = []
       $server_options = 'check inter 2s fall 2 rise 1'
