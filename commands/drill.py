@@ -25,7 +25,7 @@ from commands.kept import Kept
 from commands.load import Load, Outcome, targets
 from commands.loss_table import Result
 from components import paths
-from components.configuration.environment import ContainerHost
+from components.configuration.environment import ConfiguredHost
 from components.outputs import outputs_of
 from hostside.errors import Refused, StepError
 from hostside.process import CommandFailed
@@ -48,7 +48,7 @@ class Lab:
 
     stack: str
     outputs: Mapping[str, Any]
-    hosts: Sequence[ContainerHost] = ()
+    hosts: Sequence[ConfiguredHost] = ()
     """Its hosts behind ssh."""
 
     def faults(self) -> list[str]:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from commands import places
 from commands.jobs import Job
 from components import ssh
-from components.configuration.environment import ContainerHost
+from components.configuration.environment import ConfiguredHost
 from components.host import distance
 from hostside import archive, engine
 from hostside.archive import Saved
@@ -83,7 +83,7 @@ class Here:
 class There:
     """A host behind ssh."""
 
-    def __init__(self, stack: str, host: ContainerHost) -> None:
+    def __init__(self, stack: str, host: ConfiguredHost) -> None:
         """Take the stack and the host."""
         self.name = host.name
         self._stack, self._host = stack, host

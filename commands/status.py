@@ -24,7 +24,7 @@ from openstack.exceptions import HttpException, NotFoundException, SDKException
 
 from commands import places
 from components import paths, services
-from components.configuration.environment import ContainerHost
+from components.configuration.environment import ConfiguredHost
 from components.host import distance, keeper
 from components.login import session, settings
 from components.outputs import outputs_of
@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
     return BROKEN if faults else WORKS
 
 
-def _hosts(stack: str, outputs: Mapping[str, Any]) -> list[ContainerHost]:
+def _hosts(stack: str, outputs: Mapping[str, Any]) -> list[ConfiguredHost]:
     """Return the hosts behind ssh of a stack that is on several hosts, as its file has them."""
     try:
         return places.elsewhere(stack, outputs)
@@ -80,7 +80,7 @@ def _hosts(stack: str, outputs: Mapping[str, Any]) -> list[ContainerHost]:
         return []
 
 
-def impaired(stack: str, hosts: Sequence[ContainerHost]) -> dict[str, str]:
+def impaired(stack: str, hosts: Sequence[ConfiguredHost]) -> dict[str, str]:
     """Return what `make impair` does to containers, by name; of hosts behind ssh, those tell that answer."""
     found = {name: str(each) for name, each in Impairments(Path(paths.stack_directory(stack))).all().items()}
     for told in places.ask(hosts, stack, "impaired").told.values():
@@ -88,7 +88,7 @@ def impaired(stack: str, hosts: Sequence[ContainerHost]) -> dict[str, str]:
     return found
 
 
-def find(stack: str, outputs: Mapping[str, Any], hosts: Iterable[ContainerHost] = ()) -> list[Fault]:
+def find(stack: str, outputs: Mapping[str, Any], hosts: Iterable[ConfiguredHost] = ()) -> list[Fault]:
     """Return everything that is broken in a stack, the causes before what follows from them.
 
     Args:
@@ -132,7 +132,7 @@ def _checks(stack: str, elsewhere: Iterable[list[Fault]]) -> list[Fault]:
     ]
 
 
-def _ask(host: ContainerHost, stack: str, names: Sequence[str]) -> tuple[list[Fault], list[Fault]]:
+def _ask(host: ConfiguredHost, stack: str, names: Sequence[str]) -> tuple[list[Fault], list[Fault]]:
     """Return what is broken on a host behind ssh, and which checks fail there, by the tool that it has."""
     assert host.ssh is not None
     login = f"ssh{f' -p {host.ssh.port}' if host.ssh.port != 22 else ''} {host.ssh.user}@{host.ssh.host}"

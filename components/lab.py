@@ -14,7 +14,7 @@ import pulumi
 from components import demo
 from components.access import ADMIN_SECRET, Access
 from components.configuration import spans
-from components.configuration.environment import Container, Environment, Hooks, builder
+from components.configuration.environment import Container, Environment, HookScripts, builder
 from components.configuration.rules import DEMO_ROLES
 from components.host import keeper
 from components.host.authority import Authority
@@ -193,7 +193,7 @@ class Lab(pulumi.ComponentResource):
         role = self._topology.roles[container.role]
         host = self._hosts[container.host]
         image = self._image_of(container)
-        if not role.provisioned and container.hooks == Hooks():
+        if not role.provisioned and container.hooks == HookScripts():
             self._plain.add(container, role, host, self._image(host, image, role.packages).id)
             return
         self._made[container.name] = ServiceContainer(

@@ -49,7 +49,7 @@ class ContainerHost(pulumi.ComponentResource):
 
     def __init__(
         self,
-        host: environment.ContainerHost,
+        host: environment.ConfiguredHost,
         stack: str,
         found: drift.Found,
         opts: pulumi.ResourceOptions | None = None,

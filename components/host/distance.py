@@ -13,7 +13,7 @@ from typing import Any
 
 from commands import cleanup
 from components import paths, ssh
-from components.configuration.environment import ContainerHost
+from components.configuration.environment import ConfiguredHost
 from components.configuration.preflight import HostFacts, runner_for
 from components.host.container_host import PYTHON
 from hostside.drift import Finding
@@ -30,7 +30,7 @@ class Findings(Mapping[Key, Future[Finding]]):
     Which operations have records there is known only when it answers, so there is something to wait for under each key.
     """
 
-    def __init__(self, host: ContainerHost, stack: str) -> None:
+    def __init__(self, host: ConfiguredHost, stack: str) -> None:
         """Begin to look; a host that can't be asked has nothing changed, and the next step will tell."""
         pool = ThreadPoolExecutor(1)
         self._all = pool.submit(_look, host, stack)
@@ -53,7 +53,7 @@ class NoTool(ValueError):
 
 
 def tool(
-    host: ContainerHost,
+    host: ConfiguredHost,
     stack: str,
     service: str,
     words: Sequence[str] = (),
@@ -90,7 +90,7 @@ def tool(
     return told
 
 
-def line(host: ContainerHost, stack: str, service: str, words: Sequence[str] = ()) -> str:
+def line(host: ConfiguredHost, stack: str, service: str, words: Sequence[str] = ()) -> str:
     """Return what has a host's shell run the tool that the host has of a stack, and nothing where it has none."""
     place = paths.stack_directory(stack, PurePosixPath(host.home)) / "tool"
     return f"[ ! -e {place} ] || exec {PYTHON} {place} {service} {shlex.join([stack, *words])}"
@@ -102,7 +102,7 @@ def told_of(error: Exception) -> str:
     return said[-1] if said else str(error)
 
 
-def _look(host: ContainerHost, stack: str) -> dict[Key, Finding]:
+def _look(host: ConfiguredHost, stack: str) -> dict[Key, Finding]:
     try:
         found = tool(host, stack, "look")["found"]
     except (OSError, subprocess.SubprocessError, ValueError, KeyError):
@@ -117,7 +117,7 @@ def owner() -> str:
     return f"{backend} on {os.uname().nodename}" if backend.startswith("file:") else backend
 
 
-def claim(stack: str, host: ContainerHost, found: HostFacts) -> None:
+def claim(stack: str, host: ConfiguredHost, found: HostFacts) -> None:
     """Make sure that what carries the stack's name on a host behind ssh is ours to change, by what it answered.
 
     Raises:
@@ -131,7 +131,7 @@ def claim(stack: str, host: ContainerHost, found: HostFacts) -> None:
 
 
 def clear_unrecorded(
-    stack: str, host: ContainerHost, found: HostFacts, recorded: Callable[[], Collection[str]]
+    stack: str, host: ConfiguredHost, found: HostFacts, recorded: Callable[[], Collection[str]]
 ) -> None:
     """Note on a host behind ssh that the stack is ours, and remove its containers that the stack's state doesn't know.
 

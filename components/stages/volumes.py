@@ -51,7 +51,7 @@ def render(topology: Topology, container: Container, role: Role) -> Files:
     return files
 
 
-def render_shared(topology: Topology, role: Role, host: environment.ContainerHost) -> Files:
+def render_shared(topology: Topology, role: Role, host: environment.ConfiguredHost) -> Files:
     """Render what a role's containers on a host share: those without Puppet, to which all are the same."""
     return _render(role, {"lab": _lab(topology, host)}, skip="puppet/")
 
@@ -154,7 +154,7 @@ def own_mounts(container: Container) -> list[docker.ContainerVolumeArgs]:
     ]
 
 
-def _lab(topology: Topology, host: environment.ContainerHost) -> dict[str, Any]:
+def _lab(topology: Topology, host: environment.ConfiguredHost) -> dict[str, Any]:
     lab = topology.environment
     puppet = topology.members("puppet")
     return {

@@ -14,7 +14,7 @@ from openstack.exceptions import NotFoundException
 
 from commands import status
 from components import paths
-from components.configuration.environment import ContainerHost, Ssh
+from components.configuration.environment import ConfiguredHost, Ssh
 from components.host import distance
 from hostside import applied, bridge, containers, engine, health, ovs, passage, ports, programs, ways
 from hostside.applied import Applied
@@ -240,7 +240,7 @@ def test_a_stack_without_outputs_is_not_up(monkeypatch: pytest.MonkeyPatch, caps
     assert "To bring it up: make lab" in capsys.readouterr().err
 
 
-FAR = ContainerHost(name="far", ssh=Ssh(host="192.0.2.20", port=2222))
+FAR = ConfiguredHost(name="far", ssh=Ssh(host="192.0.2.20", port=2222))
 SEVERAL = {
     **OUTPUTS,
     "services": {"dns1": {"role": "dnsmasq", "host": "local"}, "web1": {"role": "plain", "host": "far"}},

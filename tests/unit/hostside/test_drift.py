@@ -22,7 +22,7 @@ from hostside.operations.member_join import MemberJoin
 from hostside.operations.port_attach import PortAttach
 from hostside.operations.ports_attach import PortsAttach
 from hostside.programs import Program
-from hostside.registration import Registration
+from hostside.registration import NodeEntry
 
 BRIDGE = {"name": "br-lab", "stack": "lab", "network": "10.87.0.0/24", "address": "10.87.0.1/24", "mtu": 1500}
 WEB = {"container": "web1", "id": "1" * 64}
@@ -132,7 +132,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def entry_files(directory: Path) -> dict[Path, str]:
-    return Registration(**{**ENTRY, "directory": str(directory / "volumes/puppet1")}).written()  # type: ignore[arg-type]
+    return NodeEntry(**{**ENTRY, "directory": str(directory / "volumes/puppet1")}).written()  # type: ignore[arg-type]
 
 
 def look(directory: Path) -> dict[tuple[str, str], Finding]:

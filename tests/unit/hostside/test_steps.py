@@ -403,8 +403,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: Inside) -> P
     return tmp_path / "volumes/puppet1"
 
 
-def entry(server: Path, container_id: str = "first", *, own: bool = False) -> registration.Registration:
-    return registration.Registration(
+def entry(server: Path, container_id: str = "first", *, own: bool = False) -> registration.NodeEntry:
+    return registration.NodeEntry(
         fqdn="galera1.dockstack.lab", container_id=container_id, server="puppet1", directory=str(server), group=8140,
         data="profile::galera::bootstrap: true\n", secrets="profile::galera::root_password: p\n",
         grant="0123\ngalera\n", own=own,

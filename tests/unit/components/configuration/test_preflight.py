@@ -19,7 +19,7 @@ import pytest
 
 from components import ssh
 from components.configuration import preflight
-from components.configuration.environment import ContainerHost, Environment, Ssh
+from components.configuration.environment import ConfiguredHost, Environment, Ssh
 from components.configuration.faults import ConfigurationFaults
 from components.configuration.preflight import (
     Engine,
@@ -671,7 +671,7 @@ def test_each_host_with_containers_is_asked_once_about_its_own_volumes() -> None
     )
     asked: list[tuple[str, str]] = []
 
-    def runner(host: ContainerHost) -> Any:
+    def runner(host: ConfiguredHost) -> Any:
         def run(script: str) -> str:
             asked.append((host.name, script))
             return ANSWER
@@ -727,7 +727,7 @@ def test_ssh_asks_nothing_and_trusts_only_the_given_key(monkeypatch: pytest.Monk
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(ssh, "CONTROL", tmp_path)
     given = Ssh(host="192.0.2.20", port=2222, private_key="/keys/lab", host_key="ssh-ed25519 AAAA of-far")
-    assert runner_for(ContainerHost(name="far", ssh=given))("echo") == "out"
+    assert runner_for(ConfiguredHost(name="far", ssh=given))("echo") == "out"
     assert seen["script"] == "echo"
     options = set(seen["command"])
     assert {"BatchMode=yes", "StrictHostKeyChecking=yes", "IdentityFile=/keys/lab", "-p2222", "-lroot"} <= options
@@ -880,7 +880,7 @@ def test_what_was_learnt_of_a_host_goes_with_it() -> None:
 def test_this_machine_is_asked_for_real() -> None:
     if shutil.which("ip") is None:
         pytest.skip("no ip command here")
-    facts = gather(runner_for(ContainerHost(name="local")), "lab", ["/nowhere at all", "/etc"])
+    facts = gather(runner_for(ConfiguredHost(name="local")), "lab", ["/nowhere at all", "/etc"])
     assert facts.unreachable is None
     assert facts.absent_paths == {"/nowhere at all"}
     assert "lo" in facts.links
