@@ -44,11 +44,12 @@ def _report(directory: Path, words: str) -> Mapping[str, object]:
     from hostside import report
 
     stack, *names = words.split()
-    broken = report.broken(stack, names)
-    failing = [] if broken else report.failing(stack, directory)
+    found = report.Report(stack, directory)
+    broken = found.broken(names)
+    failing = [] if broken else found.failing()
     return {
-        kind: [[fault.subject, fault.reason, fault.mend] for fault in faults]
-        for kind, faults in (("broken", broken), ("failing", failing))
+        kind: [[each.subject, each.reason, each.mend] for each in problems]
+        for kind, problems in (("broken", broken), ("failing", failing))
     }
 
 

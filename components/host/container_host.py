@@ -148,7 +148,7 @@ class ContainerHost(pulumi.ComponentResource):
         return shlex.join(["env", f"DOCKER_HOST=unix://{process.SOCKET}", *words])
 
     async def _finding(self, found: Future[drift.Finding]) -> drift.Finding:
-        """Wait for what the look finds, and tell a person what is different."""
+        """Wait for a finding, and tell a person what is different."""
         finding = await asyncio.wrap_future(found)
         # Several operations may have to be repeated for the same reason.
         if finding.reason and finding.reason not in self._told:

@@ -10,7 +10,7 @@ from hostside import files, grant
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class GrantWrite(grant.Grant, Operation):
         return {"files": {str(self.path): files.digest(self.text)}}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
         return files.changed(record["files"])
 
 

@@ -12,7 +12,7 @@ from hostside import image
 from hostside.operations.base import File, Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class ImageBuild(Operation):
         return {"tag": self.tag}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
-        return "" if record["tag"] in reality.images else f"image {record['tag']} is gone"
+    def drift(cls, inspection: Inspection, record: Record) -> str:
+        return "" if record["tag"] in inspection.images else f"image {record['tag']} is gone"
 
 
 OPERATION = ImageBuild

@@ -12,7 +12,7 @@ from hostside import membership
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class MemberJoin(Operation):
         return {**kept, "others": list(self.others)}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
-        asked = [name for name in _asked(record) if reality.running(name)]
-        if not reality.runs(record["container"], record["id"]) or not asked:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
+        asked = [name for name in _asked(record) if inspection.running(name)]
+        if not inspection.runs(record["container"], record["id"]) or not asked:
             return ""
         return membership.absence(record["container"], record["fqdn"], asked, record["joined"])
 
     @classmethod
-    def failure(cls, record: Record) -> str:
+    def failure(cls, inspection: Inspection, record: Record) -> str:
         return membership.absence(record["container"], record["fqdn"], _asked(record), record["joined"])
 
 

@@ -11,7 +11,7 @@ from hostside.operations.base import Operation, Record
 from hostside.registration import NodeEntry
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Register(NodeEntry, Operation):
         return {"files": {str(path): files.digest(text) for path, text in self.written().items()}}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
         return files.changed(record["files"])
 
 

@@ -1,4 +1,4 @@
-"""What is found and done on hosts behind ssh beside the resources: looks for drift, claims, remains."""
+"""What is found and done on hosts behind ssh beside the resources: drift, claims, cleanup."""
 
 from __future__ import annotations
 
