@@ -89,7 +89,7 @@ class Lab(pulumi.ComponentResource):
         self._secrets = LabSecrets(self._topology, self._child)
         self._plain = PlainContainers(self._topology, self._base, self._child)
         self._made: dict[str, ServiceContainer] = {}
-        self._settled: set[str] = set()
+        self._provisioned: set[str] = set()
         for container in environment.containers:
             if not self._has_a_turn(container):
                 self._add(container)
@@ -99,7 +99,7 @@ class Lab(pulumi.ComponentResource):
         for container in in_order(self._topology, self._standing):
             if self._has_a_turn(container):
                 self._add(container)
-            self._settle(container)
+            self._provision(container)
         for name, made in self._made.items():
             made.enter(self._groups(environment.container(name), entries=True))
 
@@ -229,25 +229,25 @@ class Lab(pulumi.ComponentResource):
         stages = self._made[container.name].stages
         return [stages[stage] for stage in (Stage.PROVISIONED, Stage.HEALTHY) if stage in stages]
 
-    def _settle(self, container: Container) -> None:
+    def _provision(self, container: Container) -> None:
         if container.name in self._made:
             server = next((self._made[m.name] for m in self._topology.members("puppet")), None)
             resolving = [self._made[m.name].stages[Stage.HEALTHY] for m in self._topology.members("dnsmasq")]
-            self._made[container.name].settle(
+            self._made[container.name].provision(
                 [*self._gates(container), *self._births(container)],
                 resolving,
                 server,
                 self._groups(container, entries=False),
                 self._authority,
             )
-            self._settled.add(container.name)
+            self._provisioned.add(container.name)
             self._join_each_other(container.role)
 
     def _join_each_other(self, role: str) -> None:
         """Make a role's containers members of it by each other, once all of them have gone through their stages."""
         memberships = [each for each in self._topology.roles[role].memberships if each.role == role and not each.entry]
         members = self._topology.members(role)
-        if not memberships or any(member.name not in self._settled for member in members):
+        if not memberships or any(member.name not in self._provisioned for member in members):
             return
         healthy = self._healthy()
         for membership in memberships:

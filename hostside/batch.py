@@ -115,7 +115,7 @@ def _attach(missing: Mapping[Port, int], held: Mapping[str, ovs.Held]) -> bool:
     except CommandFailed:
         return False
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(_settle, made, (missing[port] for port in made)))
+        list(pool.map(_configure, made, (missing[port] for port in made)))
     return True
 
 
@@ -135,7 +135,7 @@ def _entry(port: Port) -> list[list[str]]:
     ]
 
 
-def _settle(port: Port, pid: int) -> None:
+def _configure(port: Port, pid: int) -> None:
     """Set up a port's end inside; what can't be is seen by who looks at the port afterwards."""
     lines = [f"link set {port.interface} up"]
     if port.address:

@@ -93,7 +93,8 @@ class ConfiguredHost(_Model):
     """A machine with a Docker engine and Open vSwitch; without `ssh` it is the one that Pulumi runs on.
 
     `tunnel_address` is where its tunnels to other hosts end, once that is known (`preflight.locate`). `absent` are
-    those of the paths it was asked for that it lacks, and `silent` says that it didn't answer (`preflight.settle`).
+    those of the paths it was asked for that it lacks, and `silent` says that it didn't answer: what
+    `preflight.apply_facts` knows of it.
     """
 
     name: str
@@ -109,7 +110,7 @@ class Volume(_Model):
     """A path of the container host, mounted at `target`.
 
     `optional` marks one from a 2015-style file that stands for what the role mounts anyway: it is left out where
-    the host has no such source (`preflight.settle`).
+    the host has no such source (`preflight.apply_facts`).
     """
 
     source: str

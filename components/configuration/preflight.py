@@ -457,8 +457,8 @@ def _disk(text: str) -> int | None:
     return int(fields[3]) if len(fields) > 4 and fields[3].isdigit() else None
 
 
-def settle(environment: Environment, facts: Mapping[str, HostFacts]) -> tuple[Environment, list[Note]]:
-    """`environment` without the optional volumes whose source its host lacks, and a note for each container."""
+def apply_facts(environment: Environment, facts: Mapping[str, HostFacts]) -> tuple[Environment, list[Note]]:
+    """`environment` with what its hosts have told, and a note for each container that goes without optional volumes."""
     notes = []
     containers = []
     for container in environment.containers:
@@ -915,7 +915,7 @@ def verify(
     faults = [*result.faults, *unlocated, *check(environment, facts, roles, has)]
     if faults:
         raise ConfigurationFaults(faults)
-    environment, notes = settle(environment, facts)
+    environment, notes = apply_facts(environment, facts)
     return Examined(environment, tuple(sorted([*result.notes, *notes])), facts)
 
 

@@ -71,7 +71,7 @@ CONFIG: dict[str, Any] = {
 FACTS: Mapping[str, environment.RoleSpec] = {
     name: replace(facts, at_most=None, unfit={}) for name, facts in services.facts().items()
 }
-"""How several members of a role are declared is settled before they can work together."""
+"""Without the limits of roles: several members are recorded also of one whose programs work alone."""
 
 PROVISIONED = [name for name, given in CONFIG["containers"].items() if given["role"] != "plain"]
 

@@ -25,6 +25,7 @@ from components.configuration.preflight import (
     Engine,
     HostFacts,
     Route,
+    apply_facts,
     check,
     gather,
     gather_all,
@@ -33,7 +34,6 @@ from components.configuration.preflight import (
     over_ssh,
     own_addresses,
     runner_for,
-    settle,
     verify,
 )
 from hostside.ports import link_name
@@ -459,8 +459,8 @@ def test_optional_volumes_are_left_out_where_the_host_lacks_their_source() -> No
     absent = frozenset(v.source for c in environment.containers for v in c.volumes)
     facts = {"host1": replace(SOUND, absent_paths=absent - {"/srv/backup"})}
     assert check(environment, facts, ROLES) == []
-    settled, notes = settle(environment, facts)
-    assert [v.source for c in settled.containers for v in c.volumes] == ["/srv/backup"]
+    applied, notes = apply_facts(environment, facts)
+    assert [v.source for c in applied.containers for v in c.volumes] == ["/srv/backup"]
     assert [str(note) for note in sorted(notes)] == [
         "token.yaml:containers.dns1.volumes: left out, as the role mounts its own: /dockervolumes/dns1/dnsmasq.d",
         "token.yaml:containers.galera1.volumes: left out, as the role mounts its own:"
@@ -473,9 +473,9 @@ def test_optional_volumes_are_left_out_where_the_host_lacks_their_source() -> No
 def test_an_optional_volume_that_is_there_is_mounted() -> None:
     environment = look({"environment": "token.yaml"}).environment
     assert environment is not None
-    settled, notes = settle(environment, {"host1": SOUND})
+    applied, notes = apply_facts(environment, {"host1": SOUND})
     assert notes == []
-    assert settled == environment
+    assert applied == environment
 
 
 ANSWER = """\x1eengine
@@ -870,10 +870,10 @@ def test_a_host_that_does_not_answer_is_a_fault_until_the_lab_has_something_ther
 
 
 def test_what_was_learnt_of_a_host_goes_with_it() -> None:
-    environment, _ = settle(_environment(SEVERAL), {"far": replace(FAR, absent_paths=frozenset({"/dev/kvm"}))})
+    environment, _ = apply_facts(_environment(SEVERAL), {"far": replace(FAR, absent_paths=frozenset({"/dev/kvm"}))})
     assert environment.hosts["far"].absent == {"/dev/kvm"}
     assert not environment.hosts["far"].silent
-    environment, _ = settle(_environment(SEVERAL), {"far": HostFacts(unreachable="no")})
+    environment, _ = apply_facts(_environment(SEVERAL), {"far": HostFacts(unreachable="no")})
     assert environment.hosts["far"].silent
 
 
