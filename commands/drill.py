@@ -193,7 +193,7 @@ def await_return(lab: Lab, load: Load, since: float) -> float:
     while time.monotonic() - since < RETURN_SECONDS:
         if load.await_well(since, LOOK_SECONDS):
             looked = time.monotonic()
-            # What was lost may not have been noticed yet by anyone: what is asked after that has to be answered, too.
+            # A loss may go unnoticed for a moment: requests that begin after this look have to succeed, too.
             if not lab.faults() and load.await_well(looked, LOOK_SECONDS):
                 return looked - since
         time.sleep(0.5)
@@ -227,7 +227,7 @@ def _refuse(sentence: str) -> int:
 
 
 if __name__ == "__main__":
-    # Who ends it otherwise than by Ctrl-C wants as little left behind.
+    # A signal cleans up as Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     try:
         hosts = behind_ssh(given.stack)
     except ValueError as error:
-        # What is left of a stack goes although its file has gone before.
+        # A stack is cleared here although its file is gone.
         left = "; hosts behind ssh are left as they are" if given.clear else ""
         print(f"make hosts: {error}{left}", file=sys.stderr)
         return 0 if given.clear else 1
@@ -118,7 +118,7 @@ def prepare(host: ConfiguredHost, package: bytes, say: Callable[[str], None]) ->
 
 
 def _send(stream: io.BufferedIOBase, package: bytes) -> None:
-    # Who has refused us doesn't read.
+    # An ssh that was refused has closed its input.
     try:
         stream.write(package)
         stream.close()

@@ -131,7 +131,7 @@ class There:
 
     def _tell(self, word: str) -> None:
         assert self._still is not None and self._still.stdin is not None
-        # One that has ended, or was let go, doesn't hear it; how it ended, its status tells.
+        # A host that has ended already doesn't read it; its exit status tells how it ended.
         with suppress(OSError, ValueError):
             self._still.stdin.write(f"{word}\n")
             self._still.stdin.flush()
@@ -178,7 +178,7 @@ class There:
 
     def _command(self, service: str, words: Sequence[str] = ()) -> list[str]:
         assert self._host.ssh is not None
-        # What is told while data are on their way is not to wait for these.
+        # The data have a connection of their own, so that no message waits behind them.
         return ssh.command(self._host.ssh, [distance.line(self._host, self._stack, service, words)], alone=True)
 
 
@@ -199,7 +199,7 @@ def standing_still(hosts: Sequence[Place]) -> Iterator[None]:
                 each.result()
             yield
         finally:
-            # One that is still at it is thawed once it is done.
+            # A host that is still freezing is thawed once that is done.
             wait(frozen)
             thawed = [pool.submit(host.thaw) for host in hosts]
             wait(thawed)

@@ -253,7 +253,8 @@ class Lab(pulumi.ComponentResource):
         for membership in memberships:
             for member in members:
                 others = self._topology.others(role, member)
-                # Also for one that is alone: with the last of the others it would be taken for one that goes, and end.
+                # A single member is declared, too: otherwise the removal of the last other would remove its own
+                # membership, and end its programs.
                 if others or membership.stops:
                     self._made[member.name].join(self._group(membership, others, healthy, member.host))
 
@@ -332,7 +333,7 @@ class Lab(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=there,
-                # That another member is the first one now is no birth.
+                # The cluster is born once, whichever member is the first by now.
                 ignore_changes=["stdin"],
             ),
         )
@@ -360,7 +361,7 @@ class Lab(pulumi.ComponentResource):
         )
 
     def _endpoints(self) -> dict[str, str]:
-        # Where nothing holds the VIP, nobody is reached there.
+        # Without a proxy that holds the VIP, nothing answers there.
         frontends = [frontend for _, frontend in self._topology.frontends] if self._topology.members(HOLDER) else []
         found = {frontend.name: self._topology.endpoint(frontend) for frontend in frontends}
         for role in self._topology.used_roles:
@@ -374,12 +375,12 @@ class Lab(pulumi.ComponentResource):
             return None, None
         ready = [self._made[c.name].stages[Stage.HEALTHY] for c in self._topology.members("keystone")]
         access = Access(local[0], self._topology, self._secrets, pulumi.ResourceOptions(parent=self, depends_on=ready))
-        # Only once they are there.
+        # The paths are told only once the files are there.
         written = access.resource.id
         return written.apply(lambda _: access.openrc), written.apply(lambda _: access.clouds)
 
     def _declare_demo(self) -> None:
-        """Declare the demo, where there is a service that it, or what was left of it, can be in."""
+        """Declare the demo, where a service can hold it, or leftovers of it."""
         if not demo.possible(self._topology):
             return
         host = self._hosts[self._topology.members("keystone")[0].host]
@@ -394,7 +395,7 @@ class Lab(pulumi.ComponentResource):
         if portal.LOGIN_SECRET not in secret_names(self._topology):
             return {}
         url = self.endpoints[portal.ROLE.name]
-        # This host is told the VIP's name where there is something to log in to by an openrc file.
+        # This host resolves the VIP's name only in a lab with an openrc file.
         known = url if self.openrc is not None else url.replace(self._topology.vip_name, str(self._environment.vip))
         return {"portal_url": known, "portal_password": self._secrets.value(portal.LOGIN_SECRET)}
 

@@ -31,7 +31,7 @@ def _purge(directory: Path, stack: str) -> None:
     purge(stack, directory)
 
 
-def _look(directory: Path, stack: str) -> Mapping[str, object]:
+def _drift(directory: Path, stack: str) -> Mapping[str, object]:
     from hostside import drift
 
     found = ((*key, future.result()) for key, future in drift.detect(directory, stack).items())
@@ -55,7 +55,7 @@ def _report(directory: Path, words: str) -> Mapping[str, object]:
 
 SERVICES: Mapping[str, Callable[[Path, str], Mapping[str, object] | None]] = {
     "keeper": _keep,
-    "look": _look,
+    "look": _drift,
     "report": _report,
     "purge": _purge,
 }
@@ -140,5 +140,5 @@ def carry_out(directory: Path, command: str, subject: str, text: str) -> Mapping
     if count > applied.count(directory, operation.NAME, subject):
         operation.repair()
     result = operation.run(directory)
-    applied.keep(directory, operation, subject, count)
+    applied.write(directory, operation, subject, count)
     return result

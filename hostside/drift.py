@@ -50,7 +50,8 @@ def detect(directory: Path, stack: str) -> Found:
         directory: the stack's directory on this host.
         stack: its name.
     """
-    # An engine that died in a destroy takes some of it for standing; what it knows to be gone, nobody declares.
+    # An engine that died in a destroy still has undone operations in its state: they get another counter, and are
+    # planned again where they are declared.
     undone = {key: _known(Finding(number, "")) for key, number in applied.undone(directory).items()}
     kept = applied.everything(directory)
     if not kept:

@@ -45,14 +45,14 @@ def await_healthy(container: str, checks: Sequence[Mapping[str, Any]], seconds: 
         waited = time.monotonic() - begun
         if waited > seconds:
             raise StepError(container, STEP, f"after {seconds:.0f} s: {failure}", containers.program_logs(container))
-        # A look takes processor time from what it waits for: what has taken long is looked at less often.
+        # Each look takes processor time from the service that starts: the longer it takes, the fewer looks.
         time.sleep(min(INTERVAL_SECONDS * (1 + waited / 10), LONGEST_INTERVAL_SECONDS))
 
 
 def _take_in_changes(container: str) -> None:
     """Have supervisord restart the programs whose files say something else than when they were started."""
     pid = engine.pid(container)
-    # What is wrong with it, the checks will say.
+    # The checks will tell what is wrong with it.
     if pid is not None:
         with contextlib.suppress(StepError, OSError):
             programs.follow_files(container, programs.SOCKET.format(pid=pid))

@@ -48,7 +48,7 @@ def _inspected(container: str, found: Mapping[str, Any] | None) -> Inspected:
     if state["Paused"] or not state["Running"]:
         return Inspected(container, status, False, started)
     pid, listed, silence = int(state["Pid"]), [], ""
-    # Whose health Docker asks for has a supervisord, which knows more, and sooner.
+    # A container with a health check of Docker's has a supervisord, which knows more, and sooner.
     if state.get("Health"):
         try:
             listed = programs.listed(container, programs.SOCKET.format(pid=pid))

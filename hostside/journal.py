@@ -50,7 +50,7 @@ class Journal:
         self._following: list[queue.Queue[Message | None]] = []
         self._read = 0.0
 
-    def note(self, kind: str, subject: str, text: str, when: float | None = None) -> None:
+    def record(self, kind: str, subject: str, text: str, when: float | None = None) -> None:
         """Keep an event, and tell it to all who follow.
 
         Args:
@@ -111,7 +111,7 @@ class Journal:
                 found.append((changed, path.stem))
         for changed, name in sorted(found):
             operation, _, subject = name.partition(" ")
-            self.note(TOOL.get(operation, "tool"), subject.partition(" ")[0], f"{operation}: done", changed)
+            self.record(TOOL.get(operation, "tool"), subject.partition(" ")[0], f"{operation}: done", changed)
             self._read = changed
 
     def _leave(self, following: queue.Queue[Message | None]) -> None:
@@ -119,7 +119,7 @@ class Journal:
             if following not in self._following:
                 return
             self._following.remove(following)
-        # Makes room for the word that it is over.
+        # The last message has to fit in.
         while True:
             try:
                 following.put_nowait(None)

@@ -35,7 +35,7 @@ EVENTS, LOGS = "/watch/events", "/watch/logs"
 LOOK_SECONDS = 1.0
 """How often all is looked at, besides on events."""
 SHARE = 4
-"""So many times as long as a look took, the next one waits: looks take a fifth of a processor at most."""
+"""The pause after a look, in multiples of its duration: looks take a fifth of a processor at most."""
 BRIDGE_SECONDS = 5.0
 DRIFT_SECONDS, DRIFT_SHARE = 30.0, 20
 """The same for drift, whose detection asks services and runs commands in containers."""
@@ -44,7 +44,7 @@ MENDING_SECONDS, MENDING_SHARE = 5.0, 4
 UNSEEN = frozenset({"access-publish"})
 """Operations on files of the host that a keeper doesn't see, such as /etc/hosts."""
 BEAT_SECONDS = 5.0
-"""After so long a silence something is sent, so that who is gone is noticed."""
+"""How often an idle stream sends a comment, which fails where the client is gone."""
 MOST = 16
 """How many may follow at a time."""
 WORKS, STARTING, BROKEN = "works", "starting", "broken"
@@ -155,7 +155,7 @@ class Watch:
                         return
                     _send(request, *message)
             except OSError:
-                # Who followed has gone.
+                # The client has gone.
                 return
 
     def _run(self) -> None:
@@ -246,11 +246,11 @@ class Watch:
         # That a container ended, the engine tells by itself.
         if before and before["level"] != told["level"] and told["status"] == "running":
             if told["level"] == BROKEN:
-                self._journal.note(BROKEN, name, "; ".join(reason for reason, _ in told["faults"]))
+                self._journal.record(BROKEN, name, "; ".join(reason for reason, _ in told["faults"]))
             elif told["level"] == WORKS:
-                self._journal.note(WORKS, name, "works")
+                self._journal.record(WORKS, name, "works")
         if before and told["holds_vip"] and not before["holds_vip"]:
-            self._journal.note("vip", name, "holds the VIP")
+            self._journal.record("vip", name, "holds the VIP")
 
     def _look_at_bridges(self) -> None:
         try:
@@ -288,7 +288,7 @@ class Watch:
             for each in found:
                 reason = before.get((each["operation"], each["subject"]), "")
                 if each["reason"] and each["reason"] != reason:
-                    self._journal.note("drift", each["container"], each["reason"])
+                    self._journal.record("drift", each["container"], each["reason"])
             self._tell_resources(found)
             spent = time.monotonic() - began
             if any(each["reason"] for each in found):

@@ -124,8 +124,8 @@ class Volumes:
                     pulumi.ResourceOptions(
                         provider=host.provider,
                         depends_on=[host.tool],
-                        # One that Docker made for a container that was started without it has none: a volume is known
-                        # for the stack's by that container as well, and to give it a label, all in it would have to go.
+                        # Docker itself makes a missing volume, without labels, for a container that it starts. A label
+                        # can only be added by replacing the volume with its data; the container tells whose it is, too.
                         ignore_changes=["labels"],
                     ),
                 ),

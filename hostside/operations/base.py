@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hostside.inspection import Inspection
 
 Record = Mapping[str, Any]
-"""What is kept of an operation, as JSON: enough to tell later whether its effect is still there. Never a secret."""
+"""What is recorded of an operation, as JSON: enough to tell later whether its effect is still there. Never a secret."""
 File = Mapping[str, str]
 """A file to write: ``{"content": text, "mode": octal digits}``."""
 O = TypeVar("O", bound="Operation")  # noqa: E741
@@ -70,7 +70,7 @@ class Operation:
         raise NotImplementedError
 
     def record(self) -> Record | None:
-        """Return what is kept of it; None where nobody looks after it."""
+        """Return the record of it; None where its drift isn't detected."""
         return None
 
     @classmethod
@@ -79,7 +79,7 @@ class Operation:
 
         Args:
             inspection: what there is on the host.
-            record: what was kept of the operation.
+            record: the operation's.
         """
         return ""
 
@@ -90,7 +90,7 @@ class Operation:
 
     @classmethod
     def gone(cls, inspection: Inspection, record: Record) -> Sequence[str]:
-        """Return containers that are gone altogether, which only a refresh of the engine's state can mend."""
+        """Return containers that are gone altogether, which only a refresh of the engine's state can repair."""
         return ()
 
     def repair(self) -> None:

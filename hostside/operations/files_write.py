@@ -20,7 +20,7 @@ class FilesWrite(Operation):
 
     NAME = "files-write"
     UNDO = "files-remove"
-    # A container's files are the last of it that is removed.
+    # The files are removed after everything else of a container.
     ENDS = ("certificate-issue", "health-await", "port-attach", "provision")
 
     root: str

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GrantWrite(grant.Grant, Operation):
-    """The policy signs under a name for who has the secret."""
+    """The policy signs a request under a name if it carries the secret."""
 
     NAME = "grant-write"
     UNDO = "grant-withdraw"

@@ -37,7 +37,7 @@ class HealthAwait(Operation):
 
     @classmethod
     def drift(cls, inspection: Inspection, record: Record) -> str:
-        """Tell what was changed in a container, or doesn't work there: what ``up`` does after it must not meet that."""
+        """Tell what was changed in a container, or doesn't work there: later steps of ``up`` rely on it."""
         name = record["container"]
         absent = inspection.absence(name, record["id"])
         if absent or not inspection.runs(name, record["id"]):

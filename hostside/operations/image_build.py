@@ -33,7 +33,7 @@ class ImageBuild(Operation):
     """Other images that the Dockerfile takes something from: argument of the build to full reference."""
 
     def dumped(self) -> str:
-        """Return its inputs as before there were other images to take something from, where nothing is."""
+        """Return its inputs without ``sources`` where there are none, as earlier versions wrote them."""
         given = json.loads(super().dumped())
         return json.dumps({key: value for key, value in given.items() if key != "sources" or value}, sort_keys=True)
 

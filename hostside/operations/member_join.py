@@ -40,7 +40,7 @@ class MemberJoin(Operation):
     """Whether its programs end before it leaves, as they would say that they are there."""
 
     def dumped(self) -> str:
-        """Return its inputs as those of earlier versions are, where they say all."""
+        """Return its inputs without defaults, as earlier versions wrote them."""
         given = json.loads(super().dumped())
         usual = {"others": [], "retire": [], "stops": True}
         return json.dumps({key: value for key, value in given.items() if usual.get(key) != value}, sort_keys=True)
@@ -72,7 +72,7 @@ class MemberJoin(Operation):
 
 
 def _asked(record: Record) -> list[str]:
-    # An earlier version's record has one.
+    # A record of an earlier version names one container.
     return [each for each in (record["other"], *record.get("others", ())) if each]
 
 

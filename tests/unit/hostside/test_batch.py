@@ -161,7 +161,7 @@ def test_who_runs_again_keeps_the_port(host: Host, tmp_path: Path) -> None:
 
 
 def test_what_a_power_cut_left_of_the_note_of_those_that_go_is_as_good_as_none(tmp_path: Path) -> None:
-    leaving.note(tmp_path, ["1", "2"])
+    leaving.mark(tmp_path, ["1", "2"])
     assert leaving.going(tmp_path) == {"1", "2"}
     (tmp_path / leaving.FILE).write_text('["1", ')
     assert leaving.going(tmp_path) == frozenset()

@@ -133,7 +133,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("register", "web1", {**ENTRY, "directory": str(tmp_path / "volumes/puppet1")}),
     ]
     for name, subject, inputs in given:
-        applied.keep(tmp_path, named(name).parse(inputs), subject, 0)
+        applied.write(tmp_path, named(name).parse(inputs), subject, 0)
     (root / "bin").mkdir(parents=True)
     (root / "bin/start").write_text("run\n")
     access.publish(openrc=tmp_path / "openrc", **ACCESS)
@@ -312,7 +312,7 @@ def test_a_database_that_is_gone_is_found(host: Host, directory: Path) -> None:
     host.states["galera1"] = ("4" * 64, "running")
     host.words["galera1"] = ["mysql", "keystone"]
     given = {**WEB, "reads": {}, "databases": {"galera1": ["keystone", "glance"]}}
-    applied.keep(directory, named("provision").parse(given), "web1", 0)
+    applied.write(directory, named("provision").parse(given), "web1", 0)
     assert reasons(directory) == {"provision": "database glance of galera1 is gone"}
 
 
@@ -336,7 +336,7 @@ def test_a_host_that_cannot_be_asked_has_no_findings(host: Host, directory: Path
 
 
 def test_what_was_mended_before_keeps_its_number_where_nobody_can_be_asked(host: Host, directory: Path) -> None:
-    applied.keep(directory, named("bridge-up").parse(BRIDGE), "br-lab", 3)
+    applied.write(directory, named("bridge-up").parse(BRIDGE), "br-lab", 3)
     assert look(directory)["bridge-up", "br-lab"] == Finding(3, "")
     host.engine_answers = False
     assert look(directory)["bridge-up", "br-lab"] == Finding(3, "")
@@ -436,7 +436,7 @@ def test_a_way_in_that_is_gone_is_found(host: Host, directory: Path) -> None:
 
 def test_an_operation_on_all_containers_leaves_one_record_however_many_these_are(directory: Path) -> None:
     for names in (("a", "b"), ("a",)):
-        applied.keep(directory, PortsAttach(dict.fromkeys(names, "1")), f"{len(names)} containers", 0)
+        applied.write(directory, PortsAttach(dict.fromkeys(names, "1")), f"{len(names)} containers", 0)
     assert [each.subject for each in applied.everything(directory) if each.name == "ports-attach"] == ["1 containers"]
 
 

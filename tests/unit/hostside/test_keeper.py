@@ -461,7 +461,7 @@ def test_reconciling_joins_a_bridge_again_and_not_while_an_operation_changes_it(
 def test_reconciling_gives_no_port_back_to_those_that_are_going(world: World, directory: Path) -> None:
     world.add("a1")
     world.add("b1")
-    leaving.note(directory, ["a1"])
+    leaving.mark(directory, ["a1"])
     keeper.Keeper("lab", directory).reconcile()
     assert world.attached == {"b1"}
     leaving.forget(directory)

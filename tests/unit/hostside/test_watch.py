@@ -109,7 +109,7 @@ def test_without_a_portal_nobody_is_told_anything(served: tuple[int, Journal], d
 
 def test_all_is_told_at_first_and_then_what_changes(served: tuple[int, Journal], world: World) -> None:
     port, told = served
-    told.note("started", "web1", "started")
+    told.record("started", "web1", "started")
     stream = ask(port, watch.EVENTS)
     what, state = message(stream)
     assert what == "state"
@@ -194,11 +194,11 @@ def test_programs_that_have_just_started_are_no_fault_yet() -> None:
 
 def test_events_are_kept_in_their_order_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     told = Journal()
-    told.note("tool", "web1", "later", 20)
-    told.note("tool", "web1", "sooner", 10)
+    told.record("tool", "web1", "later", 20)
+    told.record("tool", "web1", "sooner", 10)
     assert [each["text"] for each in told.events()] == ["sooner", "later"]
     for number in range(2 * journal.KEPT):
-        told.note("tool", "web1", str(number))
+        told.record("tool", "web1", str(number))
     assert len(told.events()) == journal.KEPT
 
 
