@@ -67,7 +67,7 @@ def of_host(resources: list[Resource], host: str) -> frozenset[str]:
 
 
 def without(resources: list[Resource], gone: Collection[str]) -> list[Resource]:
-    """Return a state's resources without some, and without any word of these in the others."""
+    """Return a state's resources without some, and without references to these in the others."""
     kept = []
     for resource in resources:
         if resource["urn"] in gone:

@@ -1,4 +1,4 @@
-"""Where a stack's containers are: here, and on hosts behind ssh, which the tool that each of them has is asked for."""
+"""Where a stack's containers are: here, or on a host behind ssh, whose tool is asked."""
 
 from __future__ import annotations
 

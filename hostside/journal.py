@@ -20,12 +20,12 @@ from hostside import applied
 KEPT = 400
 """How many events are kept."""
 WAITING = 2000
-"""How many messages may wait for one who follows. Who reads so slowly is cut off, and comes again."""
+"""How many messages may wait for a follower. A slower one is cut off, and connects again."""
 TOOL = {"provision": "provisioned", "health-await": "healthy", "port-attach": "port", "ports-attach": "port"}
-"""What kind of event it is that an operation was carried out; ``tool`` for any other."""
+"""Kinds of the events that operations leave; ``tool`` for any other."""
 
 Message = tuple[str, Any]
-"""What a message is about, and what JSON can hold of it."""
+"""The kind of a message, and its content, which JSON can hold."""
 
 
 @dataclass(frozen=True)

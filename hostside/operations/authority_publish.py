@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AuthorityPublish(Operation):
-    """What speaks to the VIP from the host can verify whom it speaks to."""
+    """Clients on the host can verify the VIP's certificate."""
 
     NAME = "authority-publish"
     UNDO = "authority-withdraw"
