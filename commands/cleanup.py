@@ -30,7 +30,7 @@ def claim(stack: str, *, note: bool) -> None:
     """Make sure that what carries the stack's name on this host is ours to change.
 
     Two backends can both have a stack of one name; the first to bring it up on a host has it there until it is
-    destroyed. Without this, the second would take the first one's containers for remains.
+    destroyed. Without this, the second would take the first one's containers for leftovers.
 
     Args:
         stack: the stack's name.

@@ -25,7 +25,7 @@ from commands.kept import Kept
 from commands.load import Load, Outcome, targets
 from commands.loss_table import Result
 from components import paths
-from components.configuration.environment import ContainerHost
+from components.configuration.environment import ConfiguredHost
 from components.outputs import outputs_of
 from hostside.errors import Refused, StepError
 from hostside.process import CommandFailed
@@ -48,7 +48,7 @@ class Lab:
 
     stack: str
     outputs: Mapping[str, Any]
-    hosts: Sequence[ContainerHost] = ()
+    hosts: Sequence[ConfiguredHost] = ()
     """Its hosts behind ssh."""
 
     def faults(self) -> list[str]:
@@ -193,7 +193,7 @@ def await_return(lab: Lab, load: Load, since: float) -> float:
     while time.monotonic() - since < RETURN_SECONDS:
         if load.await_well(since, LOOK_SECONDS):
             looked = time.monotonic()
-            # What was lost may not have been noticed yet by anyone: what is asked after that has to be answered, too.
+            # A loss may go unnoticed for a moment: requests that begin after this look have to succeed, too.
             if not lab.faults() and load.await_well(looked, LOOK_SECONDS):
                 return looked - since
         time.sleep(0.5)
@@ -227,7 +227,7 @@ def _refuse(sentence: str) -> int:
 
 
 if __name__ == "__main__":
-    # Who ends it otherwise than by Ctrl-C wants as little left behind.
+    # A signal cleans up as Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -12,7 +12,7 @@ from typing import Any
 from commands import places
 from components import paths
 from components.configuration import names
-from components.configuration.environment import ContainerHost
+from components.configuration.environment import ConfiguredHost
 from components.services import KEEPER
 from hostside import losses, ways
 
@@ -47,7 +47,7 @@ class Drill:
     """Why this lab can't have it; empty where it can."""
 
 
-def listed(stack: str, outputs: Mapping[str, Any], hosts: Sequence[ContainerHost] = ()) -> dict[str, Drill]:
+def listed(stack: str, outputs: Mapping[str, Any], hosts: Sequence[ConfiguredHost] = ()) -> dict[str, Drill]:
     """Return the drills of a lab by name: of all at once, of its hosts, and of each role the first container.
 
     Args:
@@ -66,7 +66,7 @@ def listed(stack: str, outputs: Mapping[str, Any], hosts: Sequence[ContainerHost
     return {drill.name: drill for drill in found}
 
 
-def chosen(wanted: str, stack: str, outputs: Mapping[str, Any], hosts: Sequence[ContainerHost] = ()) -> list[Drill]:
+def chosen(wanted: str, stack: str, outputs: Mapping[str, Any], hosts: Sequence[ConfiguredHost] = ()) -> list[Drill]:
     """Return the drills that somebody wants, each once.
 
     Args:
@@ -102,7 +102,7 @@ def chosen(wanted: str, stack: str, outputs: Mapping[str, Any], hosts: Sequence[
     return list(found.values())
 
 
-def here(outputs: Mapping[str, Any], hosts: Iterable[ContainerHost] = ()) -> dict[str, str]:
+def here(outputs: Mapping[str, Any], hosts: Iterable[ConfiguredHost] = ()) -> dict[str, str]:
     """Return the role of each container of this machine."""
     elsewhere = {host.name for host in hosts}
     return {
@@ -110,7 +110,7 @@ def here(outputs: Mapping[str, Any], hosts: Iterable[ContainerHost] = ()) -> dic
     }
 
 
-def _actions(stack: str, outputs: Mapping[str, Any], hosts: Sequence[ContainerHost]) -> Act:
+def _actions(stack: str, outputs: Mapping[str, Any], hosts: Sequence[ConfiguredHost]) -> Act:
     """Return what does something to a container on the host that it is on; without a name, to all on all hosts."""
     directory = Path(paths.stack_directory(stack))
     placed = places.placed(outputs)

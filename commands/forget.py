@@ -57,7 +57,7 @@ def of_host(resources: list[Resource], host: str) -> frozenset[str]:
     containers = {r["parent"] for r in resources if r["urn"] in on and "ServiceContainer$docker" in r["urn"]}
     found = on | {provider, tool} | {r["urn"] for r in resources if tool in r.get("dependencies", ())}
     found |= {r["urn"] for r in resources if r.get("parent") in containers and _HOOK.search(r["urn"])}
-    # What groups resources goes with the last of them.
+    # A component goes with the last of its resources.
     groups = [r["urn"] for r in resources if not r.get("custom")]
     for group in reversed(groups):
         children = [r["urn"] for r in resources if r.get("parent") == group]
@@ -67,7 +67,7 @@ def of_host(resources: list[Resource], host: str) -> frozenset[str]:
 
 
 def without(resources: list[Resource], gone: Collection[str]) -> list[Resource]:
-    """Return a state's resources without some, and without any word of these in the others."""
+    """Return a state's resources without some, and without references to these in the others."""
     kept = []
     for resource in resources:
         if resource["urn"] in gone:

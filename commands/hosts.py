@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 from commands import stack_file
 from components import paths, services, ssh
 from components.configuration import environment
-from components.configuration.environment import ContainerHost
+from components.configuration.environment import ConfiguredHost
 from components.host.container_host import installation, packed_tool, removal
 
 SCRIPTS = ("lib.sh", "paths.sh", "proxy.sh", "packages", "docker", "openvswitch")
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     try:
         hosts = behind_ssh(given.stack)
     except ValueError as error:
-        # What is left of a stack goes although its file has gone before.
+        # A stack is cleared here although its file is gone.
         left = "; hosts behind ssh are left as they are" if given.clear else ""
         print(f"make hosts: {error}{left}", file=sys.stderr)
         return 0 if given.clear else 1
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
     return 0 if all(done) else 1
 
 
-def clear(host: ContainerHost, stack: str) -> str:
+def clear(host: ConfiguredHost, stack: str) -> str:
     """Remove all that carries a stack's name on a host; return what is to be said of it.
 
     One that can't be reached is left as it is: it may be gone for good, and the others are to be cleared.
@@ -75,14 +75,14 @@ def clear(host: ContainerHost, stack: str) -> str:
     return f"{host.name}: left as it is: {said[-1] if said else f'exit status {done.returncode}'}"
 
 
-def behind_ssh(stack: str) -> list[ContainerHost]:
+def behind_ssh(stack: str) -> list[ConfiguredHost]:
     """Return the hosts of a stack that are behind ssh, as its file has them, whatever else is wrong in it.
 
     Raises:
         ValueError: when the file can't be read.
     """
     read = environment.survey(stack_file.read(stack), stack=stack, roles=services.facts(), base_dir=paths.PROJECT)
-    hosts: Iterable[ContainerHost] = read.environment.hosts.values() if read.environment else ()
+    hosts: Iterable[ConfiguredHost] = read.environment.hosts.values() if read.environment else ()
     return [host for host in hosts if host.ssh is not None]
 
 
@@ -95,7 +95,7 @@ def scripts() -> bytes:
     return packed.getvalue()
 
 
-def prepare(host: ContainerHost, package: bytes, say: Callable[[str], None]) -> bool:
+def prepare(host: ConfiguredHost, package: bytes, say: Callable[[str], None]) -> bool:
     """Prepare a host, and hand over each line of what is said on the way; return whether it is prepared."""
     assert host.ssh is not None
     home = f"DOCKSTACK_HOME={shlex.quote(host.home)}"
@@ -118,7 +118,7 @@ def prepare(host: ContainerHost, package: bytes, say: Callable[[str], None]) -> 
 
 
 def _send(stream: io.BufferedIOBase, package: bytes) -> None:
-    # Who has refused us doesn't read.
+    # An ssh that was refused has closed its input.
     try:
         stream.write(package)
         stream.close()

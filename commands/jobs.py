@@ -72,7 +72,7 @@ def _start(
         stderr=errors,
     )
     if source is not None:
-        # Its writer is to hear of it when nobody reads any more.
+        # Only the reader keeps the pipe open, so that its end reaches the writer.
         source.close()
     return process
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from commands import places
 from commands.jobs import Job
 from components import ssh
-from components.configuration.environment import ContainerHost
+from components.configuration.environment import ConfiguredHost
 from components.host import distance
 from hostside import archive, engine
 from hostside.archive import Saved
@@ -83,7 +83,7 @@ class Here:
 class There:
     """A host behind ssh."""
 
-    def __init__(self, stack: str, host: ContainerHost) -> None:
+    def __init__(self, stack: str, host: ConfiguredHost) -> None:
         """Take the stack and the host."""
         self.name = host.name
         self._stack, self._host = stack, host
@@ -131,7 +131,7 @@ class There:
 
     def _tell(self, word: str) -> None:
         assert self._still is not None and self._still.stdin is not None
-        # One that has ended, or was let go, doesn't hear it; how it ended, its status tells.
+        # A host that has ended already doesn't read it; its exit status tells how it ended.
         with suppress(OSError, ValueError):
             self._still.stdin.write(f"{word}\n")
             self._still.stdin.flush()
@@ -178,7 +178,7 @@ class There:
 
     def _command(self, service: str, words: Sequence[str] = ()) -> list[str]:
         assert self._host.ssh is not None
-        # What is told while data are on their way is not to wait for these.
+        # The data have a connection of their own, so that no message waits behind them.
         return ssh.command(self._host.ssh, [distance.line(self._host, self._stack, service, words)], alone=True)
 
 
@@ -199,7 +199,7 @@ def standing_still(hosts: Sequence[Place]) -> Iterator[None]:
                 each.result()
             yield
         finally:
-            # One that is still at it is thawed once it is done.
+            # A host that is still freezing is thawed once that is done.
             wait(frozen)
             thawed = [pool.submit(host.thaw) for host in hosts]
             wait(thawed)

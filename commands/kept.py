@@ -136,7 +136,7 @@ class Kept(ABC):
 
     def remove(self) -> str:
         """Remove all, those included whose acknowledgement was lost on its way; return what prevents it, or nothing."""
-        # Who is making one now has to be done with it: afterwards, nobody would remove it.
+        # A thing that is being made right now would stay: wait until it is there.
         with self._making:
             self._ended = True
             try:
@@ -387,7 +387,7 @@ def _one_of(roles: Iterable[str], here: Mapping[str, str], victim: str) -> str:
 
 def _execute(container: str, command: list[str], *, stdin: str) -> str:
     """Run a command in a container; return what it prints, or raise why it fails."""
-    # Or it would go on in there, and make what nobody waits for any more.
+    # Without `timeout`, the command would outlive the request and go on inside.
     ended = engine.execute(
         container, ["timeout", str(ANSWER_SECONDS), *command], stdin=stdin, timeout=ANSWER_SECONDS + 5.0
     )

@@ -113,7 +113,7 @@ def targets(outputs: Mapping[str, Any], authority: str) -> dict[str, Ask]:
         authority: file with the authority of its certificates; empty without TLS.
     """
     at_vip = {name: url for name, url in outputs["endpoints"].items() if _host(url).startswith("vip.")}
-    # This host knows the name in a lab that one can log in to, and that has something which holds the VIP.
+    # This host resolves the VIP's name only in a lab with Keystone and with a proxy that holds the VIP.
     vip = {name: url for name, url in at_vip.items() if _is_known(_host(url))}
     found: dict[str, Ask] = {
         name: _web(url, authority) for name, url in vip.items() if url.startswith(("http://", "https://"))

@@ -1,4 +1,4 @@
-"""Where a stack's containers are: here, and on hosts behind ssh, which the tool that each of them has is asked for."""
+"""Where a stack's containers are: here, or on a host behind ssh, whose tool is asked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commands.hosts import behind_ssh
-from components.configuration.environment import ContainerHost
+from components.configuration.environment import ConfiguredHost
 from components.host import distance
 from components.outputs import outputs_of
 from hostside import engine, report
@@ -30,7 +30,7 @@ class Answers:
     """Those that didn't answer: key, reason and fix of each."""
 
 
-def others(stack: str) -> list[ContainerHost]:
+def others(stack: str) -> list[ConfiguredHost]:
     """Return the hosts behind ssh of a stack, as its file has them.
 
     Raises:
@@ -50,7 +50,7 @@ def placed(outputs: Mapping[str, Any] | None) -> dict[str, str]:
     return {name: each["host"] for name, each in services.items() if "host" in each}
 
 
-def elsewhere(stack: str, outputs: Mapping[str, Any]) -> list[ContainerHost]:
+def elsewhere(stack: str, outputs: Mapping[str, Any]) -> list[ConfiguredHost]:
     """Return the hosts behind ssh of a stack that is on several hosts by its outputs; none for one of one host.
 
     Raises:
@@ -59,7 +59,9 @@ def elsewhere(stack: str, outputs: Mapping[str, Any]) -> list[ContainerHost]:
     return others(stack) if placed(outputs) else []
 
 
-def ask(hosts: Sequence[ContainerHost], stack: str, service: str, given: Mapping[str, object] | None = None) -> Answers:
+def ask(
+    hosts: Sequence[ConfiguredHost], stack: str, service: str, given: Mapping[str, object] | None = None
+) -> Answers:
     """Ask hosts behind ssh something of a stack, all at once.
 
     Args:
@@ -84,7 +86,7 @@ def ask(hosts: Sequence[ContainerHost], stack: str, service: str, given: Mapping
 
 
 def have(
-    host: ContainerHost,
+    host: ConfiguredHost,
     stack: str,
     service: str,
     given: Mapping[str, object],
@@ -120,7 +122,7 @@ def silent(stack: str, name: str, reason: str) -> str:
     )
 
 
-def host_of(stack: str, container: str, command: str) -> ContainerHost | None:
+def host_of(stack: str, container: str, command: str) -> ConfiguredHost | None:
     """Return the host behind ssh that a container of a stack is on; None where it is here.
 
     Args:

@@ -24,14 +24,14 @@ from openstack.exceptions import HttpException, NotFoundException, SDKException
 
 from commands import places
 from components import paths, services
-from components.configuration.environment import ContainerHost
+from components.configuration.environment import ConfiguredHost
 from components.host import distance, keeper
 from components.login import session, settings
 from components.outputs import outputs_of
 from hostside import report, web
 from hostside.errors import Refused
 from hostside.impairment import Impairments
-from hostside.report import Fault
+from hostside.report import Problem
 
 WORKS, BROKEN, UNKNOWN_STACK = 0, 1, 2
 """The exit statuses."""
@@ -60,18 +60,19 @@ def main(arguments: list[str]) -> int:
         print(f"Stack {given.stack} is not up here. To bring it up: {report.again(given.stack)}", file=sys.stderr)
         return UNKNOWN_STACK
     hosts = _hosts(given.stack, outputs)
-    faults = find(given.stack, outputs, hosts)
+    problems = find(given.stack, outputs, hosts)
     worse = impaired(given.stack, hosts)
-    rows = [_row(name, outputs, faults, worse.get(name, "")) for name in outputs["addresses"]]
+    rows = [_row(name, outputs, problems, worse.get(name, "")) for name in outputs["addresses"]]
     if given.json:
-        told = {"stack": given.stack, "works": not faults, "containers": rows, "faults": [asdict(f) for f in faults]}
+        listed = [asdict(problem) for problem in problems]
+        told = {"stack": given.stack, "works": not problems, "containers": rows, "faults": listed}
         print(json.dumps(told, indent=2))
     else:
-        _print(rows, faults)
-    return BROKEN if faults else WORKS
+        _print(rows, problems)
+    return BROKEN if problems else WORKS
 
 
-def _hosts(stack: str, outputs: Mapping[str, Any]) -> list[ContainerHost]:
+def _hosts(stack: str, outputs: Mapping[str, Any]) -> list[ConfiguredHost]:
     """Return the hosts behind ssh of a stack that is on several hosts, as its file has them."""
     try:
         return places.elsewhere(stack, outputs)
@@ -80,7 +81,7 @@ def _hosts(stack: str, outputs: Mapping[str, Any]) -> list[ContainerHost]:
         return []
 
 
-def impaired(stack: str, hosts: Sequence[ContainerHost]) -> dict[str, str]:
+def impaired(stack: str, hosts: Sequence[ConfiguredHost]) -> dict[str, str]:
     """Return what `make impair` does to containers, by name; of hosts behind ssh, those tell that answer."""
     found = {name: str(each) for name, each in Impairments(Path(paths.stack_directory(stack))).all().items()}
     for told in places.ask(hosts, stack, "impaired").told.values():
@@ -88,7 +89,7 @@ def impaired(stack: str, hosts: Sequence[ContainerHost]) -> dict[str, str]:
     return found
 
 
-def find(stack: str, outputs: Mapping[str, Any], hosts: Iterable[ContainerHost] = ()) -> list[Fault]:
+def find(stack: str, outputs: Mapping[str, Any], hosts: Iterable[ConfiguredHost] = ()) -> list[Problem]:
     """Return everything that is broken in a stack, the causes before what follows from them.
 
     Args:
@@ -105,42 +106,36 @@ def find(stack: str, outputs: Mapping[str, Any], hosts: Iterable[ContainerHost] 
             host: pool.submit(_ask, there[host], stack, [watcher, *(n for n in placed if placed[n] == host)])
             for host in sorted(set(placed.values()) & there.keys())
         }
-        faults = report.broken(stack, [watcher, *here]) if here or not asked else []
-        if [fault.subject for fault in faults] == ["host"] and not asked:
-            return faults
+        mine = report.Report(stack, Path(paths.stack_directory(stack)))
+        problems = mine.broken([watcher, *here]) if here or not asked else []
+        if [problem.subject for problem in problems] == ["host"] and not asked:
+            return problems
         answers = {host: each.result() for host, each in asked.items()}
         for broken, _ in answers.values():
-            faults += broken
+            problems += broken
         file = Path(paths.authority(stack))
         authority = str(file) if file.exists() else ""
         endpoints = outputs["endpoints"].items()
         said = pool.map(lambda item: list(_endpoint(stack, item[0], item[1], authority)), endpoints)
-        silent = [fault for found in said for fault in found]
-    if faults:
-        return faults + silent
-    elsewhere = [failing for _, failing in answers.values()]
+        silent = [problem for found in said for problem in found]
+    if problems:
+        return problems + silent
+    elsewhere = [each for _, failing in answers.values() for each in failing]
     # Without its API nobody knows what a service's agents do; why it fails, the checks may tell, of a database for one.
     if silent:
-        return [*_checks(stack, elsewhere), *silent]
-    return list(_agents(stack, outputs)) or _checks(stack, elsewhere)
+        return [*mine.failing(), *elsewhere, *silent]
+    return list(_agents(stack, outputs)) or [*mine.failing(), *elsewhere]
 
 
-def _checks(stack: str, elsewhere: Iterable[list[Fault]]) -> list[Fault]:
-    return [
-        *report.failing(stack, Path(paths.stack_directory(stack))),
-        *(each for found in elsewhere for each in found),
-    ]
-
-
-def _ask(host: ContainerHost, stack: str, names: Sequence[str]) -> tuple[list[Fault], list[Fault]]:
+def _ask(host: ConfiguredHost, stack: str, names: Sequence[str]) -> tuple[list[Problem], list[Problem]]:
     """Return what is broken on a host behind ssh, and which checks fail there, by the tool that it has."""
     assert host.ssh is not None
     login = f"ssh{f' -p {host.ssh.port}' if host.ssh.port != 22 else ''} {host.ssh.user}@{host.ssh.host}"
     try:
         told = distance.tool(host, stack, "report", names)
-        found = [[Fault(*each) for each in told[kind]] for kind in ("broken", "failing")]
+        found = [[Problem(*each) for each in told[kind]] for kind in ("broken", "failing")]
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
-        return [Fault(f"host {host.name}", f"it can't be asked: {distance.told_of(error)}", "make hosts")], []
+        return [Problem(f"host {host.name}", f"it can't be asked: {distance.told_of(error)}", "make hosts")], []
     broken, failing = (
         [
             replace(
@@ -160,7 +155,7 @@ def _from_here(mend: str, login: str) -> str:
     return f"{login} {mend}" if mend.startswith("docker ") else mend
 
 
-def _endpoint(stack: str, service: str, url: str, authority: str) -> Iterator[Fault]:
+def _endpoint(stack: str, service: str, url: str, authority: str) -> Iterator[Problem]:
     # The Puppet server's certificate isn't for its address, and its container is looked into already.
     if not url.startswith(("http://", "https://")) or service == "puppet":
         return
@@ -170,12 +165,12 @@ def _endpoint(stack: str, service: str, url: str, authority: str) -> Iterator[Fa
     except urllib.error.HTTPError as error:
         # A refusal is an answer; from 500 on it's haproxy's or the service's own trouble.
         if error.code >= 500:
-            yield Fault(service, f"{url} answers {error.code} {error.reason}", report.again(stack))
+            yield Problem(service, f"{url} answers {error.code} {error.reason}", report.again(stack))
     except OSError as error:
-        yield Fault(service, f"{url} does not answer: {error}", report.again(stack))
+        yield Problem(service, f"{url} does not answer: {error}", report.again(stack))
 
 
-def _agents(stack: str, outputs: Mapping[str, Any]) -> Iterator[Fault]:
+def _agents(stack: str, outputs: Mapping[str, Any]) -> Iterator[Problem]:
     """Ask Nova, Neutron and Cinder which of their services and agents have gone silent."""
     endpoints = outputs["endpoints"]
     if not outputs.get("openrc") or not {"nova", "neutron", "cinder"} & endpoints.keys():
@@ -184,7 +179,7 @@ def _agents(stack: str, outputs: Mapping[str, Any]) -> Iterator[Fault]:
         cloud = _connect(outputs["openrc"])
         cloud.authorize()
     except CLOUD_FAULTS as error:
-        yield Fault("keystone", f"it gives no token: {error}", report.again(stack))
+        yield Problem("keystone", f"it gives no token: {error}", report.again(stack))
         return
     # Only named here: the SDK refuses the mere name of a service that the lab has not.
     for service, listed in (
@@ -204,7 +199,7 @@ def _agents(stack: str, outputs: Mapping[str, Any]) -> Iterator[Fault]:
         for row in rows:
             if not (row.is_alive if service == "neutron" else row.state == "up"):
                 container = _container_of(row.host, outputs["services"])
-                yield Fault(container, f"{row.binary} has gone silent", f"docker restart {container}")
+                yield Problem(container, f"{row.binary} has gone silent", f"docker restart {container}")
 
 
 def _container_of(host: str, services: Mapping[str, Any]) -> str:
@@ -216,15 +211,15 @@ def _container_of(host: str, services: Mapping[str, Any]) -> str:
     return name if name in services else next((each for each in services if services[each]["role"] == name), name)
 
 
-def _refusal(stack: str, service: str, error: Exception, services: Mapping[str, Any]) -> Fault:
-    """Return the fault of an API that fails with a token fresh from Keystone.
+def _refusal(stack: str, service: str, error: Exception, services: Mapping[str, Any]) -> Problem:
+    """Return what is wrong with an API that fails with a token fresh from Keystone.
 
     A service checks tokens as a user of its own. Where that has been made anew, the service doesn't notice for an hour.
     """
     members = [name for name, each in services.items() if each["role"] == service]
     refused = isinstance(error, HttpException) and error.status_code == HTTPStatus.UNAUTHORIZED
     mend = f"docker restart {' '.join(members)}" if refused else report.again(stack)
-    return Fault(service, f"its API fails: {error}", mend)
+    return Problem(service, f"its API fails: {error}", mend)
 
 
 def _connect(openrc: str) -> openstack.connection.Connection:
@@ -232,22 +227,22 @@ def _connect(openrc: str) -> openstack.connection.Connection:
     return openstack.connection.Connection(session=session(login, SECONDS), region_name=login.get("OS_REGION_NAME"))
 
 
-def _row(name: str, outputs: Mapping[str, Any], faults: list[Fault], impaired: str) -> dict[str, object]:
+def _row(name: str, outputs: Mapping[str, Any], problems: list[Problem], impaired: str) -> dict[str, object]:
     role = outputs["services"].get(name, {}).get("role", "")
-    works = not any(fault.subject in (name, "host") for fault in faults)
+    works = not any(problem.subject in (name, "host") for problem in problems)
     row: dict[str, object] = {"name": name, "role": role, "address": outputs["addresses"][name], "works": works}
     return {**row, "impaired": impaired} if impaired else row
 
 
-def _print(rows: list[dict[str, object]], faults: list[Fault]) -> None:
+def _print(rows: list[dict[str, object]], problems: list[Problem]) -> None:
     width = max((len(str(row["name"])) for row in rows), default=0)
     for row in rows:
         state = "works" if row["works"] else "BROKEN"
         state += f"  (make impair: {row['impaired']})" if "impaired" in row else ""
         print(f"{row['name']:{width}}  {row['address']:15}  {row['role']:10}  {state}")
-    for fault in faults:
-        print(f"\n{fault.subject}: {fault.reason}\n  to mend it: {fault.mend}")
-    if not faults:
+    for problem in problems:
+        print(f"\n{problem.subject}: {problem.reason}\n  to mend it: {problem.mend}")
+    if not problems:
         print("\nAll works.")
 
 

@@ -94,6 +94,8 @@ def guest(stack: str) -> list[str]:
 
 
 def _table(title: str, rows: dict[str, str]) -> None:
+    if not rows:
+        return
     print(f"\n{title}")
     width = max(len(key) for key in rows)
     for key, value in rows.items():

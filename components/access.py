@@ -66,7 +66,7 @@ def variables(topology: Topology, password: str) -> dict[str, str]:
 
 
 def openrc(topology: Topology, password: str) -> str:
-    """Return the text of the openrc file: one export a line, and the lab among what no proxy is asked for."""
+    """Return the text of the openrc file: one export a line, and the lab among the exceptions from the proxy."""
     return login.text(variables(topology, password)) + bypass(topology)
 
 
@@ -83,9 +83,9 @@ def clouds(topology: Topology, password: str) -> str:
 
 
 def bypass(topology: Topology) -> str:
-    """Return shell code that adds the lab's names, VIP and subnets to what no proxy is asked for, once.
+    """Return shell code that adds the lab's names, VIP and subnets to the exceptions from the proxy, once.
 
-    Some programs read the one name of the variable, some the other, and a star is one only where it stands alone.
+    Programs read either spelling of the variable; a star stands for all only where it is alone.
     """
     lab = topology.environment
     places = [topology.vip_name, f".{lab.domain}", str(lab.vip), str(lab.network)]

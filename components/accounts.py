@@ -16,10 +16,10 @@ AGAIN = "DOCKSTACK_AGAIN"
 
 
 def begin(stack: str) -> None:
-    """Note that a run begins that changes what there is: not a preview.
+    """Record that a run begins that changes resources, which a preview doesn't.
 
     Raises:
-        OSError: when that can't be noted.
+        OSError: when that can't be recorded.
     """
     if lost := os.environ.get(LOST):
         directory = Path(paths.stack_directory(stack))
@@ -41,7 +41,7 @@ def again(stack: str) -> int:
 
 
 def _state_file(run: Path) -> str:
-    """Tell which state file there is: one that was written anew is another one."""
+    """Identify the state file: each write makes another one."""
     try:
         found = (run.parent.parent / ".pulumi/stacks/dockstack" / f"{run.name}.json").stat()
     except FileNotFoundError:

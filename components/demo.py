@@ -75,7 +75,7 @@ def files(directory: PurePosixPath) -> list[PurePosixPath]:
 
 
 def possible(topology: Topology) -> bool:
-    """Say whether a lab has a service that the demo, or what was left of it, can be in."""
+    """Say whether a lab has a service that can hold the demo, or leftovers of it."""
     return bool(topology.members("keystone")) and any(topology.members(role) for role in DEMO_ROLES)
 
 
@@ -92,7 +92,7 @@ def wanted(topology: Topology, disk: str) -> dict[str, Any]:
     if topology.members("nova"):
         found["flavors"] = list(FLAVORS)
         found["key"] = {"name": KEY}
-    # What guests are reached by from outside, only Neutron's own routers are; and none boots beside OpenSDN's yet.
+    # Only Neutron's own routers give guests floating addresses; beside OpenSDN, no guest boots yet.
     if topology.members("neutron") and topology.environment.networking != OPENSDN:
         found["security_group"] = {"name": "demo"}
         found["network"] = {

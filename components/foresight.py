@@ -17,7 +17,7 @@ import pulumi
 
 from commands import cleanup
 from components.configuration import names
-from components.configuration.environment import ContainerHost, Environment
+from components.configuration.environment import ConfiguredHost, Environment
 from components.consequences import Change, warnings
 from components.host import distance
 from components.lab import Lab
@@ -80,7 +80,7 @@ def _is_joined(stack: str) -> bool:
         return False
 
 
-def _look(stack: str, host: ContainerHost) -> Present | None:
+def _look(stack: str, host: ConfiguredHost) -> Present | None:
     try:
         return Present(**distance.tool(host, stack, "present"))
     except (OSError, subprocess.SubprocessError, ValueError, TypeError):

@@ -14,7 +14,7 @@ import pulumi
 from components import demo
 from components.access import ADMIN_SECRET, Access
 from components.configuration import spans
-from components.configuration.environment import Container, Environment, Hooks, builder
+from components.configuration.environment import Container, Environment, HookScripts, builder
 from components.configuration.rules import DEMO_ROLES
 from components.host import keeper
 from components.host.authority import Authority
@@ -89,7 +89,7 @@ class Lab(pulumi.ComponentResource):
         self._secrets = LabSecrets(self._topology, self._child)
         self._plain = PlainContainers(self._topology, self._base, self._child)
         self._made: dict[str, ServiceContainer] = {}
-        self._settled: set[str] = set()
+        self._provisioned: set[str] = set()
         for container in environment.containers:
             if not self._has_a_turn(container):
                 self._add(container)
@@ -99,7 +99,7 @@ class Lab(pulumi.ComponentResource):
         for container in in_order(self._topology, self._standing):
             if self._has_a_turn(container):
                 self._add(container)
-            self._settle(container)
+            self._provision(container)
         for name, made in self._made.items():
             made.enter(self._groups(environment.container(name), entries=True))
 
@@ -193,7 +193,7 @@ class Lab(pulumi.ComponentResource):
         role = self._topology.roles[container.role]
         host = self._hosts[container.host]
         image = self._image_of(container)
-        if not role.provisioned and container.hooks == Hooks():
+        if not role.provisioned and container.hooks == HookScripts():
             self._plain.add(container, role, host, self._image(host, image, role.packages).id)
             return
         self._made[container.name] = ServiceContainer(
@@ -229,31 +229,32 @@ class Lab(pulumi.ComponentResource):
         stages = self._made[container.name].stages
         return [stages[stage] for stage in (Stage.PROVISIONED, Stage.HEALTHY) if stage in stages]
 
-    def _settle(self, container: Container) -> None:
+    def _provision(self, container: Container) -> None:
         if container.name in self._made:
             server = next((self._made[m.name] for m in self._topology.members("puppet")), None)
             resolving = [self._made[m.name].stages[Stage.HEALTHY] for m in self._topology.members("dnsmasq")]
-            self._made[container.name].settle(
+            self._made[container.name].provision(
                 [*self._gates(container), *self._births(container)],
                 resolving,
                 server,
                 self._groups(container, entries=False),
                 self._authority,
             )
-            self._settled.add(container.name)
+            self._provisioned.add(container.name)
             self._join_each_other(container.role)
 
     def _join_each_other(self, role: str) -> None:
         """Make a role's containers members of it by each other, once all of them have gone through their stages."""
         memberships = [each for each in self._topology.roles[role].memberships if each.role == role and not each.entry]
         members = self._topology.members(role)
-        if not memberships or any(member.name not in self._settled for member in members):
+        if not memberships or any(member.name not in self._provisioned for member in members):
             return
         healthy = self._healthy()
         for membership in memberships:
             for member in members:
                 others = self._topology.others(role, member)
-                # Also for one that is alone: with the last of the others it would be taken for one that goes, and end.
+                # A single member is declared, too: otherwise the removal of the last other would remove its own
+                # membership, and end its programs.
                 if others or membership.stops:
                     self._made[member.name].join(self._group(membership, others, healthy, member.host))
 
@@ -332,7 +333,7 @@ class Lab(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=there,
-                # That another member is the first one now is no birth.
+                # The cluster is born once, whichever member is the first by now.
                 ignore_changes=["stdin"],
             ),
         )
@@ -360,7 +361,7 @@ class Lab(pulumi.ComponentResource):
         )
 
     def _endpoints(self) -> dict[str, str]:
-        # Where nothing holds the VIP, nobody is reached there.
+        # Without a proxy that holds the VIP, nothing answers there.
         frontends = [frontend for _, frontend in self._topology.frontends] if self._topology.members(HOLDER) else []
         found = {frontend.name: self._topology.endpoint(frontend) for frontend in frontends}
         for role in self._topology.used_roles:
@@ -374,12 +375,12 @@ class Lab(pulumi.ComponentResource):
             return None, None
         ready = [self._made[c.name].stages[Stage.HEALTHY] for c in self._topology.members("keystone")]
         access = Access(local[0], self._topology, self._secrets, pulumi.ResourceOptions(parent=self, depends_on=ready))
-        # Only once they are there.
+        # The paths are told only once the files are there.
         written = access.resource.id
         return written.apply(lambda _: access.openrc), written.apply(lambda _: access.clouds)
 
     def _declare_demo(self) -> None:
-        """Declare the demo, where there is a service that it, or what was left of it, can be in."""
+        """Declare the demo, where a service can hold it, or leftovers of it."""
         if not demo.possible(self._topology):
             return
         host = self._hosts[self._topology.members("keystone")[0].host]
@@ -394,7 +395,7 @@ class Lab(pulumi.ComponentResource):
         if portal.LOGIN_SECRET not in secret_names(self._topology):
             return {}
         url = self.endpoints[portal.ROLE.name]
-        # This host is told the VIP's name where there is something to log in to by an openrc file.
+        # This host resolves the VIP's name only in a lab with an openrc file.
         known = url if self.openrc is not None else url.replace(self._topology.vip_name, str(self._environment.vip))
         return {"portal_url": known, "portal_password": self._secrets.value(portal.LOGIN_SECRET)}
 

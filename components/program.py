@@ -34,7 +34,7 @@ async def main() -> dict[str, Any]:
     directory = Path(paths.stack_directory(stack))
     try:
         cleanup.claim(stack, note=False)
-        # What an `up` may have to remove first, it looks at afterwards.
+        # An `up` may have to remove leftovers first, and looks for drift after that.
         found = {} if real else drift.detect(directory, stack)
         examined = configured(stack)
         lab = examined.environment
@@ -75,7 +75,7 @@ def _standing(stack: str) -> set[str]:
     try:
         return {engine.name(found) for found in engine.containers(stack) if found["State"] == "running"}
     except engine.EngineError:
-        # Whatever is to be done here, the engine's own words will be the error.
+        # The first step that needs the engine fails with the engine's own words.
         return set()
 
 

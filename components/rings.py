@@ -1,4 +1,4 @@
-"""Keys that one after the other is used of, so that what was made with the one before can still be read."""
+"""Rings of keys: the next one, the one in use, and the one before, whose data can still be read."""
 
 from __future__ import annotations
 

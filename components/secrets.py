@@ -62,7 +62,7 @@ class LabSecrets:
         return pulumi.Output.secret(
             pulumi.Output.all(
                 **{
-                    # Of nothing, Pulumi makes a list.
+                    # Pulumi makes a list of an empty `all`.
                     key: pulumi.Output.all(**{k: self.value(v) for k, v in name.items()}).apply(dict)
                     if isinstance(name, Mapping)
                     else self.value(name)

@@ -1,7 +1,7 @@
-"""Which operations have been applied on this host: a record of each, for those who look later for drift.
+"""Which operations have been applied on this host: a record of each, for the detection of drift.
 
 A record holds nothing secret: of files, digests. Before something is undone, a mark takes its record's place: an engine
-that dies before it has recorded the end takes the thing for standing.
+that dies before it has recorded the removal still has the resource in its state.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Applied:
     subject: str
     """What it was about; name and subject are one resource."""
     count: int
-    """How often its effect was found changed, and was mended."""
+    """How often its effect was found changed, and was repaired."""
     record: Record
 
 
-def keep(directory: Path, operation: Operation, subject: str, count: int) -> None:
-    """Record an operation that has been applied; one that nobody looks after leaves no record.
+def write(directory: Path, operation: Operation, subject: str, count: int) -> None:
+    """Write the record of an operation that has been applied; one whose drift isn't detected has none.
 
     Args:
         directory: the stack's directory on this host.

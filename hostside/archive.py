@@ -32,11 +32,11 @@ HOSTS = "hosts"
 DATA = "_data"
 RESTORED, FORMER = f"{DATA}.restored", f"{DATA}.former"
 BESIDE_RESTORED = "restored"
-"""The directory, in the stack's, of what is put back of the files that lay beside the volumes."""
+"""Directory, in the stack's, of the restored files that belong beside the volumes."""
 SECONDS = 3600.0
 """How long packing or unpacking may take."""
 FROZEN, BEAT, LET_GO, HELD = "frozen", "beat", "let go", "held"
-"""What is said between the one who takes a backup and a host that stands still for it."""
+"""Messages between the machine that takes a backup and a host that is frozen for it."""
 BEAT_SECONDS, SILENT_SECONDS = 2.0, 20.0
 """How often that host is told to go on standing still, and how long it does so without being told."""
 _KEEPING = ("--zstd", "--numeric-owner", "--acls", "--xattrs")
@@ -143,7 +143,7 @@ def whole(file: Path) -> Iterator[Path]:
 def aside(file: Path) -> Iterator[Path]:
     """Give a directory beside a file for what other hosts pack, until it is appended; it is gone afterwards."""
     directory = file.with_name(f"{file.name}.{HOSTS}")
-    # Whoever was killed has left it.
+    # A run that was killed has left it.
     shutil.rmtree(directory, ignore_errors=True)
     (directory / HOSTS).mkdir(parents=True)
     directory.chmod(0o700)

@@ -102,7 +102,7 @@ def _alone(container: str, locks: Path) -> str | StepError:
 
 
 def _attach(missing: Mapping[Port, int], held: Mapping[str, ovs.Held]) -> bool:
-    """Attach ports; whether each got all that it is to have, is to be looked at. False if the switch refused them."""
+    """Attach ports; the caller compares each afterwards. False if the switch refused them."""
     try:
         before = ((port, held.get(port.container, {}).get(port.interface, [])) for port in missing)
         ports.remove(name for port, names in before for name in ports.own(names, port.stack))
@@ -115,7 +115,7 @@ def _attach(missing: Mapping[Port, int], held: Mapping[str, ovs.Held]) -> bool:
     except CommandFailed:
         return False
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(_settle, made, (missing[port] for port in made)))
+        list(pool.map(_configure, made, (missing[port] for port in made)))
     return True
 
 
@@ -135,8 +135,8 @@ def _entry(port: Port) -> list[list[str]]:
     ]
 
 
-def _settle(port: Port, pid: int) -> None:
-    """Set up a port's end inside; what can't be is seen by who looks at the port afterwards."""
+def _configure(port: Port, pid: int) -> None:
+    """Configure a port's end inside; a failure shows when the port is compared afterwards."""
     lines = [f"link set {port.interface} up"]
     if port.address:
         lines += [f"address add {port.address} dev {port.interface}", f"route add default via {port.gateway}"]

@@ -19,9 +19,9 @@ NETWORK_KEY, ADDRESS_KEY, MTU_KEY = "dockstack-network", "dockstack-address", "d
 """Keys of the external_ids that a bridge is recorded in, beside the stack's."""
 BLACKHOLE_METRIC = 4096
 ROUTE_PROTOCOL = "87"
-"""What the kernel keeps with a route as its maker. https://man7.org/linux/man-pages/man8/ip-route.8.html"""
+"""Number that the kernel keeps with a route as its origin. https://man7.org/linux/man-pages/man8/ip-route.8.html"""
 LOCK = ".bridges"
-"""What is locked while a stack's bridges are changed: two may be about to exchange subnets. Of no container's name."""
+"""Name of the lock on a stack's bridges: two may be about to exchange subnets. No container is called so."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Bridge:
 
 
 def up(bridge: Bridge) -> str:
-    """Make the bridge, or mend what is missing of it, and remove what it had before; return the datapath type.
+    """Make the bridge, or what is missing of it, and remove what it had before; return the datapath type.
 
     The blackhole route comes first: while the bridge is down, a packet for the lab must not leave by the default route.
 

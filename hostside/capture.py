@@ -18,7 +18,7 @@ END_SECONDS = 20.0
 """How long tcpdump may take to write out what it has."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ENDED = (0, -signal.SIGINT, -signal.SIGPIPE)
-"""Its end because nobody reads any more is what was wanted."""
+"""Exit statuses of a capture that ended as it was to: SIGPIPE is a reader that has gone."""
 
 
 def command(stack: str, container: str, interface: str, expression: str) -> list[str]:
@@ -61,7 +61,7 @@ def run(command: Sequence[str], out: BinaryIO, *, until: BinaryIO | None = None,
         command,
         stdin=subprocess.PIPE if elsewhere else subprocess.DEVNULL,
         stdout=out,
-        # What a terminal interrupts is to end by its input, as what it would tell there is lost otherwise.
+        # Ctrl-C is not to reach ssh itself: it ends with its input, and hands over the last packets first.
         start_new_session=elsewhere,
     ) as process:
         before = {number: signal.signal(number, _interrupted) for number in SIGNALS}
@@ -82,7 +82,7 @@ def _await_end(process: subprocess.Popen[bytes], out: BinaryIO, until: BinaryIO 
     ended = os.pidfd_open(process.pid)
     try:
         watched.register(ended, select.POLLIN)
-        # Nothing is asked for but errors, which a pipe without a reader is one of; a file has none.
+        # An empty mask reports errors alone: a pipe whose reader has gone is one.
         watched.register(out.fileno(), 0)
         if until is not None:
             watched.register(until.fileno(), select.POLLIN)
@@ -97,7 +97,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     seconds = END_SECONDS
     if process.stdin is not None:
         process.stdin.close()
-        # As long as there, and for the way.
+        # As long as tcpdump may take there, and the way back.
         seconds *= 2
     else:
         process.send_signal(signal.SIGINT)

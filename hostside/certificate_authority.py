@@ -8,7 +8,7 @@ from hostside.errors import StepError
 from hostside.process import CommandFailed
 
 CERTIFICATE = "/var/lib/puppet/ca/ca_crt.pem"
-"""The authority's own certificate, and those that it is by."""
+"""The authority's own certificate with its chain."""
 
 
 def clean(server: str, certname: str) -> None:
@@ -27,7 +27,7 @@ def clean(server: str, certname: str) -> None:
 
 
 def certificate(server: str) -> str:
-    """Return the authority's own certificate, as the server hands it out; empty when the server isn't here or runs."""
+    """Return the authority's own certificate, as the server hands it out; empty when the server doesn't run here."""
     if not answers(server):
         return ""
     return execute(server, ["cat", CERTIFICATE])

@@ -31,7 +31,7 @@ def _purge(directory: Path, stack: str) -> None:
     purge(stack, directory)
 
 
-def _look(directory: Path, stack: str) -> Mapping[str, object]:
+def _drift(directory: Path, stack: str) -> Mapping[str, object]:
     from hostside import drift
 
     found = ((*key, future.result()) for key, future in drift.detect(directory, stack).items())
@@ -44,17 +44,18 @@ def _report(directory: Path, words: str) -> Mapping[str, object]:
     from hostside import report
 
     stack, *names = words.split()
-    broken = report.broken(stack, names)
-    failing = [] if broken else report.failing(stack, directory)
+    found = report.Report(stack, directory)
+    broken = found.broken(names)
+    failing = [] if broken else found.failing()
     return {
-        kind: [[fault.subject, fault.reason, fault.mend] for fault in faults]
-        for kind, faults in (("broken", broken), ("failing", failing))
+        kind: [[each.subject, each.reason, each.mend] for each in problems]
+        for kind, problems in (("broken", broken), ("failing", failing))
     }
 
 
 SERVICES: Mapping[str, Callable[[Path, str], Mapping[str, object] | None]] = {
     "keeper": _keep,
-    "look": _look,
+    "look": _drift,
     "report": _report,
     "purge": _purge,
 }
@@ -139,5 +140,5 @@ def carry_out(directory: Path, command: str, subject: str, text: str) -> Mapping
     if count > applied.count(directory, operation.NAME, subject):
         operation.repair()
     result = operation.run(directory)
-    applied.keep(directory, operation, subject, count)
+    applied.write(directory, operation, subject, count)
     return result

@@ -13,8 +13,8 @@ from hostside import engine
 from hostside.process import CommandFailed, own_environment, run, succeeds, tail
 
 if TYPE_CHECKING:
-    # Most operations that run commands ask no supervisord, and start without what that takes.
-    from hostside.programs import Program
+    # Most operations that run commands inspect nothing, and start without what that takes.
+    from hostside.inspection import Inspected
 
 MOUNT_POINT = "/etc/dockstack"
 """Where a container finds its rendered files, its role's scripts among them."""
@@ -82,15 +82,10 @@ def stream(
         process.kill()
 
 
-def changes(container: str, pid: int, listed: Sequence[Program]) -> list[str]:
-    """Return what was changed in a running container by hand: programs that were stopped, and what isn't kept.
-
-    Args:
-        container: the container.
-        pid: its first process.
-        listed: its programs.
-    """
-    return [f"its program {program.name} was stopped" for program in listed if program.ended] + not_kept(container, pid)
+def changes(found: Inspected) -> list[str]:
+    """Return what was changed in a running container by hand: programs that were stopped, and what isn't kept."""
+    stopped = [f"its program {program.name} was stopped" for program in found.programs if program.ended]
+    return stopped + not_kept(found.name, found.pid)
 
 
 def not_kept(container: str, pid: int) -> list[str]:

@@ -49,10 +49,10 @@ def apply(
     made = list(before.get("made", []))
     if wanted and wanted not in made:
         made.append(wanted)
-    # Before anything is made, so that what a run that is cut off leaves is known.
+    # Recorded before anything is made: an interrupted run's leftovers are known, too.
     _keep(record, image, made)
     name = container_name(directory.name)
-    # A client that was cut off leaves its program at work.
+    # The program outlives a client that was cut off.
     succeeds(["docker", "rm", "--force", name])
     order = json.dumps({"login": login, "wanted": wanted, "made": made})
     step = "making the demo" if wanted else "removing the demo"

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from hostside import applied
 from hostside.applied import Applied
+from hostside.inspection import Inspection
 from hostside.operations import NAMES, named
 from hostside.process import CommandFailed
-from hostside.reality import Reality
 
 AT_ONCE = 16
 """How many records are looked into at a time: most wait for an answer."""
@@ -27,7 +27,7 @@ UP, REFRESH = "pulumi up", "pulumi up --refresh"
 
 @dataclass(frozen=True)
 class Finding:
-    """What the look found for one operation."""
+    """What was found for one operation."""
 
     count: int
     """What the operation's inputs have to hold."""
@@ -50,15 +50,16 @@ def detect(directory: Path, stack: str) -> Found:
         directory: the stack's directory on this host.
         stack: its name.
     """
-    # An engine that died in a destroy takes some of it for standing; what it knows to be gone, nobody declares.
+    # An engine that died in a destroy still has undone operations in its state: they get another counter, and are
+    # planned again where they are declared.
     undone = {key: _known(Finding(number, "")) for key, number in applied.undone(directory).items()}
     kept = applied.everything(directory)
     if not kept:
         return undone
     pool = ThreadPoolExecutor(AT_ONCE)
-    reality = pool.submit(Reality, stack)
+    inspection = pool.submit(Inspection, stack)
     in_order = sorted(kept, key=lambda each: NAMES.index(each.name))
-    found = {(each.name, each.subject): pool.submit(_judge, reality, each) for each in in_order}
+    found = {(each.name, each.subject): pool.submit(_judge, inspection, each) for each in in_order}
     pool.shutdown(wait=False)
     return {**found, **undone}
 
@@ -69,10 +70,10 @@ def _known(finding: Finding) -> Future[Finding]:
     return known
 
 
-def _judge(reality: Future[Reality], each: Applied) -> Finding:
+def _judge(inspection: Future[Inspection], each: Applied) -> Finding:
     operation = named(each.name)
     try:
-        host = reality.result()
+        host = inspection.result()
         reason = operation.drift(host, each.record)
         gone = () if reason else operation.gone(host, each.record)
     except (CommandFailed, OSError):

@@ -13,6 +13,7 @@ from typing import Any
 
 from hostside import containers, engine, programs, web
 from hostside.errors import StepError
+from hostside.inspection import Inspected, inspect
 from hostside.process import CommandFailed
 
 STEP = "becoming healthy"
@@ -44,14 +45,14 @@ def await_healthy(container: str, checks: Sequence[Mapping[str, Any]], seconds: 
         waited = time.monotonic() - begun
         if waited > seconds:
             raise StepError(container, STEP, f"after {seconds:.0f} s: {failure}", containers.program_logs(container))
-        # A look takes processor time from what it waits for: what has taken long is looked at less often.
+        # Each look takes processor time from the service that starts: the longer it takes, the fewer looks.
         time.sleep(min(INTERVAL_SECONDS * (1 + waited / 10), LONGEST_INTERVAL_SECONDS))
 
 
 def _take_in_changes(container: str) -> None:
     """Have supervisord restart the programs whose files say something else than when they were started."""
     pid = engine.pid(container)
-    # What is wrong with it, the checks will say.
+    # The checks will tell what is wrong with it.
     if pid is not None:
         with contextlib.suppress(StepError, OSError):
             programs.follow_files(container, programs.SOCKET.format(pid=pid))
@@ -60,24 +61,22 @@ def _take_in_changes(container: str) -> None:
 def first_failure(container: str, checks: Sequence[Mapping[str, Any]]) -> str | None:
     """Return what doesn't work in a container right now, in one line, or None; the checks are as above."""
     try:
-        pid = engine.pid(container)
-        if pid is None:
-            return "it does not run"
-        listed = programs.listed(container, programs.SOCKET.format(pid=pid))
+        return failure(inspect(container), checks)
     except engine.EngineError as error:
         return _line(str(error))
-    except StepError as error:
-        return _line(error.reason)
-    return failure(container, listed, checks)
 
 
-def failure(container: str, listed: Sequence[programs.Program], checks: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return what doesn't work in a container whose programs are known, in one line, or None."""
-    if waiting := [str(program) for program in listed if not program.runs]:
+def failure(found: Inspected, checks: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what doesn't work in a container as it was found, in one line, or None; the checks are made now."""
+    if not found.runs:
+        return "it does not run"
+    if found.silence:
+        return _line(found.silence)
+    if waiting := [str(program) for program in found.programs if not program.runs]:
         return _line(f"not every program runs: {', '.join(waiting)}")
     for check in checks:
         try:
-            _KINDS[check["kind"]](container, check)
+            _KINDS[check["kind"]](found.name, check)
         except (OSError, http.client.HTTPException, CommandFailed, ValueError) as error:
             return _line(f"{json.dumps(check)}: {error}")
     return None

@@ -22,12 +22,12 @@ STEP = "building the image"
 PROGRESS_SECONDS = 20.0
 PULL_SECONDS = 60.0
 AUTHORITIES = Path("/usr/local/share/ca-certificates")
-"""Where Debian has an owner put the authorities that a machine is to trust beside the usual ones."""
+"""Debian's directory for certificate authorities that a machine's owner adds."""
 _ASKED = re.compile(r"^ARG CA_CERTIFICATES=$", re.MULTILINE)
 SOURCE_SECONDS = 900.0
-"""What pulling one of the images that others are made of may take: some have a gigabyte."""
+"""How long pulling an image that others are made of may take: some have a gigabyte."""
 CPU_SHARES = "256"
-"""A quarter of what a container that runs has by default: services that start don't wait for images of later ones."""
+"""A quarter of a container's default: services that start go before the builds of later images."""
 
 
 def build(

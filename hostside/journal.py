@@ -20,12 +20,12 @@ from hostside import applied
 KEPT = 400
 """How many events are kept."""
 WAITING = 2000
-"""How many messages may wait for one who follows. Who reads so slowly is cut off, and comes again."""
+"""How many messages may wait for a follower. A slower one is cut off, and connects again."""
 TOOL = {"provision": "provisioned", "health-await": "healthy", "port-attach": "port", "ports-attach": "port"}
-"""What kind of event it is that an operation was carried out; ``tool`` for any other."""
+"""Kinds of the events that operations leave; ``tool`` for any other."""
 
 Message = tuple[str, Any]
-"""What a message is about, and what JSON can hold of it."""
+"""The kind of a message, and its content, which JSON can hold."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Journal:
         self._following: list[queue.Queue[Message | None]] = []
         self._read = 0.0
 
-    def note(self, kind: str, subject: str, text: str, when: float | None = None) -> None:
+    def record(self, kind: str, subject: str, text: str, when: float | None = None) -> None:
         """Keep an event, and tell it to all who follow.
 
         Args:
@@ -111,7 +111,7 @@ class Journal:
                 found.append((changed, path.stem))
         for changed, name in sorted(found):
             operation, _, subject = name.partition(" ")
-            self.note(TOOL.get(operation, "tool"), subject.partition(" ")[0], f"{operation}: done", changed)
+            self.record(TOOL.get(operation, "tool"), subject.partition(" ")[0], f"{operation}: done", changed)
             self._read = changed
 
     def _leave(self, following: queue.Queue[Message | None]) -> None:
@@ -119,7 +119,7 @@ class Journal:
             if following not in self._following:
                 return
             self._following.remove(following)
-        # Makes room for the word that it is over.
+        # The last message has to fit in.
         while True:
             try:
                 following.put_nowait(None)

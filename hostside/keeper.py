@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 METRICS = "DOCKSTACK_METRICS"
 """Variable with address and port at which it serves metrics; none where it isn't set."""
-SWEEP_SECONDS = 10.0
+RECONCILE_SECONDS = 10.0
 """How often everything is compared, besides on events: repairs what a person or another program took away."""
 GATHER_SECONDS = 0.8
 """How long what starts or ends after another is gathered, to change the switch for all of it at once."""
@@ -72,14 +72,14 @@ class Keeper:
         threading.Thread(target=self._reconcile_regularly, daemon=True).start()
         threading.Thread(target=self._follow, daemon=True).start()
         self._ending.wait()
-        # The last containers' ends may have come just before ours.
+        # Containers that ended just before the keeper have their records removed, too.
         self._guarded("reconcile", self.reconcile)
 
     def reconcile(self) -> None:
         """Compare everything there is with what the labels ask for, and mend it."""
         for name, identifiers in ovs.bridges(self._stack).items():
             if bridges.restore(bridges.Bridge.recorded(name, identifiers)):
-                self._note("bridge", name, "put the host's address back")
+                self._report("bridge", name, "put the host's address back")
             way = ways.recorded(identifiers)
             if way is not None and ways.lack(way):
                 self._rejoin(name)
@@ -115,7 +115,7 @@ class Keeper:
         }
         ports.remove(stale)
         for name, owner in stale.items():
-            self._note("port", owner, f"removed its stale port {name}")
+            self._report("port", owner, f"removed its stale port {name}")
         # One by one, by name: what has started meanwhile has a record that is not among these.
         for name in self._records.names() - running:
             if not _runs(name):
@@ -140,7 +140,7 @@ class Keeper:
         with ports.locked([bridges.LOCK], self._locks):
             way = ways.recorded(ovs.bridges(self._stack).get(bridge, {}))
             if way is not None and ways.restore(way):
-                self._note("bridge", bridge, "joined it with the other hosts again")
+                self._report("bridge", bridge, "joined it with the other hosts again")
 
     def _follow(self) -> None:
         while not self._ending.is_set():
@@ -199,7 +199,7 @@ class Keeper:
             for name in running
             if running[name]["Id"] not in left_alone
         }
-        # None where a container could not be looked at, such as one that ended meanwhile: the next time does.
+        # None where a container could not be inspected, such as one that ended meanwhile: the next round does it.
         present = {name: job.result() for name, job in looked.items()}
         for name in (name for name, is_present in present.items() if is_present):
             self._publish(name, running[name]["Labels"])
@@ -216,12 +216,12 @@ class Keeper:
         attached = []
         for name, done in batch.attach(group, self._locks).items():
             if isinstance(done, StepError):
-                # It names its container by itself.
+                # The error names the container.
                 log(str(done))
                 continue
             if done == "attached":
                 attached.append(name)
-                self._note("port", name, "attached its port")
+                self._report("port", name, "attached its port")
             if done != "none":
                 self._publish(name, group[name])
                 self._guarded(name, self._impair, name)
@@ -233,7 +233,7 @@ class Keeper:
 
     def _impair(self, name: str) -> None:
         if self._impairments.apply(name):
-            self._note("impaired", name, "impaired its ports again")
+            self._report("impaired", name, "impaired its ports again")
 
     def _ended(self, group: Mapping[str, Mapping[str, str]]) -> None:
         batch.detach(group, self._stack, self._locks)
@@ -243,7 +243,7 @@ class Keeper:
         now = time.monotonic()
         if now - self._resumed.get(name, -PROBE_SECONDS) >= PROBE_SECONDS and probes.resume(name):
             self._resumed[name] = now
-            self._note("mended", name, "its health probes had ceased, started them anew")
+            self._report("mended", name, "its health probes had ceased, started them anew")
 
     def _start_given_up(self, name: str) -> None:
         """Start what supervisord gave up in a container: the reason, such as a full disk, may have gone since."""
@@ -251,7 +251,7 @@ class Keeper:
         if pid is None:
             return
         for program in programs.start_given_up(name, programs.SOCKET.format(pid=pid)):
-            self._note("mended", name, f"its program {program} had been given up, starting it again")
+            self._report("mended", name, f"its program {program} had been given up, starting it again")
 
     def _restart_if_killed(self, name: str) -> None:
         """Start a container again that was killed: Docker takes `docker kill` for a wish and leaves it down."""
@@ -261,7 +261,7 @@ class Keeper:
         if found is None or found["HostConfig"]["RestartPolicy"]["Name"] in ("", "no"):
             return
         if found["State"]["Status"] == "exited":
-            self._note("killed", name, "was killed, starting it again")
+            self._report("killed", name, "was killed, starting it again")
             engine.start(name)
 
     def _ports(self) -> set[str]:
@@ -273,7 +273,7 @@ class Keeper:
         }
 
     def _reconcile_regularly(self) -> None:
-        while not self._ending.wait(SWEEP_SECONDS):
+        while not self._ending.wait(RECONCILE_SECONDS):
             self._guarded("reconcile", self.reconcile)
 
     def _guarded(self, what: str, work: Callable[..., T], *arguments: Any) -> T | None:
@@ -287,13 +287,13 @@ class Keeper:
             log(f"{what}: {error}")
         return None
 
-    def _note(self, kind: str, name: str, text: str) -> None:
+    def _report(self, kind: str, name: str, text: str) -> None:
         """Log what was done, and tell it."""
         log(f"{name}: {text}")
         self._tell(kind, name, text)
 
     def _tell(self, kind: str, name: str, text: str) -> None:
-        self._journal.note(kind, name, text)
+        self._journal.record(kind, name, text)
         self._watch.happened(name)
 
     def _end(self, _signal: int, _frame: FrameType | None) -> None:

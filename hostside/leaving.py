@@ -1,4 +1,4 @@
-"""Which containers have had their ports taken away because they are going, so that the keeper does not mend that."""
+"""Which containers have had their ports taken away for good, so that the keeper does not attach them again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def going(directory: Path) -> frozenset[str]:
         return frozenset()
 
 
-def note(directory: Path, identifiers: Collection[str]) -> None:
+def mark(directory: Path, identifiers: Collection[str]) -> None:
     """Note that these containers are going, and no others."""
     files.put(directory / FILE, json.dumps(sorted(identifiers)), 0o600)
 

@@ -1,4 +1,4 @@
-"""What a container's coming and going means to a role, told by a command in one of that role's other containers."""
+"""A container joins a role, or leaves it, by a command in one of that role's other containers."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def leave(
         else:
             if stays:
                 return
-    # On another host than this one, it isn't found and goes on: the programs' last words may then come too late.
+    # A container on another host isn't found here: its programs go on, and may report once more after it has left.
     if stops:
         engine.stop(container, STOP_SECONDS)
     other = _working(running) or running[0]

@@ -88,7 +88,7 @@ def unanswered(sizes: Mapping[str, int]) -> set[str]:
                 again = now + AGAIN_SECONDS
                 for address in sorted(waiting):
                     _ask(asking, address, identifier, sizes[address])
-                    # The socket doesn't hold many.
+                    # The socket's buffer is small: take out what has come.
                     waiting -= _answers(asking, identifier, 0)
             if waiting:
                 waiting -= _answers(asking, identifier, max(0.0, min(again, deadline) - time.monotonic()))

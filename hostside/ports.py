@@ -135,7 +135,12 @@ def running(container: str) -> tuple[int, list[Port]]:
 def present(container: str, held: ovs.Held) -> bool:
     """Say whether a container has its ports, given those that it holds on the bridges; changes nothing."""
     pid, wanted = running(container)
-    return bool(wanted) and all(is_attached(port, pid, held) for port in wanted)
+    return bool(wanted) and are_attached(wanted, pid, held)
+
+
+def are_attached(wanted: Iterable[Port], pid: int, held: ovs.Held) -> bool:
+    """Say whether the ports that a running container is to have are there, given those that it holds on the bridges."""
+    return all(is_attached(port, pid, held) for port in wanted)
 
 
 def detach(container: str, stack: str, locks: Path) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-"""Where the programs are that configure a host: ip, iptables, ethtool."""
+"""Directories of the programs that configure a host: ip, iptables, ethtool."""
 SOCKET = "/var/run/docker.sock"
 """The Docker engine of a host: the same for the Docker provider, for our tool and for the keeper."""
 _OF_DOCKER = ("CONTEXT", "TLS", "TLS_VERIFY", "CERT_PATH", "API_VERSION", "DEFAULT_PLATFORM")
-"""What else of Docker's in an environment would have its client work elsewhere, or otherwise, than it does here."""
+"""Ends of further variables that point Docker's client to another engine, or change how it works."""
 
 
 class CommandFailed(Exception):
@@ -20,14 +20,14 @@ class CommandFailed(Exception):
 
 
 def own_environment() -> dict[str, str]:
-    """Return our environment with one Docker engine in it: that of this host, whichever another a person has chosen."""
+    """Return our environment with this host's Docker engine, whichever a person has chosen."""
     elsewhere = {f"DOCKER_{name}" for name in _OF_DOCKER}
     kept = {name: value for name, value in os.environ.items() if name not in elsewhere}
     return {**kept, "DOCKER_HOST": f"unix://{SOCKET}"}
 
 
 def complete_path() -> None:
-    """Have the administrator's programs found: root by ``su`` has the PATH of the user before."""
+    """Put the administrator's programs on PATH: root by ``su`` keeps the former user's."""
     known = os.environ.get("PATH", os.defpath).split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join([*known, *(each for each in ADMINISTRATORS if each not in known)])
 

@@ -122,7 +122,7 @@ def start_given_up(container: str, path: str) -> list[str]:
 
 @contextmanager
 def _asked(container: str, path: str, timeout: float = TIMEOUT_SECONDS) -> Iterator[Any]:
-    """Give supervisord's own methods, http://supervisord.org/api.html; what it says against them is the container's."""
+    """Give supervisord's own methods, http://supervisord.org/api.html; its refusals become the container's error."""
     try:
         with xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(path, timeout)) as server:
             yield server.supervisor

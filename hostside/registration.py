@@ -12,7 +12,7 @@ ENVIRONMENT = "code/environments/production"
 
 
 @dataclass(frozen=True)
-class Registration:
+class NodeEntry:
     """One container's entry at the Puppet server."""
 
     fqdn: str

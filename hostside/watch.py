@@ -24,6 +24,7 @@ from typing import Any
 from hostside import bridge as bridges
 from hostside import drift, engine, labels, ovs, ports, report, tails, vip, ways
 from hostside.impairment import Impairments
+from hostside.inspection import Inspection
 from hostside.journal import Journal
 from hostside.process import CommandFailed
 from hostside.report import Seen
@@ -34,16 +35,16 @@ EVENTS, LOGS = "/watch/events", "/watch/logs"
 LOOK_SECONDS = 1.0
 """How often all is looked at, besides on events."""
 SHARE = 4
-"""So many times as long as a look took, the next one waits: looks take a fifth of a processor at most."""
+"""The pause after a look, in multiples of its duration: looks take a fifth of a processor at most."""
 BRIDGE_SECONDS = 5.0
 DRIFT_SECONDS, DRIFT_SHARE = 30.0, 20
-"""The same for looks for drift, which ask services and run commands in containers."""
+"""The same for drift, whose detection asks services and runs commands in containers."""
 MENDING_SECONDS, MENDING_SHARE = 5.0, 4
 """The same while there is some, which may be mended any moment."""
 UNSEEN = frozenset({"access-publish"})
 """Operations on files of the host that a keeper doesn't see, such as /etc/hosts."""
 BEAT_SECONDS = 5.0
-"""After so long a silence something is sent, so that who is gone is noticed."""
+"""How often an idle stream sends a comment, which fails where the client is gone."""
 MOST = 16
 """How many may follow at a time."""
 WORKS, STARTING, BROKEN = "works", "starting", "broken"
@@ -154,7 +155,7 @@ class Watch:
                         return
                     _send(request, *message)
             except OSError:
-                # Who followed has gone.
+                # The client has gone.
                 return
 
     def _run(self) -> None:
@@ -191,25 +192,23 @@ class Watch:
         """Look at some containers, or at all, and tell what has changed."""
         with self._lock:
             try:
-                listed = {engine.name(each): each for each in engine.containers(self._stack)}
-                held = ovs.ports_by_container()
+                inspection = Inspection(self._stack)
             except (CommandFailed, OSError):
                 # While the engine or the switch is gone, the next look may find them again.
                 return
             impaired = {name: str(each) for name, each in self._impairments.all().items()}
-            wanted = [name for name in listed if names is None or name in names]
-            for name, seen in zip(wanted, self._seen(wanted, held), strict=True):
+            wanted = [name for name in inspection.labels if names is None or name in names]
+            for name, seen in zip(wanted, self._seen(inspection, wanted), strict=True):
                 if seen is not None:
-                    told = self._told(seen, listed[name]["Labels"] or {}, impaired.get(name, ""))
-                    self._changed(name, told)
-            for name in self._containers.keys() - listed.keys():
+                    self._changed(name, self._told(seen, inspection.labels[name], impaired.get(name, "")))
+            for name in self._containers.keys() - inspection.labels.keys():
                 del self._containers[name]
                 self._journal.tell("gone", {"name": name})
 
-    def _seen(self, names: Iterable[str], held: Mapping[str, ovs.Held]) -> list[Seen | None]:
+    def _seen(self, inspection: Inspection, names: Iterable[str]) -> list[Seen | None]:
         def looked(name: str) -> Seen | None:
             try:
-                return report.look_at(self._stack, name, True, held.get(name, {}))
+                return report.look_at(inspection, self._stack, name)
             except (CommandFailed, OSError):
                 # It ended while it was looked at.
                 return None
@@ -217,17 +216,18 @@ class Watch:
         return list(self._pool.map(looked, names))
 
     def _told(self, seen: Seen, given: Mapping[str, str], impaired: str) -> dict[str, Any]:
-        holds = given.get(labels.ROLE) == vip.HOLDER and seen.pid and vip.is_held_by(seen.pid)
+        found = seen.container
+        holds = given.get(labels.ROLE) == vip.HOLDER and found.pid and vip.is_held_by(found.pid)
         return {
-            "name": seen.name,
+            "name": found.name,
             "role": given.get(labels.ROLE, ""),
-            "status": seen.status,
-            "started": seen.started,
-            "level": STARTING if seen.starting else BROKEN if seen.faults else WORKS,
-            "programs": [[each.name, each.state, each.reason] for each in seen.supervised],
-            "faults": [[each.reason, each.mend] for each in seen.faults],
+            "status": found.status,
+            "started": found.started,
+            "level": STARTING if seen.starting else BROKEN if seen.problems else WORKS,
+            "programs": [[each.name, each.state, each.reason] for each in found.programs],
+            "faults": [[each.reason, each.mend] for each in seen.problems],
             "ports": [
-                [port.interface, port.bridge, port.address, port.mac] for port in ports.Port.of(seen.name, given)
+                [port.interface, port.bridge, port.address, port.mac] for port in ports.Port.of(found.name, given)
             ],
             "impaired": impaired,
             "holds_vip": bool(holds),
@@ -240,17 +240,17 @@ class Watch:
         self._containers[name] = told
         self._journal.tell("container", told)
         if before and before["level"] != WORKS and told["level"] == WORKS:
-            # What a look for drift has seen of it is out of date.
+            # What was found of its drift is out of date.
             self._recovered[name] = time.monotonic()
             self._tell_resources([_forgiven(each) if each["container"] == name else each for each in self._resources])
         # That a container ended, the engine tells by itself.
         if before and before["level"] != told["level"] and told["status"] == "running":
             if told["level"] == BROKEN:
-                self._journal.note(BROKEN, name, "; ".join(reason for reason, _ in told["faults"]))
+                self._journal.record(BROKEN, name, "; ".join(reason for reason, _ in told["faults"]))
             elif told["level"] == WORKS:
-                self._journal.note(WORKS, name, "works")
+                self._journal.record(WORKS, name, "works")
         if before and told["holds_vip"] and not before["holds_vip"]:
-            self._journal.note("vip", name, "holds the VIP")
+            self._journal.record("vip", name, "holds the VIP")
 
     def _look_at_bridges(self) -> None:
         try:
@@ -263,15 +263,14 @@ class Watch:
 
     def _bridge(self, name: str, identifiers: dict[str, str]) -> dict[str, Any]:
         recorded, way = bridges.Bridge.recorded(name, identifiers), ways.recorded(identifiers)
-        faults = [] if bridges.is_up(recorded) else ["the host's address is not on the bridge"]
-        lack = ways.lack(way) if way is not None else ""
+        problems = report.of_bridge(name, identifiers, self._keeper)
         return {
             "name": name,
             "network": recorded.network,
             "address": recorded.address,
             "joined_by": way.link if way else "",
             "peers": list(way.peers) if way else [],
-            "faults": [[reason, f"docker restart {self._keeper}"] for reason in (*faults, lack) if reason],
+            "faults": [[each.reason, each.mend] for each in problems],
         }
 
     def _look_for_drift(self) -> None:
@@ -289,7 +288,7 @@ class Watch:
             for each in found:
                 reason = before.get((each["operation"], each["subject"]), "")
                 if each["reason"] and each["reason"] != reason:
-                    self._journal.note("drift", each["container"], each["reason"])
+                    self._journal.record("drift", each["container"], each["reason"])
             self._tell_resources(found)
             spent = time.monotonic() - began
             if any(each["reason"] for each in found):

@@ -1,4 +1,4 @@
-"""Requests to the lab, which is on this host: no proxy for the way out has a part in them."""
+"""Requests to the lab, which is on this host: they bypass the host's proxy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import urllib.request
 
 
 def opener(authority: str = "", *, checked: bool = True) -> urllib.request.OpenerDirector:
-    """Return what asks the lab by http, and by https where the lab has TLS.
+    """Return an opener for the lab's URLs, http and https.
 
     Args:
         authority: file with the authority that the lab's certificates are checked against; empty for that of the

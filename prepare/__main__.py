@@ -47,7 +47,7 @@ def jobs(stack: str, *, images: bool) -> list[Job]:
         _script("engine"),
         _script("backend", "engine", "python"),
         _script("stack", "backend"),
-        _script("remains", "stack", "docker"),
+        _script("cleanup", "stack", "docker"),
     ]
     if images:
         # What every image is made from needs no reading of the configuration, and every other image waits for it.

@@ -47,10 +47,10 @@ from components.configuration.schema import (
 from components.published import REGISTRY, TAG, Published
 
 __all__ = [
+    "ConfiguredHost",
     "Container",
-    "ContainerHost",
     "Environment",
-    "Hooks",
+    "HookScripts",
     "OpenSdn",
     "Provider",
     "RoleSpec",
@@ -89,11 +89,12 @@ class Ssh(_Model):
     host_key: str | None = None
 
 
-class ContainerHost(_Model):
+class ConfiguredHost(_Model):
     """A machine with a Docker engine and Open vSwitch; without `ssh` it is the one that Pulumi runs on.
 
     `tunnel_address` is where its tunnels to other hosts end, once that is known (`preflight.locate`). `absent` are
-    those of the paths it was asked for that it lacks, and `silent` says that it didn't answer (`preflight.settle`).
+    those of the paths it was asked for that it lacks, and `silent` says that it didn't answer: what
+    `preflight.apply_facts` knows of it.
     """
 
     name: str
@@ -109,7 +110,7 @@ class Volume(_Model):
     """A path of the container host, mounted at `target`.
 
     `optional` marks one from a 2015-style file that stands for what the role mounts anyway: it is left out where
-    the host has no such source (`preflight.settle`).
+    the host has no such source (`preflight.apply_facts`).
     """
 
     source: str
@@ -118,7 +119,7 @@ class Volume(_Model):
     optional: bool = False
 
 
-class Hooks(_Model):
+class HookScripts(_Model):
     """Shell commands that run on the container's host, in order."""
 
     pre_creation: tuple[str, ...] = ()
@@ -147,7 +148,7 @@ class Container(_Model):
     image: str | None = None
     volumes: tuple[Volume, ...] = ()
     needs: tuple[str, ...] = ()
-    hooks: Hooks = Hooks()
+    hooks: HookScripts = HookScripts()
 
     @property
     def fqdn(self) -> str:
@@ -213,7 +214,7 @@ class Environment(_Model):
     metrics_port: int = METRICS_PORT
     """Port of each keeper's metrics, at the gateway's address."""
     passwords: FrozenMap[str] = Field(default_factory=lambda: MappingProxyType({}), repr=False)
-    hosts: FrozenMap[ContainerHost]
+    hosts: FrozenMap[ConfiguredHost]
     containers: tuple[Container, ...]
     keys: Keys = Field(default_factory=Keys, repr=False, exclude=True)
     """Names places of the configuration the way its author wrote them, for faults that are found later."""
@@ -230,13 +231,13 @@ class Environment(_Model):
         raise KeyError(name)
 
     @property
-    def used_hosts(self) -> tuple[ContainerHost, ...]:
+    def used_hosts(self) -> tuple[ConfiguredHost, ...]:
         """The hosts that have containers."""
         used = {c.host for c in self.containers}
         return tuple(host for host in self.hosts.values() if host.name in used)
 
 
-def builder(environment: Environment) -> ContainerHost:
+def builder(environment: Environment) -> ConfiguredHost:
     """The host whose engine builds the images of all: the one that Pulumi runs on if it has containers, or the first.
 
     Raises:
@@ -473,8 +474,8 @@ class _Reader:
                 result[name] = str(value)
         return result
 
-    def _hosts(self, value: object) -> dict[str, ContainerHost]:
-        result: dict[str, ContainerHost] = {}
+    def _hosts(self, value: object) -> dict[str, ConfiguredHost]:
+        result: dict[str, ConfiguredHost] = {}
         self.broken_hosts: set[str] = set()
         engines: dict[tuple[str, int] | None, str] = {}
         for name, item in self._map({LOCAL_HOST: {}} if value in (None, {}) else value, "containerHosts").items():
@@ -499,7 +500,7 @@ class _Reader:
                 fix = "Leave one of the two out." if ssh else "Leave one of the two out, or give it `ssh`."
                 self._fault(f"is {where}, like {engines[engine]}", fix, "containerHosts", name)
             engines.setdefault(engine, name)
-            result[name] = ContainerHost(
+            result[name] = ConfiguredHost(
                 name=name,
                 ssh=ssh,
                 home=given.home or str(paths.DEFAULT_HOME if ssh else paths.HOME),
@@ -613,7 +614,7 @@ class _Reader:
                 if v.source is not None and v.target is not None
             ),
             needs=raw.needs,
-            hooks=Hooks(**{name: tuple(commands) for name, commands in hooks if commands is not None}),
+            hooks=HookScripts(**{name: tuple(commands) for name, commands in hooks if commands is not None}),
         )
 
     @staticmethod
@@ -631,7 +632,7 @@ class _Reader:
         raw: RawConfiguration,
         common: CommonInput,
         passwords: dict[str, str],
-        hosts: dict[str, ContainerHost],
+        hosts: dict[str, ConfiguredHost],
         containers: list[Container],
     ) -> Environment | None:
         network, gateway = raw.network, raw.gateway

@@ -23,8 +23,8 @@ from typing import Any
 from components import paths, ssh
 from components.configuration import names, spans
 from components.configuration.environment import (
+    ConfiguredHost,
     Container,
-    ContainerHost,
     Environment,
     RoleSpec,
     Ssh,
@@ -271,7 +271,7 @@ def over_ssh(given: Ssh) -> Runner:
     return run
 
 
-def runner_for(host: ContainerHost) -> Runner:
+def runner_for(host: ConfiguredHost) -> Runner:
     """The way to run a script on `host`."""
     return local if host.ssh is None else over_ssh(host.ssh)
 
@@ -457,8 +457,8 @@ def _disk(text: str) -> int | None:
     return int(fields[3]) if len(fields) > 4 and fields[3].isdigit() else None
 
 
-def settle(environment: Environment, facts: Mapping[str, HostFacts]) -> tuple[Environment, list[Note]]:
-    """`environment` without the optional volumes whose source its host lacks, and a note for each container."""
+def apply_facts(environment: Environment, facts: Mapping[str, HostFacts]) -> tuple[Environment, list[Note]]:
+    """`environment` with what its hosts have told, and a note for each container that goes without optional volumes."""
     notes = []
     containers = []
     for container in environment.containers:
@@ -474,7 +474,7 @@ def settle(environment: Environment, facts: Mapping[str, HostFacts]) -> tuple[En
     return environment.model_copy(update={"containers": tuple(containers), "hosts": MappingProxyType(hosts)}), notes
 
 
-def _known_host(host: ContainerHost, found: HostFacts | None) -> ContainerHost:
+def _known_host(host: ConfiguredHost, found: HostFacts | None) -> ConfiguredHost:
     """The host with what was learnt of it; its key is the one that it was asked with, for all that comes after."""
     if host.ssh is None or found is None:
         return host
@@ -509,7 +509,7 @@ def locate(environment: Environment, roles: Mapping[str, RoleSpec]) -> tuple[Env
     return environment.model_copy(update={"hosts": MappingProxyType(hosts)}), faults
 
 
-def _far_end(host: ContainerHost) -> IPv4Address | None:
+def _far_end(host: ConfiguredHost) -> IPv4Address | None:
     assert host.ssh is not None
     if host.tunnel_address is not None:
         return host.tunnel_address
@@ -573,7 +573,7 @@ def _ssh_line(ssh: Ssh) -> str:
     return f"ssh{port} {ssh.user}@{ssh.host} true"
 
 
-def _engines(key: str, host: ContainerHost, found: HostFacts) -> Iterator[Fault]:
+def _engines(key: str, host: ConfiguredHost, found: HostFacts) -> Iterator[Fault]:
     if found.other_engine is not None:
         by, address = (plain(word) for word in found.other_engine)
         reason = f"names the Docker engine at {address}, and the lab of host {plain(host.name)} is at unix://{process.SOCKET}"
@@ -594,7 +594,7 @@ def _engines(key: str, host: ContainerHost, found: HostFacts) -> Iterator[Fault]
 
 
 def _ways(
-    environment: Environment, key: str, host: ContainerHost, found: HostFacts, mine: list[spans.Span]
+    environment: Environment, key: str, host: ConfiguredHost, found: HostFacts, mine: list[spans.Span]
 ) -> Iterator[Fault]:
     """What keeps a host's bridges from being joined with the others'."""
     uplinked = {span.uplink: span for span in mine if span.uplink}
@@ -641,7 +641,7 @@ def _settings(key: str, engine_there: Engine) -> Iterator[Fault]:
         yield Fault(key, reason, 'Set "default-runtime" to "runc" in /etc/docker/daemon.json, and restart Docker.')
 
 
-def _published(environment: Environment, host: ContainerHost, found: HostFacts) -> Iterator[Fault]:
+def _published(environment: Environment, host: ConfiguredHost, found: HostFacts) -> Iterator[Fault]:
     """OpenSDN's images are there where they are needed, or can be pulled."""
     if found.unpublished is None:
         return
@@ -656,7 +656,7 @@ def _published(environment: Environment, host: ContainerHost, found: HostFacts) 
     yield Fault(environment.keys.of("opensdn"), reason, fix)
 
 
-def _vip_name(environment: Environment, host: ContainerHost, found: HostFacts) -> Iterator[Fault]:
+def _vip_name(environment: Environment, host: ConfiguredHost, found: HostFacts) -> Iterator[Fault]:
     """The VIP's name is written where Pulumi runs, for people's clients, in a lab with an API to talk to."""
     name = f"vip.{environment.domain}"
     if host.ssh is not None or not environment.members("keystone") or name not in found.known:
@@ -671,7 +671,7 @@ def _vip_name(environment: Environment, host: ContainerHost, found: HostFacts) -
 
 def _routes_and_bridges(
     environment: Environment,
-    host: ContainerHost,
+    host: ConfiguredHost,
     found: HostFacts,
     containers: list[Container],
     mine: list[spans.Span],
@@ -752,7 +752,7 @@ def _stands_for(route: Route, other: Route) -> bool:
 
 
 def _taken_names(
-    environment: Environment, host: ContainerHost, found: HostFacts, roles: Mapping[str, RoleSpec]
+    environment: Environment, host: ConfiguredHost, found: HostFacts, roles: Mapping[str, RoleSpec]
 ) -> Iterator[Fault]:
     """What the host has under names of the lab's without it being the lab's."""
     stack, where = environment.stack, f"host {plain(host.name)}"
@@ -780,7 +780,7 @@ def _taken_names(
 
 def _sources(
     environment: Environment,
-    host: ContainerHost,
+    host: ConfiguredHost,
     found: HostFacts,
     containers: list[Container],
     roles: Mapping[str, RoleSpec],
@@ -799,7 +799,7 @@ def _sources(
 
 
 def _volume_backend(
-    environment: Environment, host: ContainerHost, found: HostFacts, containers: list[Container]
+    environment: Environment, host: ConfiguredHost, found: HostFacts, containers: list[Container]
 ) -> Iterator[Fault]:
     """What keeps the volume service and the computes of a host from the back end that the lab has chosen."""
     concerned = [c.name for c in containers if c.role in VOLUME_ROLES]
@@ -821,7 +821,7 @@ def _volume_backend(
 
 
 def _networking(
-    environment: Environment, host: ContainerHost, found: HostFacts, containers: list[Container]
+    environment: Environment, host: ConfiguredHost, found: HostFacts, containers: list[Container]
 ) -> Iterator[Fault]:
     """What keeps the computes of a host from the networks of OpenSDN: guests are joined by its vrouter."""
     concerned = [plain(c.name) for c in containers if c.role == "compute"]
@@ -840,7 +840,7 @@ def _networking(
 def _room(
     environment: Environment,
     key: str,
-    host: ContainerHost,
+    host: ConfiguredHost,
     found: HostFacts,
     containers: list[Container],
     roles: Mapping[str, RoleSpec],
@@ -897,7 +897,7 @@ def verify(
     stack: str,
     roles: Mapping[str, RoleSpec],
     base_dir: Path,
-    runner: Callable[[ContainerHost], Runner] = runner_for,
+    runner: Callable[[ConfiguredHost], Runner] = runner_for,
     has: Callable[[str], bool] = lambda host: False,
 ) -> Examined:
     """The lab that `config` describes, once both it and its hosts are in order, ready to be built.
@@ -915,18 +915,18 @@ def verify(
     faults = [*result.faults, *unlocated, *check(environment, facts, roles, has)]
     if faults:
         raise ConfigurationFaults(faults)
-    environment, notes = settle(environment, facts)
+    environment, notes = apply_facts(environment, facts)
     return Examined(environment, tuple(sorted([*result.notes, *notes])), facts)
 
 
 def gather_all(
     environment: Environment,
-    runner: Callable[[ContainerHost], Runner] = runner_for,
+    runner: Callable[[ConfiguredHost], Runner] = runner_for,
     roles: Mapping[str, RoleSpec] = MappingProxyType({}),
 ) -> dict[str, HostFacts]:
     """The facts of every host that has containers, asked at the same time."""
 
-    def ask(host: ContainerHost) -> HostFacts:
+    def ask(host: ConfiguredHost) -> HostFacts:
         containers = [c for c in environment.containers if c.host == host.name]
         sources = {v.source for c in containers for v in c.volumes}
         devices = {path for c in containers if c.role in roles for path in roles[c.role].devices}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from components.configuration.faults import Fault, one_of, plain
 
 if TYPE_CHECKING:
-    from components.configuration.environment import Container, ContainerHost, Environment
+    from components.configuration.environment import ConfiguredHost, Container, Environment
 
 OVERHEAD = 50
 """Bytes that VXLAN over IPv4 puts around a packet: https://datatracker.ietf.org/doc/html/rfc7348, section 5."""
@@ -69,7 +69,7 @@ def spans(environment: Environment, roles: Mapping[str, Ported]) -> dict[str, li
 
 
 def _own(
-    environment: Environment, bridge: str, containers: list[Container], hosts: list[ContainerHost]
+    environment: Environment, bridge: str, containers: list[Container], hosts: list[ConfiguredHost]
 ) -> Iterator[tuple[str, Span]]:
     """Tell a bridge of containers on each host that has it."""
     network, mtu = containers[0].network, max(c.mtu for c in containers)
@@ -86,7 +86,7 @@ def _own(
 
 
 def _provider(
-    environment: Environment, roles: Mapping[str, Ported], hosts: list[ContainerHost]
+    environment: Environment, roles: Mapping[str, Ported], hosts: list[ConfiguredHost]
 ) -> Iterator[tuple[str, Span]]:
     """Tell the provider bridge on each host that has it.
 

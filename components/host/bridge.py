@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pulumi
 
-from components.configuration.environment import ContainerHost as ConfiguredHost
+from components.configuration.environment import ConfiguredHost
 from components.configuration.spans import Span
 from components.host.container_host import ContainerHost
 from hostside.operations.bridge_join import BridgeJoin

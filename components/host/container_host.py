@@ -49,7 +49,7 @@ class ContainerHost(pulumi.ComponentResource):
 
     def __init__(
         self,
-        host: environment.ContainerHost,
+        host: environment.ConfiguredHost,
         stack: str,
         found: drift.Found,
         opts: pulumi.ResourceOptions | None = None,
@@ -71,7 +71,7 @@ class ContainerHost(pulumi.ComponentResource):
             f"{host.name}{names.PROVIDER}",
             host=f"ssh://{host.ssh.user}@{host.ssh.host}:{host.ssh.port}" if host.ssh else f"unix://{process.SOCKET}",
             ssh_opts=ssh.options(host.ssh) if host.ssh else None,
-            # What nothing has to be changed of can be previewed, and left alone, on a host that is down.
+            # A host that is down is no fault while nothing changes there.
             disable_docker_daemon_check=True if host.ssh else None,
             opts=pulumi.ResourceOptions(parent=self, version=DOCKER_VERSION),
         )
@@ -83,7 +83,7 @@ class ContainerHost(pulumi.ComponentResource):
         self.tool = self._command(
             f"{host.name}-tool",
             create=installation(self.directory),
-            # Last of all, what a run that was cut off made and didn't get to record.
+            # Also removes what an interrupted run has made and not recorded.
             delete=removal(self.directory, stack),
             stdin=packed(tool),
             environment={accounts.AGAIN: str(self._again)} if self._again else None,
@@ -120,7 +120,7 @@ class ContainerHost(pulumi.ComponentResource):
         dependencies = [self.tool, *_as_list(opts.depends_on)]
         stdin = pulumi.Output.from_input(operation).apply(lambda made: made.dumped())
         found = self._found.get((kind.NAME, subject))
-        # What can't be undone, a run that was lost has not undone.
+        # A lost run can only have undone what has an undo.
         least = self._again if kind.UNDO else 0
         if found:
             finding = self._finding(found)
@@ -148,7 +148,7 @@ class ContainerHost(pulumi.ComponentResource):
         return shlex.join(["env", f"DOCKER_HOST=unix://{process.SOCKET}", *words])
 
     async def _finding(self, found: Future[drift.Finding]) -> drift.Finding:
-        """Wait for what the look finds, and tell a person what is different."""
+        """Wait for a finding, and tell a person what is different."""
         finding = await asyncio.wrap_future(found)
         # Several operations may have to be repeated for the same reason.
         if finding.reason and finding.reason not in self._told:
@@ -276,7 +276,7 @@ def _connection(given: environment.Ssh) -> command.remote.ConnectionArgs:
         user=given.user,
         private_key=pulumi.Output.secret(key.read_text()) if key else None,
         host_key=given.host_key,
-        # A host that is down is not to hold up the others for minutes.
+        # A host that is down must not delay the others for minutes.
         dial_error_limit=DIAL_ATTEMPTS,
         per_dial_timeout=DIAL_SECONDS,
     )

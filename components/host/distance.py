@@ -1,4 +1,4 @@
-"""What is found and done on hosts behind ssh beside the resources that are there."""
+"""Questions to hosts behind ssh, and work on them, beside the resources there."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from typing import Any
 
 from commands import cleanup
 from components import paths, ssh
-from components.configuration.environment import ContainerHost
+from components.configuration.environment import ConfiguredHost
 from components.configuration.preflight import HostFacts, runner_for
 from components.host.container_host import PYTHON
 from hostside.drift import Finding
 
 SECONDS = 120.0
-"""How long a look may take: each check of each service there, on a machine that is busy."""
+"""How long an answer may take: drift detection makes each check of each service there, on a machine that is busy."""
 
 Key = tuple[str, str]
 
 
 class Findings(Mapping[Key, Future[Finding]]):
-    """What a look at a host behind ssh finds, as :data:`hostside.drift.Found`; it has begun when this is made.
+    """The drift of a host behind ssh, as :data:`hostside.drift.Found`; detection begins with the constructor.
 
     Which operations have records there is known only when it answers, so there is something to wait for under each key.
     """
 
-    def __init__(self, host: ContainerHost, stack: str) -> None:
-        """Begin to look; a host that can't be asked has nothing changed, and the next step will tell."""
+    def __init__(self, host: ConfiguredHost, stack: str) -> None:
+        """Begin to detect drift; a host that can't be asked has none, and the next step will tell."""
         pool = ThreadPoolExecutor(1)
-        self._all = pool.submit(_look, host, stack)
+        self._all = pool.submit(_detect, host, stack)
         pool.shutdown(wait=False)
 
     def __getitem__(self, key: Key) -> Future[Finding]:
@@ -53,7 +53,7 @@ class NoTool(ValueError):
 
 
 def tool(
-    host: ContainerHost,
+    host: ConfiguredHost,
     stack: str,
     service: str,
     words: Sequence[str] = (),
@@ -90,8 +90,8 @@ def tool(
     return told
 
 
-def line(host: ContainerHost, stack: str, service: str, words: Sequence[str] = ()) -> str:
-    """Return what has a host's shell run the tool that the host has of a stack, and nothing where it has none."""
+def line(host: ConfiguredHost, stack: str, service: str, words: Sequence[str] = ()) -> str:
+    """Return the shell command that runs the stack's tool on a host, and does nothing where there is none."""
     place = paths.stack_directory(stack, PurePosixPath(host.home)) / "tool"
     return f"[ ! -e {place} ] || exec {PYTHON} {place} {service} {shlex.join([stack, *words])}"
 
@@ -102,22 +102,22 @@ def told_of(error: Exception) -> str:
     return said[-1] if said else str(error)
 
 
-def _look(host: ContainerHost, stack: str) -> dict[Key, Finding]:
+def _detect(host: ConfiguredHost, stack: str) -> dict[Key, Finding]:
     try:
         found = tool(host, stack, "look")["found"]
     except (OSError, subprocess.SubprocessError, ValueError, KeyError):
-        # Its tool may be an earlier one, which can't look.
+        # The tool there may be an earlier one, which can't detect drift.
         return {}
     return {(name, subject): Finding(count, reason, remedy) for name, subject, count, reason, remedy in found}
 
 
 def owner() -> str:
-    """Return what is noted on a host behind ssh as the place of our state: one in files is this machine's."""
+    """Return the name of our state's place, as hosts behind ssh record it; a directory is named with this machine."""
     backend = cleanup.backend()
     return f"{backend} on {os.uname().nodename}" if backend.startswith("file:") else backend
 
 
-def claim(stack: str, host: ContainerHost, found: HostFacts) -> None:
+def claim(stack: str, host: ConfiguredHost, found: HostFacts) -> None:
     """Make sure that what carries the stack's name on a host behind ssh is ours to change, by what it answered.
 
     Raises:
@@ -131,7 +131,7 @@ def claim(stack: str, host: ContainerHost, found: HostFacts) -> None:
 
 
 def clear_unrecorded(
-    stack: str, host: ContainerHost, found: HostFacts, recorded: Callable[[], Collection[str]]
+    stack: str, host: ConfiguredHost, found: HostFacts, recorded: Callable[[], Collection[str]]
 ) -> None:
     """Note on a host behind ssh that the stack is ours, and remove its containers that the stack's state doesn't know.
 

@@ -82,8 +82,8 @@ class Keeper:
                 ),
             ),
         )
-        # Of a container that a person has stopped, the engine hears only when it refreshes its state. Nobody waits for
-        # this: who starts meanwhile gets its port from its own operation.
+        # Pulumi sees a container that a person has stopped only when it refreshes its state. Nothing waits for this
+        # resource: a container that starts meanwhile gets its port from its own operation.
         host.declare(
             f"{host.host.name}-keeper-running",
             KeeperStart,

@@ -97,7 +97,7 @@ def _overrides(environment: Environment) -> Mapping[str, Any]:
             "wants": {**ROLE.wants, redis.ROLE.name: Stage.HEALTHY},
             "memberships": (
                 SERVICES,
-                # The one that stays alone goes by another name, and hears those of this one no more.
+                # A Cinder that stays alone has another host name, and leaves the cluster's queues unread.
                 rabbitmq.queues(HOST, CLUSTER, *(member.fqdn for member in members)),
             ),
         }

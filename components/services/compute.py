@@ -39,7 +39,7 @@ ROLE = Role(
     tenant_port=True,
     # Its switch's start makes /proc/sys/net writable, and Nova mounts the shares of volumes on NFS.
     mounts_filesystems=True,
-    # Guests' disks, and what Nova knows the host again by.
+    # Guests' disks, and the ID by which Nova recognizes the host.
     data={"state": "/var/lib/nova"},
     needs={"keystone": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "nova": Stage.ATTACHED, "neutron": Stage.ATTACHED},
     wants={"memcached": Stage.HEALTHY},

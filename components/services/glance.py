@@ -41,7 +41,7 @@ def _rbd_hiera(topology: Topology, container: Container) -> Hiera:
         "profile::glance::backend": "rbd",
         "profile::glance::ceph_monitors": ceph.monitors(topology),
         "profile::glance::rbd_pool": ceph.IMAGE_POOL,
-        # What was sent to one member to be imported is fetched there by the one that is asked to import it.
+        # An upload stays at the member that took it; the member that imports it fetches it there.
         **({"profile::glance::own_url": f"http://{container.fqdn}:{PORT}"} if several else {}),
     }
 

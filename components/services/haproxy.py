@@ -19,7 +19,7 @@ def _frontend(topology: Topology, role: Role, frontend: Frontend) -> Hiera:
     members = topology.members(role.name)
     return {
         "port": topology.port(frontend),
-        # Without a certificate of its own, it hands on what the members speak, and checks them by that.
+        # In a lab without TLS, haproxy passes the members' TLS through, and checks them by TLS.
         "mode": "tcp" if frontend.members_speak_tls and not topology.tls else frontend.mode,
         **({"servers_speak_tls": True} if frontend.members_speak_tls else {}),
         **({"server_port": frontend.port} if topology.port(frontend) != frontend.port else {}),

@@ -16,7 +16,7 @@ def _hiera(_topology: Topology, container: Container) -> Hiera:
 ROLE = Role(
     name="memcached",
     memory_mib=60,
-    # Who has a cache asks all of them in the same order.
+    # All clients have the members in the same order, so a key is at one member for all of them.
     most=None,
     endpoints={"memcached": f"memcached://{{address}}:{MEMCACHED_PORT}"},
     checks=(Check(port=MEMCACHED_PORT),),

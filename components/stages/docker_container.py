@@ -34,8 +34,8 @@ KEEPALIVE = {
     "net.ipv4.tcp_keepalive_intvl": "5",
     "net.ipv4.tcp_keepalive_probes": "3",
 }
-"""Seconds, seconds and a count. Who is killed with its network says no goodbye: a service that waits for the database's
-answer, through a proxy that has gone, would wait for the kernel's two hours, and so waits for half a minute."""
+"""Seconds, seconds and a count. A dead peer sends no FIN: a service that waits for the database through a proxy that is
+gone notices it in 30 s, not after the kernel's two hours."""
 SEVERAL_SERVERS = ("timeout:1", "attempts:3")
 """Options of the resolver where there are several servers: it asks the next one after a second, not after five."""
 NOTED_CALLS = 8
@@ -79,7 +79,7 @@ def create(
             dns=[str(address) for address in container.dns],
             dns_searches=[container.domain],
             dns_opts=list(SEVERAL_SERVERS) if len(container.dns) > 1 else None,
-            # Not unless-stopped: an engine that comes back from a kill stops what still runs, as if that were a wish.
+            # Not unless-stopped: an engine that was killed stops the containers when it returns, as if a user had.
             restart="always",
             capabilities=docker.ContainerCapabilitiesArgs(adds=capabilities) if capabilities else None,
             devices=devices or None,

@@ -41,7 +41,7 @@ class ServiceContainer(pulumi.ComponentResource):
     """One container of the lab and the stages it goes through.
 
     Declared in two steps, because all containers come up at once and only then does one's Puppet run wait for
-    another's stage: the constructor takes it to *attached* (and to *healthy* where it boots alone), :meth:`settle`
+    another's stage: the constructor takes it to *attached* (and to *healthy* where it boots alone), :meth:`provision`
     through registration, certificate and Puppet run to the end.
 
     Attributes:
@@ -91,7 +91,7 @@ class ServiceContainer(pulumi.ComponentResource):
         if self.role.boots_alone:
             self._await_health({"files": self._own_files()}, port.resource)
 
-    def settle(
+    def provision(
         self,
         needs: Sequence[pulumi.Resource],
         resolving: Sequence[pulumi.Resource],
@@ -109,7 +109,7 @@ class ServiceContainer(pulumi.ComponentResource):
             authority: the authority's certificate on the hosts, in a lab with TLS.
         """
         if self.role.provisioned and server is not None:
-            self._provision(needs, resolving, server, authority)
+            self._run_puppet(needs, resolving, server, authority)
         for group in groups:
             self.join(group)
         last = self.stages.get(Stage.HEALTHY, self.stages[Stage.ATTACHED])
@@ -118,7 +118,7 @@ class ServiceContainer(pulumi.ComponentResource):
         )
 
     def enter(self, groups: Iterable[Group]) -> None:
-        """Make the container's entries elsewhere, once all containers are settled: the last that is declared of it.
+        """Make the container's entries elsewhere: the last that is declared of it, after all containers' stages.
 
         Args:
             groups: what it has an entry in, each with the containers that can make it.
@@ -155,7 +155,7 @@ class ServiceContainer(pulumi.ComponentResource):
             opts=self._after([gate, *group.healthy]),
         )
 
-    def _provision(
+    def _run_puppet(
         self,
         needs: Sequence[pulumi.Resource],
         resolving: Sequence[pulumi.Resource],

@@ -51,7 +51,7 @@ def render(topology: Topology, container: Container, role: Role) -> Files:
     return files
 
 
-def render_shared(topology: Topology, role: Role, host: environment.ContainerHost) -> Files:
+def render_shared(topology: Topology, role: Role, host: environment.ConfiguredHost) -> Files:
     """Render what a role's containers on a host share: those without Puppet, to which all are the same."""
     return _render(role, {"lab": _lab(topology, host)}, skip="puppet/")
 
@@ -124,8 +124,8 @@ class Volumes:
                     pulumi.ResourceOptions(
                         provider=host.provider,
                         depends_on=[host.tool],
-                        # One that Docker made for a container that was started without it has none: a volume is known
-                        # for the stack's by that container as well, and to give it a label, all in it would have to go.
+                        # Docker itself makes a missing volume, without labels, for a container that it starts. A label
+                        # can only be added by replacing the volume with its data; the container tells whose it is, too.
                         ignore_changes=["labels"],
                     ),
                 ),
@@ -154,7 +154,7 @@ def own_mounts(container: Container) -> list[docker.ContainerVolumeArgs]:
     ]
 
 
-def _lab(topology: Topology, host: environment.ContainerHost) -> dict[str, Any]:
+def _lab(topology: Topology, host: environment.ConfiguredHost) -> dict[str, Any]:
     lab = topology.environment
     puppet = topology.members("puppet")
     return {

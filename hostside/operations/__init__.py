@@ -32,8 +32,8 @@ NAMES = (
     "certificate-issue",
     "tls-issue",
 )
-"""All operations, in the order in which drift is looked for: what is quick first, and last what many records have to
-wait for, as there is one answer for all of them."""
+"""All operations, in the order in which their drift is detected: quick ones first, and last those that share one slow
+answer."""
 UNDONE_BY: Mapping[str, str] = {
     "access-withdraw": "access-publish",
     "authority-withdraw": "authority-publish",

@@ -10,7 +10,7 @@ from hostside import access, files
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class AccessPublish(Operation):
         }
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
         changed = files.changed(record["files"])
         return changed or ("" if access.is_known(record["line"]) else f"{access.HOSTS} lacks the VIP's name")
 

@@ -10,12 +10,12 @@ from hostside import authority
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
 class AuthorityPublish(Operation):
-    """What speaks to the VIP from the host can verify whom it speaks to."""
+    """Clients on the host can verify the VIP's certificate."""
 
     NAME = "authority-publish"
     UNDO = "authority-withdraw"
@@ -39,8 +39,8 @@ class AuthorityPublish(Operation):
         return {"path": self.path, "server": self.server}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
-        path, told = Path(record["path"]), reality.authority(record["server"])
+    def drift(cls, inspection: Inspection, record: Record) -> str:
+        path, told = Path(record["path"]), inspection.authority(record["server"])
         if not path.is_file():
             return f"{path} is gone"
         return f"{path} was edited" if told is not None and told != set(path.read_text().split()) else ""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 Record = Mapping[str, Any]
-"""What is kept of an operation, as JSON: enough to tell later whether its effect is still there. Never a secret."""
+"""What is recorded of an operation, as JSON: enough to tell later whether its effect is still there. Never a secret."""
 File = Mapping[str, str]
 """A file to write: ``{"content": text, "mode": octal digits}``."""
 O = TypeVar("O", bound="Operation")  # noqa: E741
@@ -70,27 +70,27 @@ class Operation:
         raise NotImplementedError
 
     def record(self) -> Record | None:
-        """Return what is kept of it; None where nobody looks after it."""
+        """Return the record of it; None where its drift isn't detected."""
         return None
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
         """Return what is different from what the operation has left, for people; nothing where all is as it was.
 
         Args:
-            reality: what there is on the host.
-            record: what was kept of the operation.
+            inspection: what there is on the host.
+            record: the operation's.
         """
         return ""
 
     @classmethod
-    def failure(cls, record: Record) -> str | None:
+    def failure(cls, inspection: Inspection, record: Record) -> str | None:
         """Repeat the checks by which a container was taken for working; return what fails, or nothing."""
         return None
 
     @classmethod
-    def gone(cls, reality: Reality, record: Record) -> Sequence[str]:
-        """Return containers that are gone altogether, which only a refresh of the engine's state can mend."""
+    def gone(cls, inspection: Inspection, record: Record) -> Sequence[str]:
+        """Return containers that are gone altogether, which only a refresh of the engine's state can repair."""
         return ()
 
     def repair(self) -> None:
@@ -101,11 +101,11 @@ class OnContainers(Operation):
     """An operation on containers that are to run and to be reached: it records their IDs by name, as ``containers``."""
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
         """Tell of the first container that was stopped, lacks a port or isn't reached."""
-        return next(filter(None, (reality.absence(*each) for each in sorted(record["containers"].items()))), "")
+        return next(filter(None, (inspection.absence(*each) for each in sorted(record["containers"].items()))), "")
 
     @classmethod
-    def gone(cls, reality: Reality, record: Record) -> Sequence[str]:
+    def gone(cls, inspection: Inspection, record: Record) -> Sequence[str]:
         """Return those of the containers that are gone altogether."""
-        return reality.lacking(record["containers"])
+        return inspection.lacking(record["containers"])

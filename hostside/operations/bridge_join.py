@@ -10,7 +10,7 @@ from hostside import bridge, ports, ways
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class BridgeJoin(ways.Way, Operation):
         return asdict(self._way())
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
         way = ways.Way(**record)
-        if ways.recorded(reality.bridges.get(way.bridge, {})) != way:
+        if ways.recorded(inspection.bridges.get(way.bridge, {})) != way:
             return f"bridge {way.bridge} is not joined with the other hosts"
         return ways.lack(way)
 

@@ -10,7 +10,7 @@ from hostside import bridge, ports
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class BridgeUp(bridge.Bridge, Operation):
         return vars(self._bridge())
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
         wanted = bridge.Bridge(**record)
-        if wanted.name not in reality.bridges:
+        if wanted.name not in inspection.bridges:
             return f"bridge {wanted.name} is gone"
         return "" if bridge.is_up(wanted) else f"bridge {wanted.name} is down, or lacks the host's address"
 

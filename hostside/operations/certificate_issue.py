@@ -10,7 +10,7 @@ from hostside import certificate
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Issue(Operation):
         return {"container": self.container, "id": self.id, "fqdn": self.fqdn, "server": self.server}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
-        return reality.missing_certificate(record["container"], record["id"], record["fqdn"], record["server"])
+    def drift(cls, inspection: Inspection, record: Record) -> str:
+        return inspection.missing_certificate(record["container"], record["id"], record["fqdn"], record["server"])
 
     def repair(self) -> None:
         certificate.drop(self.container, fqdn=self.fqdn, server=self.server)

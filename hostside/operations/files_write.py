@@ -11,7 +11,7 @@ from hostside import files
 from hostside.operations.base import File, Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class FilesWrite(Operation):
 
     NAME = "files-write"
     UNDO = "files-remove"
-    # A container's files are the last of it that is removed.
+    # The files are removed after everything else of a container.
     ENDS = ("certificate-issue", "health-await", "port-attach", "provision")
 
     root: str
@@ -38,7 +38,7 @@ class FilesWrite(Operation):
         return {"files": {str(root / path): files.digest(file["content"]) for path, file in self.files.items()}}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
         return files.changed(record["files"])
 
 

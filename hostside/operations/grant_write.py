@@ -10,12 +10,12 @@ from hostside import files, grant
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
 class GrantWrite(grant.Grant, Operation):
-    """The policy signs under a name for who has the secret."""
+    """The policy signs a request under a name if it carries the secret."""
 
     NAME = "grant-write"
     UNDO = "grant-withdraw"
@@ -30,7 +30,7 @@ class GrantWrite(grant.Grant, Operation):
         return {"files": {str(self.path): files.digest(self.text)}}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
         return files.changed(record["files"])
 
 

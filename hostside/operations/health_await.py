@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hostside import containers, engine, health, programs
-from hostside.errors import StepError
+from hostside import containers, health
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -37,29 +36,27 @@ class HealthAwait(Operation):
         return {"container": self.container, "id": self.id, "checks": self.checks}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
-        """Tell what was changed in a container, or doesn't work there: what ``up`` does after it must not meet that."""
+    def drift(cls, inspection: Inspection, record: Record) -> str:
+        """Tell what was changed in a container, or doesn't work there: later steps of ``up`` rely on it."""
         name = record["container"]
-        absent = reality.absence(name, record["id"])
-        if absent or not reality.runs(name, record["id"]):
+        absent = inspection.absence(name, record["id"])
+        if absent or not inspection.runs(name, record["id"]):
             return absent
-        pid = engine.pid(name)
-        if pid is None:
+        found = inspection.container(name)
+        if not found.runs:
             return f"container {name} has ended"
-        try:
-            listed = programs.listed(name, programs.SOCKET.format(pid=pid))
-        except StepError as error:
-            return f"{name} does not work: {error.reason}"
-        if changed := containers.changes(name, pid, listed):
+        if found.silence:
+            return f"{name} does not work: {found.silence}"
+        if changed := containers.changes(found):
             return f"{name}: {', '.join(changed)}"
         if "checks" not in record:
             return f"{name} was last checked by an earlier Dockstack"
-        failure = health.failure(name, listed, record["checks"])
+        failure = health.failure(found, record["checks"])
         return f"{name} does not work: {failure}" if failure else ""
 
     @classmethod
-    def failure(cls, record: Record) -> str | None:
-        return health.first_failure(record["container"], record.get("checks", ()))
+    def failure(cls, inspection: Inspection, record: Record) -> str | None:
+        return health.failure(inspection.container(record["container"]), record.get("checks", ()))
 
     def repair(self) -> None:
         containers.undo_changes(self.container)

@@ -12,7 +12,7 @@ from hostside import image
 from hostside.operations.base import File, Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ImageBuild(Operation):
     """Other images that the Dockerfile takes something from: argument of the build to full reference."""
 
     def dumped(self) -> str:
-        """Return its inputs as before there were other images to take something from, where nothing is."""
+        """Return its inputs without ``sources`` where there are none, as earlier versions wrote them."""
         given = json.loads(super().dumped())
         return json.dumps({key: value for key, value in given.items() if key != "sources" or value}, sort_keys=True)
 
@@ -48,8 +48,8 @@ class ImageBuild(Operation):
         return {"tag": self.tag}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
-        return "" if record["tag"] in reality.images else f"image {record['tag']} is gone"
+    def drift(cls, inspection: Inspection, record: Record) -> str:
+        return "" if record["tag"] in inspection.images else f"image {record['tag']} is gone"
 
 
 OPERATION = ImageBuild

@@ -10,7 +10,7 @@ from hostside import engine
 from hostside.operations.base import OnContainers, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class KeeperStart(OnContainers):
         return {"containers": {self.container: self.id}}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
-        return next(filter(None, (reality.stop(*each) for each in sorted(record["containers"].items()))), "")
+    def drift(cls, inspection: Inspection, record: Record) -> str:
+        return next(filter(None, (inspection.stop(*each) for each in sorted(record["containers"].items()))), "")
 
 
 OPERATION = KeeperStart

@@ -12,7 +12,7 @@ from hostside import membership
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class MemberJoin(Operation):
     """Whether its programs end before it leaves, as they would say that they are there."""
 
     def dumped(self) -> str:
-        """Return its inputs as those of earlier versions are, where they say all."""
+        """Return its inputs without defaults, as earlier versions wrote them."""
         given = json.loads(super().dumped())
         usual = {"others": [], "retire": [], "stops": True}
         return json.dumps({key: value for key, value in given.items() if usual.get(key) != value}, sort_keys=True)
@@ -60,19 +60,19 @@ class MemberJoin(Operation):
         return {**kept, "others": list(self.others)}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
-        asked = [name for name in _asked(record) if reality.running(name)]
-        if not reality.runs(record["container"], record["id"]) or not asked:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
+        asked = [name for name in _asked(record) if inspection.running(name)]
+        if not inspection.runs(record["container"], record["id"]) or not asked:
             return ""
         return membership.absence(record["container"], record["fqdn"], asked, record["joined"])
 
     @classmethod
-    def failure(cls, record: Record) -> str:
+    def failure(cls, inspection: Inspection, record: Record) -> str:
         return membership.absence(record["container"], record["fqdn"], _asked(record), record["joined"])
 
 
 def _asked(record: Record) -> list[str]:
-    # An earlier version's record has one.
+    # A record of an earlier version names one container.
     return [each for each in (record["other"], *record.get("others", ())) if each]
 
 

@@ -11,7 +11,7 @@ from hostside import files, records
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class NamesPublish(Operation):
         return {"files": {str(self._path): files.digest(self._text)}}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
         return files.changed(record["files"])
 
 

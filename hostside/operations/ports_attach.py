@@ -27,7 +27,7 @@ class PortsAttach(OnContainers):
         passage.prove(directory.name, self.containers)
 
     def undo(self, directory: Path) -> None:
-        leaving.note(directory, self.containers.values())
+        leaving.mark(directory, self.containers.values())
         batch.release(list(self.containers), directory.name, directory / "locks")
 
     def record(self) -> Record:

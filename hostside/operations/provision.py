@@ -11,7 +11,7 @@ from hostside import provisioning
 from hostside.operations.base import Operation, Record
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Provision(Operation):
         return {"databases": self.databases}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
         for server, names in sorted(record["databases"].items()):
-            there = reality.databases(server)
+            there = inspection.databases(server)
             gone = [name for name in names if there is not None and name not in there]
             if gone:
                 return f"database {', '.join(gone)} of {server} is gone"

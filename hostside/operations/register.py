@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hostside import files, registration
+from hostside import files
 from hostside.operations.base import Operation, Record
+from hostside.registration import NodeEntry
 
 if TYPE_CHECKING:
-    from hostside.reality import Reality
+    from hostside.inspection import Inspection
 
 
 @dataclass(frozen=True)
-class Register(registration.Registration, Operation):
+class Register(NodeEntry, Operation):
     """The Puppet server has an entry for a container."""
 
     NAME = "register"
@@ -30,7 +31,7 @@ class Register(registration.Registration, Operation):
         return {"files": {str(path): files.digest(text) for path, text in self.written().items()}}
 
     @classmethod
-    def drift(cls, reality: Reality, record: Record) -> str:
+    def drift(cls, inspection: Inspection, record: Record) -> str:
         return files.changed(record["files"])
 
 

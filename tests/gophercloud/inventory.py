@@ -11,7 +11,7 @@ from openstack.exceptions import SDKException
 
 from tests.lab.cloud import Cloud
 
-SETTLE_SECONDS = 60
+LEAVING_SECONDS = 60
 """How long something that is on its way out may still be there."""
 IMAGE, FLAVORS, NETWORK, PROVIDER = "guest", ("tiny", "small"), "demo", "provider"
 """The demo's, which the tests of guests use."""
@@ -72,7 +72,7 @@ class Inventory:
     def put_back(self) -> list[str]:
         """Remove what came since, and return what that was and what else is not as it was."""
         told: list[str] = []
-        deadline = time.monotonic() + SETTLE_SECONDS
+        deadline = time.monotonic() + LEAVING_SECONDS
         while self._changes() and time.monotonic() < deadline:
             time.sleep(2)
         for _ in range(3):

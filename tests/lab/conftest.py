@@ -37,7 +37,7 @@ pytestmark = pytest.mark.lab
 UPDATE_SECONDS = 1200
 FRESH_SECONDS = 3600
 """What `make lab` may take where nothing is there yet."""
-SETTLE_SECONDS = 300
+HEALTHY_SECONDS = 300
 
 
 @pytest.hookimpl(wrapper=True)
@@ -115,12 +115,12 @@ class Lab:
         """Say whether `make status` finds nothing broken."""
         return run("python3", "-m", "commands.status", self.stack, check=False).returncode == 0
 
-    def settled(self) -> None:
+    def await_healthy(self) -> None:
         """Wait until all works again after a loss or a restart, as `make status` tells it.
 
         Docker's health and APIs that answer don't suffice: agents that haven't reported yet do nothing for anyone.
         """
-        eventually("all works", self.works, SETTLE_SECONDS, 1)
+        eventually("all works", self.works, HEALTHY_SECONDS, 1)
 
 
 def answers(url: str) -> bool:

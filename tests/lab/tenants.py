@@ -27,7 +27,7 @@ case "$1" in
     ;;
 esac
 """
-SETTLE_SECONDS = 600
+AGENTS_SECONDS = 600
 """How long the agents may take for a port, a router or an address, on a machine that has much else to do: who lacks an
 answer asks again after two minutes at most."""
 
@@ -191,7 +191,7 @@ class Ground:
     def _becomes_active(self, what: str, status: Callable[[], str]) -> None:
         """Wait for Neutron's agents; a failure shows what each of them said last."""
         try:
-            eventually(f"{what} is active", lambda: status() == "ACTIVE", SETTLE_SECONDS, 1)
+            eventually(f"{what} is active", lambda: status() == "ACTIVE", AGENTS_SECONDS, 1)
         except AssertionError as error:
             error.add_note(f"{what} is {status()}")
             for agent in self.cloud.network.agents():

@@ -39,7 +39,7 @@ def authority(lab: Lab) -> str:
     "anew", [False, pytest.param(True, marks=pytest.mark.alone)], ids=["itself", "a lab built anew"]
 )
 def test_a_restored_lab_has_all_that_was_there_and_nothing_else(lab: Lab, tmp_path: Path, anew: bool) -> None:
-    lab.settled()
+    lab.await_healthy()
     on = f"STACK={lab.stack}"
     file = f"FILE={tmp_path / 'lab.tar.zst'}"
     cloud = clouds.connect(lab.openrc)
@@ -74,7 +74,7 @@ def test_a_restored_lab_has_all_that_was_there_and_nothing_else(lab: Lab, tmp_pa
     fresh = generated(lab.stack)
 
     make("restore", on, file)
-    lab.settled()
+    lab.await_healthy()
     assert generated(lab.stack) == fresh
     assert authority(lab) == certificate
     cloud = clouds.connect(lab.openrc)
@@ -88,7 +88,7 @@ def test_a_restored_lab_has_all_that_was_there_and_nothing_else(lab: Lab, tmp_pa
         machine.await_ssh(300)
         with clouds.attached(cloud, machine, disk) as device:
             assert machine.ssh(f"head -c {len(TEXT)} {device}") == TEXT
-        lab.settled()
+        lab.await_healthy()
         lab.pulumi("preview", "--expect-no-changes")
     finally:
         clouds.forget(cloud, NAME)

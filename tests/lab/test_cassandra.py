@@ -142,7 +142,7 @@ with meant.zookeeper() as client:
 """
 
 
-def settled(members: Sequence[str], rows: Rows) -> None:
+def await_members(members: Sequence[str], rows: Rows) -> None:
     """Wait until these members, and no others, are everything's, and find all that was acknowledged."""
     wanted = {ADDRESS[member] for member in members}
     whole = dict.fromkeys(wanted, "UN")
@@ -193,7 +193,7 @@ def begin(made: Stack) -> Rows:
 def lose_one(rows: Rows) -> None:
     """Kill a member while rows are written."""
     rows.while_written(lambda: kill_container(MEMBERS[1]))
-    settled(MEMBERS, rows)
+    await_members(MEMBERS, rows)
 
 
 def remove_and_add(made: Stack, rows: Rows) -> None:
@@ -201,10 +201,10 @@ def remove_and_add(made: Stack, rows: Rows) -> None:
     made.configure(stack_of(MEMBERS[:2]))
     made.up()
     assert rows.write()
-    settled(MEMBERS[:2], rows)
+    await_members(MEMBERS[:2], rows)
     made.configure(stack_of(MEMBERS))
     made.up()
-    settled(MEMBERS, rows)
+    await_members(MEMBERS, rows)
     made.preview("--expect-no-changes")
     assert {done.returncode for done in puppet_runs([REDIS, *MEMBERS], "--detailed-exitcodes").values()} == {0}
 
@@ -229,12 +229,12 @@ def rotate(made: Stack, rows: Rows) -> None:
     assert b"WRONGPASS" in asked_of_redis(ADDRESS[REDIS], f"AUTH {old['redis']}")
     assert b"+PONG" in asked_of_redis(ADDRESS[REDIS], f"AUTH {new['redis']}", "PING")
     rows.password = new["cassandra_opensdn"]
-    settled(MEMBERS, rows)
+    await_members(MEMBERS, rows)
 
 
 def lose_all(made: Stack, rows: Rows) -> None:
     """Kill all containers at once."""
     kill_containers(NAME)
     eventually("rows are acknowledged again", rows.write, 240)
-    settled(MEMBERS, rows)
+    await_members(MEMBERS, rows)
     made.preview("--expect-no-changes")

@@ -364,6 +364,6 @@ def test_who_asks_while_a_service_is_restarted_is_told_that_it_is_away_or_gets_h
             inside(lab.of_role(role), "supervisorctl", "restart", "all")
             load.await_answers("after", UP_SECONDS)
     finally:
-        lab.settled()
+        lab.await_healthy()
     assert not load.faults, load.faults
     assert not {status for status in load.statuses if status >= 500} - {AWAY, 501}, load.statuses

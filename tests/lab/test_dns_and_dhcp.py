@@ -84,7 +84,7 @@ def test_a_stopped_container_has_no_record_and_is_found_again_when_it_runs(lab: 
         inside(asking, "rm", "/tmp/ask.py")
     assert ask(lab, f"{away}.dockstack.lab") == [address]
     assert ask(lab, "-x", address) == [f"{away}.dockstack.lab."]
-    lab.settled()
+    lab.await_healthy()
 
 
 @pytest.fixture

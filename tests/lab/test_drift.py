@@ -46,7 +46,7 @@ def planned(text: str) -> set[str]:
 @contextmanager
 def broken(lab: Lab) -> Iterator[dict[str, str]]:
     """Change one thing of each kind by hand; return how a preview has to put it, by the resource that mends it."""
-    lab.settled()
+    lab.await_healthy()
     cache, web, idle = lab.of_role("memcached"), lab.of_role("dashboard"), lab.of_role("tempest")
     proxy, server = lab.of_role("haproxy"), lab.of_role("puppet")
     volumes = HOME / "stacks" / lab.stack / "volumes"
@@ -93,7 +93,7 @@ def test_what_was_changed_by_hand_is_told_and_mended_by_up(lab: Lab) -> None:
         assert {name: when for name, when in started_at(lab.stack).items() if name != idle} == {
             name: when for name, when in before.items() if name != idle
         }
-        lab.settled()
+        lab.await_healthy()
         web = lab.of_role("dashboard")
         # The new certificate is good for a run.
         done = run("docker", "exec", web, "puppet", "agent", "--test", "--noop", "--color", "false", check=False)
@@ -103,7 +103,7 @@ def test_what_was_changed_by_hand_is_told_and_mended_by_up(lab: Lab) -> None:
 @long_drill
 def test_a_database_that_was_dropped_is_told_and_made_again(lab: Lab) -> None:
     """Empty as it is then, the computes fill Placement's when they are started again."""
-    lab.settled()
+    lab.await_healthy()
     cloud = clouds.connect(lab.openrc)
     clouds.needs(cloud, "compute")
     galera, compute = lab.of_role("galera"), lab.of_role("compute")
@@ -119,7 +119,7 @@ def test_a_database_that_was_dropped_is_told_and_made_again(lab: Lab) -> None:
     assert providers() == set()
     run("docker", "restart", compute)
     eventually("Placement has the compute", lambda: compute in providers(), 180, 2)
-    lab.settled()
+    lab.await_healthy()
     lab.pulumi("preview", "--expect-no-changes")
 
 

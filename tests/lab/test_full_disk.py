@@ -83,7 +83,7 @@ def drill(
     """Fill the disk of a role's program, write on while it refuses for some time, make room, and see it work again."""
     container = lab.of_role(role)
     with small_disk(container, program, data):
-        lab.settled()
+        lab.await_healthy()
         acknowledged.await_all()
         with full(container, data):
             took = eventually("a write is refused", lambda: not write(), 300)
@@ -97,10 +97,10 @@ def drill(
         since = time.monotonic()
         eventually("writes are acknowledged", write, 300)
         print(f"{container}, disk full: writes are taken {time.monotonic() - since:.1f} s after there was room")
-        lab.settled()
+        lab.await_healthy()
         acknowledged.await_all()
         print(f"{container}, disk full: all is back {time.monotonic() - since:.1f} s after there was room")
-    lab.settled()
+    lab.await_healthy()
     acknowledged.await_all()
 
 

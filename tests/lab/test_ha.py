@@ -220,7 +220,7 @@ def all_serve(members: list[str] | None = None) -> bool:
     return all(run(*ready, each, script, check=False).returncode == 0 for each in members or GALERA)
 
 
-def settled(client: Client, members: list[str] | None = None) -> None:
+def await_members(client: Client, members: list[str] | None = None) -> None:
     """Wait until all members are there, and compare what they have with what was acknowledged."""
     eventually("all members take queries", lambda: all_serve(members), LIMIT_SECONDS, 1)
     wanted = client.acknowledged()
@@ -348,14 +348,14 @@ def test_the_database_that_writes_is_lost(client: Client, fault: str) -> None:
             heard = pool.map(is_heard, begins)
         assert all(heard), "a connection that began meanwhile is neither greeted nor ended"
     undo(lost, link)
-    settled(client)
+    await_members(client)
 
 
 def test_all_databases_are_killed_at_once(client: Client) -> None:
     with client.meets("all of Galera, kill -9", within=LIMIT_SECONDS):
         kill([process(each) for each in GALERA])
         time.sleep(1)
-    settled(client)
+    await_members(client)
 
 
 @long_drill
@@ -369,7 +369,7 @@ def test_the_first_database_loses_its_volume_while_all_are_down(client: Client) 
         run("docker", "start", GALERA[0])
         eventually("it tells whom it waits for", lambda: GALERA[1] in said_by(GALERA[0]))
         run("docker", "start", *GALERA[1:])
-    settled(client)
+    await_members(client)
 
 
 def said_by(container: str) -> str:
@@ -386,7 +386,7 @@ def test_members_come_and_go_by_configuration(given: dict[str, Any], made: Stack
     with client.meets("a member of Galera and a proxy for others", within=LIMIT_SECONDS):
         made.up()
     members = [*GALERA[1:], f"{NAME}-galera4"]
-    settled(client, members)
+    await_members(client, members)
     assert {name: inspect(name)["State"]["StartedAt"] for name in left} == left
     size = inside(members[0], "mariadb", "-N", "-B", "-e", "SHOW STATUS LIKE 'wsrep_cluster_size'")
     assert size.split()[1] == "3"

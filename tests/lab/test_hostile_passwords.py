@@ -34,7 +34,7 @@ def test_with_hostile_passwords_for_all_everything_works(lab: Lab, tmp_path: Pat
     settings = lab.settings()
     settings["config"]["dockstack:common"]["passwords"] = dict(given)
     with lab.changed(settings, tmp_path):
-        lab.settled()
+        lab.await_healthy()
         shell = clouds.environment(lab.openrc)
         assert shell["OS_PASSWORD"] == given["keystone_admin"]
         run("openstack", "token", "issue", env=shell)

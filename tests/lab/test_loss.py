@@ -48,7 +48,7 @@ SPARE_BYTES = 32 << 20
 
 def back(lab: Lab, acknowledged: Acknowledged, lost: str, since: float) -> None:
     """Wait until all works again and all that was acknowledged is there; print the seconds."""
-    lab.settled()
+    lab.await_healthy()
     acknowledged.await_all()
     print(f"{lost}: all is back after {time.monotonic() - since:.1f} s")
 
@@ -168,7 +168,7 @@ def test_a_service_does_not_wait_for_one_who_was_cut_off(lab: Lab) -> None:
             print(f"cut off from the proxy: noticed after {time.monotonic() - since:.1f} s")
         finally:
             service.kill()
-            lab.settled()
+            lab.await_healthy()
 
 
 @long_drill
@@ -268,7 +268,7 @@ def test_drills_of_the_labs_owner_find_all_that_was_acknowledged_and_leave_nothi
         eventually("Keystone is stopped", lambda: not inspect(lab.of_role("keystone"))["State"]["Running"])
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(180) != 0
-    lab.settled()
+    lab.await_healthy()
     assert of_drills(lab) == []
 
 
@@ -333,7 +333,7 @@ def return_by_make_lab(
     since = time.monotonic()
     run("make", "lab", f"STACK={lab.stack}", timeout=RUN_SECONDS)
     print(f"killed {lost}: `make lab` took {time.monotonic() - since:.1f} s")
-    lab.settled()
+    lab.await_healthy()
     for name, port in ports.items():
         eventually(f"{name} has its port", lambda name=name, port=port: interface(name) == port)  # type: ignore[misc]
     acknowledged.await_all()

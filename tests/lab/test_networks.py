@@ -14,7 +14,7 @@ from tests.lab import tenants
 from tests.lab.cloud import Cloud, connect
 from tests.lab.conftest import Lab
 from tests.lab.harness import eventually, inside, run
-from tests.lab.tenants import SETTLE_SECONDS, Ground, Probe, TaggedProbe, answers
+from tests.lab.tenants import AGENTS_SECONDS, Ground, Probe, TaggedProbe, answers
 
 pytestmark = [pytest.mark.lab, pytest.mark.shares]
 
@@ -89,7 +89,7 @@ def test_a_guest_gets_its_address_and_mtu_by_dhcp_and_reaches_its_router(ground:
     link = one.link()
     assert [a["local"] for a in link["addr_info"]] == [one.address]
     assert link["mtu"] == MTU[ground.kind]
-    eventually("the router answers", lambda: one.reaches(ground.subnet.gateway_ip), SETTLE_SECONDS)
+    eventually("the router answers", lambda: one.reaches(ground.subnet.gateway_ip), AGENTS_SECONDS)
 
 
 def test_metadata_are_asked_for_at_the_usual_address(one: Probe) -> None:
@@ -98,20 +98,20 @@ def test_metadata_are_asked_for_at_the_usual_address(one: Probe) -> None:
     def answer() -> str:
         return one.run(*ask, check=False)[-3:]
 
-    eventually("metadata are answered", lambda: answer() not in ("", "000"), SETTLE_SECONDS, 1)
+    eventually("metadata are answered", lambda: answer() not in ("", "000"), AGENTS_SECONDS, 1)
     # The port belongs to no guest.
     assert answer() == "404"
 
 
 def test_a_floating_address_leads_to_the_guest(lab: Lab, ground: Ground, one: Probe) -> None:
     with ground.floating(one) as address:
-        eventually(f"{address} answers the host", lambda: answers(lab, address), SETTLE_SECONDS)
+        eventually(f"{address} answers the host", lambda: answers(lab, address), AGENTS_SECONDS)
 
 
 def test_guests_of_two_containers_reach_each_other(ground: Ground, one: Probe, other: Probe) -> None:
     if one.container == other.container:
         pytest.skip("the stack has one container for guests and routers")
-    eventually("a ping gets there", lambda: one.reaches(other.address), SETTLE_SECONDS)
+    eventually("a ping gets there", lambda: one.reaches(other.address), AGENTS_SECONDS)
     size = MTU[ground.kind] - 28
     assert "1 received" in one.run("ping", "-c", "1", "-W", "2", "-M", "do", "-s", str(size), other.address)
     # Segments are as large as they get, and their checksums are left to the card.
@@ -119,7 +119,7 @@ def test_guests_of_two_containers_reach_each_other(ground: Ground, one: Probe, o
 
 
 def test_a_security_group_keeps_out_what_it_does_not_name(one: Probe, other: Probe) -> None:
-    eventually("a ping gets there", lambda: one.reaches(other.address), SETTLE_SECONDS)
+    eventually("a ping gets there", lambda: one.reaches(other.address), AGENTS_SECONDS)
     assert transfer(one, other, 7001) == 0
 
 
@@ -158,7 +158,7 @@ def test_the_name_of_a_port_is_known_on_its_network(
 def test_tagged_frames_of_a_trunks_guest_are_its_subports(ground: Ground, hosts: list[str], other: Probe) -> None:
     with ground.tagged_probe(hosts[0], 101) as tagged:
         assert [each["local"] for each in tagged.link()["addr_info"]] == [tagged.address]
-        eventually("a ping gets there", lambda: tagged.reaches(other.address), SETTLE_SECONDS)
+        eventually("a ping gets there", lambda: tagged.reaches(other.address), AGENTS_SECONDS)
         assert joined(tagged)
     eventually("Neutron has forgotten it", lambda: not joined(tagged), interval=1)
 

@@ -97,7 +97,7 @@ def portrait(names: list[str]) -> dict[str, Any]:
     }
 
 
-def settled(names: list[str]) -> dict[str, Any]:
+def steady(names: list[str]) -> dict[str, Any]:
     """Return the portrait once it stays as it is: the keeper publishes and clears some moments after an `up`."""
     seen: dict[str, Any] = {}
 
@@ -150,10 +150,10 @@ def test_a_changed_lab_is_what_a_fresh_one_would_be(number: int, stack: Make) ->
     names = sorted(run(*listing(STACK)).stdout.split())
     assert names == sorted([*second["containers"], f"{STACK}-keeper"]), told
     eventually(f"{told}: all are reached", lambda: reached(list(second["containers"])))
-    changed = settled(names)
+    changed = steady(names)
     made.preview("--expect-no-changes")
     made.destroy()
     assert traces() == {}, told
     made.up()
     eventually("all are reached", lambda: reached(list(second["containers"])))
-    assert settled(names) == changed, told
+    assert steady(names) == changed, told

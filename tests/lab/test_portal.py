@@ -125,7 +125,7 @@ def administrator(lab: Lab) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def browser(lab: Lab, administrator: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Open the page, as its user does who has just logged in."""
-    lab.settled()
+    lab.await_healthy()
     made = Browser(tmp_path_factory.mktemp("chromium"), lab.authority)
     try:
         made.open(lab.endpoints["portal"])
@@ -307,7 +307,7 @@ def test_the_generated_password_opens_it_only_while_keystone_is_silent(
         assert (status, "Keystone doesn't answer" in said) == (403, True)
     finally:
         run("docker", "unpause", keystone)
-    lab.settled()
+    lab.await_healthy()
 
 
 def test_its_secrets_are_in_no_log_and_no_command_line(lab: Lab, administrator: tuple[str, str]) -> None:

@@ -151,14 +151,14 @@ def removed(lab: Lab, directory: Path, case: Case, settings: dict[str, Any]) -> 
         assert not gone & after.keys()
         yield
 
-    lab.settled()
+    lab.await_healthy()
     # A queue is there from when its program first hears it.
     eventually("all is there that was", lambda: traces(lab, case, addresses) == known, interval=2)
     assert {other: when for other, when in started_at(lab.stack).items() if other not in gone} == others
 
 
 def test_cinder_goes_while_a_compute_comes_and_both_are_taken_back(lab: Lab, tmp_path: Path) -> None:
-    lab.settled()
+    lab.await_healthy()
     settings = lab.settings()
     extra = one_more_compute.add_to(settings, lab)
     with removed(lab, tmp_path, CINDER, settings):
@@ -173,7 +173,7 @@ def test_cinder_goes_while_a_compute_comes_and_both_are_taken_back(lab: Lab, tmp
 @long_drill
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.role)
 def test_a_removed_service_leaves_nothing_and_comes_back(lab: Lab, tmp_path: Path, case: Case) -> None:
-    lab.settled()
+    lab.await_healthy()
     with removed(lab, tmp_path, case, lab.settings()):
         pass
 

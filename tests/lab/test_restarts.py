@@ -56,7 +56,7 @@ def test_every_container_has_its_port_back_after_docker(lab: Lab, way: str) -> N
     print(f"docker {way}: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in took.items()))
     assert max(took.values()) < LIMIT_SECONDS, took
     eventually("a token", lambda: token(lab), SERVICE_SECONDS, 1)
-    lab.settled()
+    lab.await_healthy()
 
 
 @pytest.mark.alone
@@ -72,7 +72,7 @@ def test_every_container_has_its_port_back_after_the_docker_daemon_was_killed(la
     # And Docker's health is of now again.
     probed = _last_probe(lab.of_role("galera"))
     eventually("a probe is made", lambda: _last_probe(lab.of_role("galera")) > probed, interval=1)
-    lab.settled()
+    lab.await_healthy()
 
 
 def _last_probe(name: str) -> str:
@@ -94,7 +94,7 @@ def _after_the_daemon_was_killed(lab: Lab) -> dict[str, float]:
         eventually(f"{name} has its port", lambda name=name, wanted=wanted: interface(name) == wanted)  # type: ignore[misc]
     eventually("a token", lambda: token(lab), SERVICE_SECONDS, 1)
     # A Puppet server of which only the port is back would fail the tests that come after.
-    lab.settled()
+    lab.await_healthy()
     now = started_at(lab.stack)
     found = _attached(lab) | {name: 0.0 for name in lab.addresses if now[name] == before[name]}
     assert set(found) == set(lab.addresses)
@@ -129,7 +129,7 @@ def test_volumes_and_their_service_come_back_after_a_restart(lab: Lab) -> None:
     with volume(cloud, "lasting") as disk:
         write(lab, disk, TEXT)
         run("docker", "restart", lab.of_role("ceph"), lab.of_role("cinder"))
-        lab.settled()
+        lab.await_healthy()
         assert {service.state for service in cloud.block_storage.services()} == {"up"}
         with volume(cloud, "after-restart"):
             pass

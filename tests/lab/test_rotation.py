@@ -38,7 +38,7 @@ def accepts(container: str, secret: str, *command: str) -> bool:
 
 @pytest.mark.parametrize("names", [pytest.param((), marks=long_drill, id="all"), pytest.param(SOME, id="some")])
 def test_a_rotated_secret_is_another_one_and_only_the_new_one_is_good(lab: Lab, names: tuple[str, ...]) -> None:
-    lab.settled()
+    lab.await_healthy()
     before = started_at(lab.stack)
     old = generated(lab.stack)
     former = clouds.environment(lab.openrc)
@@ -58,7 +58,7 @@ def test_a_rotated_secret_is_another_one_and_only_the_new_one_is_good(lab: Lab, 
     if certificate and VIP_CERTIFICATE in rotated:
         assert serial(lab) not in {certificate, *revoked(lab)}
         assert certificate in revoked(lab)
-    lab.settled()
+    lab.await_healthy()
     for name in rotated:
         user, _, kind = name.rpartition("_")
         if kind == "database":

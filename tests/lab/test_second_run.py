@@ -39,7 +39,7 @@ def seen(lab: Lab) -> Seen:
                     continue
             over.wait(0.01)
 
-    lab.settled()
+    lab.await_healthy()
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:

@@ -22,7 +22,7 @@ def status(stack: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_lab_that_works_is_told_in_a_line_for_each_container(lab: Lab) -> None:
-    lab.settled()
+    lab.await_healthy()
     eventually("all agents report", lambda: status(lab.stack)[0] == 0, interval=2)
     said = run("make", "status", f"STACK={lab.stack}").stdout
     lines = [line.split() for line in said.splitlines()]

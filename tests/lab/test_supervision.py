@@ -73,7 +73,7 @@ def test_an_erlang_program_that_comes_first_leaves_the_port_mapper_to_supervisor
         assert run("docker", "exec", broker, "rabbitmqctl", "status", check=False).returncode != 0
     finally:
         inside(broker, "supervisorctl", "start", "epmd", "rabbitmq-server")
-    lab.settled()
+    lab.await_healthy()
     assert _programs(broker)["epmd"][0] == "RUNNING"
     # What is asked for before that is lost, and a volume would be in the making for ever.
     eventually("every service hears its queue again", lambda: _heard(broker) >= heard, interval=2)

@@ -42,11 +42,11 @@ def check(lab: Lab, *, tls: bool) -> None:
     assert any(name.startswith("vip.") for name in signed) is tls
     kept = inside(lab.of_role("haproxy"), "sh", "-c", "ls /etc/haproxy/vip.* /var/lib/puppet/ssl/*/vip.*", check=False)
     assert bool(kept) is tls
-    lab.settled()
+    lab.await_healthy()
 
 
 def test_a_lab_changes_between_tls_and_clear_without_a_new_container(lab: Lab, tmp_path: Path) -> None:
-    lab.settled()
+    lab.await_healthy()
     tls, before, settings = bool(lab.authority), started_at(lab.stack), lab.settings()
     settings["config"]["dockstack:common"]["tls"] = not tls
     with lab.changed(settings, tmp_path):

@@ -71,7 +71,7 @@ def images(lab: Lab) -> Iterator[dict[str, str]]:
 
 @long_drill
 def test_an_upgrade_rolls_through_the_lab_service_by_service(lab: Lab, images: dict[str, str], tmp_path: Path) -> None:
-    lab.settled()
+    lab.await_healthy()
     before = started_at(lab.stack)
     settings = lab.settings()
     for name, tag in images.items():
@@ -83,19 +83,19 @@ def test_an_upgrade_rolls_through_the_lab_service_by_service(lab: Lab, images: d
         others = [name for name in before if name not in images]
         after = started_at(lab.stack)
         assert {name: after[name] for name in others} == {name: before[name] for name in others}
-        lab.settled()
+        lab.await_healthy()
     for name in watching.urls:
         print(f"{name}: no answer for {watching.seconds(name):.1f} s")
     # Horizon shows nobody anything without Keystone and its sessions.
     assert {name for _, silent in watching.silent for name in silent} <= {"keystone", "glance", "dashboard"}
     assert not any({"keystone", "glance"} <= silent for _, silent in watching.silent)
-    lab.settled()
+    lab.await_healthy()
 
 
 @long_drill
 def test_a_changed_base_image_rolls_through_the_whole_lab(lab: Lab, acknowledged: Acknowledged, tmp_path: Path) -> None:
     """Every image is built upon it, so that every container is replaced, one after the other."""
-    lab.settled()
+    lab.await_healthy()
     project = tmp_path / "project"
     shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns(".git"))
     with (project / "Dockerfiles/base/Dockerfile").open("a") as file:
@@ -110,10 +110,10 @@ def test_a_changed_base_image_rolls_through_the_whole_lab(lab: Lab, acknowledged
         for name in watching.urls:
             print(f"{name}: no answer for {watching.seconds(name):.1f} s")
         assert {inspect(name)["Config"]["Labels"].get(LABEL) for name in lab.services} == {"next"}
-        lab.settled()
+        lab.await_healthy()
         acknowledged.await_all()
         assert max(map(watching.seconds, watching.urls)) < took / 2
     finally:
         run("make", "lab", on, timeout=UPGRADE_SECONDS)
-    lab.settled()
+    lab.await_healthy()
     acknowledged.await_all()

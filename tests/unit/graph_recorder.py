@@ -71,7 +71,7 @@ CONFIG: dict[str, Any] = {
 FACTS: Mapping[str, environment.RoleSpec] = {
     name: replace(facts, at_most=None, unfit={}) for name, facts in services.facts().items()
 }
-"""How several members of a role are declared is settled before they can work together."""
+"""Without the limits of roles: several members are recorded also of one whose programs work alone."""
 
 PROVISIONED = [name for name, given in CONFIG["containers"].items() if given["role"] != "plain"]
 
@@ -84,7 +84,7 @@ class Secret:
 
 
 @dataclass(frozen=True)
-class Registration:
+class Resource:
     """One resource as the engine gets it."""
 
     urn: str
@@ -163,59 +163,59 @@ class _Monitor(mocks.MockMonitor):
 class Graph:
     """Everything that one program registered, in the order in which the engine got it, and its outputs."""
 
-    registrations: tuple[Registration, ...]
+    resources: tuple[Resource, ...]
     outputs: Mapping[str, Any]
 
-    def __iter__(self) -> Iterator[Registration]:
-        return iter(self.registrations)
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self.resources)
 
-    def one(self, name: str, type_: str = "") -> Registration:
+    def one(self, name: str, type_: str = "") -> Resource:
         """Return the one custom resource of a name."""
         found = [r for r in self if r.name == name and r.custom and type_ in r.type]
         assert len(found) == 1, f"{name}: {[r.urn for r in found]}"
         return found[0]
 
-    def container(self, name: str) -> Registration:
+    def container(self, name: str) -> Resource:
         """Return a Docker container by its name on the host."""
         found = [r for r in self.of_type(CONTAINER) if r.inputs["name"] == name]
         assert len(found) == 1, f"{name}: {[r.urn for r in found]}"
         return found[0]
 
-    def of_type(self, type_: str) -> list[Registration]:
+    def of_type(self, type_: str) -> list[Resource]:
         """Return all resources of a type."""
         return [r for r in self if r.type == type_]
 
-    def commands(self) -> list[Registration]:
+    def commands(self) -> list[Resource]:
         """Return all command resources, local and remote."""
         return [r for r in self if r.type in (LOCAL_COMMAND, REMOTE_COMMAND)]
 
-    def operations(self, name: str, **parameters: Any) -> list[Registration]:
+    def operations(self, name: str, **parameters: Any) -> list[Resource]:
         """Return the command resources that carry out an operation with these inputs."""
         found = [r for r in self.commands() if r.operation() == name]
         return [r for r in found if parameters.items() <= (r.parameters() if parameters else {}).items()]
 
-    def the(self, name: str, **parameters: Any) -> Registration:
+    def the(self, name: str, **parameters: Any) -> Resource:
         """Return the one command resource that carries out an operation with these inputs."""
         found = self.operations(name, **parameters)
         assert len(found) == 1, f"{name} {parameters}: {[r.name for r in found]}"
         return found[0]
 
-    def direct(self, registration: Registration) -> set[str]:
+    def direct(self, resource: Resource) -> set[str]:
         """Return the names of the custom resources that one waits for directly."""
-        return {r.name for r in self if r.urn in registration.dependencies and r.custom}
+        return {r.name for r in self if r.urn in resource.dependencies and r.custom}
 
-    def before(self, registration: Registration) -> set[str]:
+    def before(self, resource: Resource) -> set[str]:
         """Return the URNs of all that has to be there before a resource: what it waits for, and what that waits for."""
         by_urn = {r.urn: r for r in self}
         seen: set[str] = set()
-        wanted = [registration.urn]
+        wanted = [resource.urn]
         while wanted:
             for urn in by_urn[wanted.pop()].dependencies - seen:
                 seen.add(urn)
                 wanted.append(urn)
         return seen
 
-    def comes_before(self, first: Registration, then: Registration) -> bool:
+    def comes_before(self, first: Resource, then: Resource) -> bool:
         """Say whether one is made before another, and therefore destroyed after it."""
         return first.urn in self.before(then)
 
@@ -250,7 +250,7 @@ def record(
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
         asyncio.set_event_loop(None)
-    return Graph(tuple(_registration(urn, request) for urn, request in monitor.requests), outputs)
+    return Graph(tuple(_resource(urn, request) for urn, request in monitor.requests), outputs)
 
 
 def _done(finding: Finding) -> Future[Finding]:
@@ -341,9 +341,9 @@ def plain_config(count: int) -> dict[str, Any]:
     return result
 
 
-def data_of(registration: Registration, key: str = "data") -> dict[str, Any]:
-    """Return the Hiera data that a registration writes."""
-    return dict(yaml.safe_load(registration.parameters()[key]))
+def data_of(resource: Resource, key: str = "data") -> dict[str, Any]:
+    """Return the Hiera data that the registration of a container writes."""
+    return dict(yaml.safe_load(resource.parameters()[key]))
 
 
 def texts(value: Any, *, secrets: bool) -> Iterator[str]:
@@ -362,8 +362,8 @@ def texts(value: Any, *, secrets: bool) -> Iterator[str]:
         yield str(value)
 
 
-def _registration(urn: str, request: Any) -> Registration:
-    return Registration(
+def _resource(urn: str, request: Any) -> Resource:
+    return Resource(
         urn=urn,
         type=request.type,
         name=request.name,

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from components import paths, ssh
-from components.configuration.environment import ContainerHost, Ssh
+from components.configuration.environment import ConfiguredHost, Ssh
 from components.host.container_host import installation, packed_tool
 from hostside import process
 
@@ -117,7 +117,7 @@ class Hosts:
             (directory / name / "stacks" / STACK).mkdir(parents=True)
         self.here, self.far = (Engine(name, directory / name, self.events) for name in ("here", "far"))
         self.directory, self.far_directory = (directory / name / "stacks" / STACK for name in ("here", "far"))
-        self.host = ContainerHost(name="far", ssh=Ssh(host="192.0.2.20"), home=str(directory / "far"))
+        self.host = ConfiguredHost(name="far", ssh=Ssh(host="192.0.2.20"), home=str(directory / "far"))
 
     @property
     def states(self) -> dict[str, str]:

@@ -22,7 +22,7 @@ from commands.loss_table import Result
 from components import paths
 from hostside import engine, losses, ways
 from hostside.impairment import Impairment, Impairments
-from hostside.report import Fault
+from hostside.report import Problem
 from tests.unit.played_hosts import STACK, Hosts, played
 
 OUTPUTS: dict[str, Any] = {
@@ -188,7 +188,7 @@ def test_a_drill_is_not_begun_where_it_could_not_be_judged(
     assert Impairments(tmp_path).all() == {"web1": Impairment(delay="1ms")}
     assert drill.main(["lab", "--name", "power-cut"]) == 2
     assert "make impair has made it worse" in capsys.readouterr().err
-    monkeypatch.setattr(status, "find", lambda *_: [Fault("web1", "it is gone", "make lab")])
+    monkeypatch.setattr(status, "find", lambda *_: [Problem("web1", "it is gone", "make lab")])
     assert drill.main(["lab", "--name", "power-cut"]) == 2
     assert "web1: it is gone" in capsys.readouterr().err
     with (tmp_path / drill.LOCK).open("w") as other:

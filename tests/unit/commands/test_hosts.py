@@ -12,10 +12,10 @@ import pytest
 
 from commands import hosts, stack_file
 from components import ssh
-from components.configuration.environment import ContainerHost, Ssh
+from components.configuration.environment import ConfiguredHost, Ssh
 from tests.unit.graph_recorder import config
 
-FAR = ContainerHost(name="far", ssh=Ssh(host="192.0.2.20"), home="/srv/dockstack")
+FAR = ConfiguredHost(name="far", ssh=Ssh(host="192.0.2.20"), home="/srv/dockstack")
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def test_only_hosts_behind_ssh_are_prepared_from_here(
     several = config(containerHosts={"local": {}, "far": {"ssh": {"host": "192.0.2.20"}}})
     monkeypatch.setattr(stack_file, "read", lambda _stack: several)
 
-    def prepare(host: ContainerHost, *_: object) -> bool:
+    def prepare(host: ConfiguredHost, *_: object) -> bool:
         prepared.append(host.name)
         return True
 

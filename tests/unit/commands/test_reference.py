@@ -94,7 +94,7 @@ def test_the_example_of_2015_has_the_file_and_what_stands_beside_it() -> None:
     made, notes = environment.load(given, stack="classic", roles=services.facts(), base_dir=paths.PROJECT)
     assert made.container("classic-keystone1").role == "keystone"
     assert made.container("classic-ceph1").role == "ceph"
-    assert not any(container.hooks != environment.Hooks() for container in made.containers)
+    assert not any(container.hooks != environment.HookScripts() for container in made.containers)
     assert any("registerService.py" in note.text for note in notes)
 
 

@@ -14,13 +14,13 @@ from openstack.exceptions import NotFoundException
 
 from commands import status
 from components import paths
-from components.configuration.environment import ContainerHost, Ssh
+from components.configuration.environment import ConfiguredHost, Ssh
 from components.host import distance
 from hostside import applied, bridge, containers, engine, health, ovs, passage, ports, programs, ways
 from hostside.applied import Applied
 from hostside.cli import SERVICES
 from hostside.programs import Program
-from hostside.report import Fault
+from hostside.report import Problem
 
 OUTPUTS = {
     "addresses": {"dns1": "10.87.0.53", "web1": "10.87.0.60"},
@@ -46,15 +46,22 @@ class Host:
         self.engine_answers = True
         self.recorded: list[Applied] = []
         self.failing: dict[str, str] = {}
+        self.inspected: list[str] = []
 
     def listed(self, _stack: str) -> list[dict[str, Any]]:
         if not self.engine_answers:
             raise engine.EngineGone("the Docker engine is gone: Connection refused")
-        return [{"Names": [f"/{name}"]} for name in self.states]
+        return [
+            {"Names": [f"/{name}"], "Id": "1", "State": state["Status"], "Labels": self.labels(name)}
+            for name, state in self.states.items()
+        ]
+
+    def labels(self, name: str) -> Mapping[str, str]:
+        return {} if name == "lab-keeper" else LABELS
 
     def inspect(self, name: str) -> dict[str, Any]:
-        labels: Mapping[str, str] = {} if name == "lab-keeper" else LABELS
-        return {"State": self.states[name], "Config": {"Labels": labels}}
+        self.inspected.append(name)
+        return {"State": self.states[name], "Config": {"Labels": self.labels(name)}}
 
 
 @pytest.fixture
@@ -66,10 +73,10 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(ovs, "ports_by_container", lambda: {name: {"eth0": ["x"]} for name in played.attached})
     monkeypatch.setattr(ovs, "bridges", lambda _stack: {"br-lab": recorded.identifiers()})
     monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
-    monkeypatch.setattr(ports, "present", lambda _name, held: bool(held))
+    monkeypatch.setattr(ports, "are_attached", lambda _wanted, _pid, held: bool(held))
     monkeypatch.setattr(passage, "blocked", lambda _listed: played.blocked)
     monkeypatch.setattr(applied, "everything", lambda _directory: played.recorded)
-    monkeypatch.setattr(health, "first_failure", lambda name, _checks: played.failing.get(name))
+    monkeypatch.setattr(health, "failure", lambda found, _checks: played.failing.get(found.name))
     return played
 
 
@@ -80,13 +87,13 @@ def test_where_all_works_there_is_no_fault(host: Host) -> None:
 def test_an_engine_that_is_gone_is_the_one_fault(host: Host) -> None:
     host.engine_answers = False
     assert status.find("t1", OUTPUTS) == [
-        Fault("host", "the Docker engine is gone: Connection refused", "make lab STACK=t1")
+        Problem("host", "the Docker engine is gone: Connection refused", "make lab STACK=t1")
     ]
 
 
 def test_a_container_that_is_gone_comes_back_with_make_lab(host: Host) -> None:
     del host.states["web1"]
-    assert status.find("lab", OUTPUTS) == [Fault("web1", "the container is gone", "make lab")]
+    assert status.find("lab", OUTPUTS) == [Problem("web1", "the container is gone", "make lab")]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +107,7 @@ def test_a_container_that_does_not_run_is_told_with_its_state(
     host: Host, state: dict[str, Any], reason: str, mend: str
 ) -> None:
     host.states["web1"] = state
-    assert status.find("lab", OUTPUTS) == [Fault("web1", reason, mend)]
+    assert status.find("lab", OUTPUTS) == [Problem("web1", reason, mend)]
 
 
 def test_a_container_without_its_port_and_a_bridge_without_its_address_are_faults(host: Host) -> None:
@@ -111,7 +118,7 @@ def test_a_container_without_its_port_and_a_bridge_without_its_address_are_fault
 
 def test_a_port_that_does_not_pass_what_it_should_is_a_fault(host: Host) -> None:
     host.blocked = {"web1": "no packet of 9000 bytes passes its port, smaller ones do"}
-    assert status.find("lab", OUTPUTS) == [Fault("web1", host.blocked["web1"], "make lab")]
+    assert status.find("lab", OUTPUTS) == [Problem("web1", host.blocked["web1"], "make lab")]
 
 
 def test_programs_that_do_not_run_are_told_with_supervisords_reason(
@@ -121,7 +128,7 @@ def test_programs_that_do_not_run_are_told_with_supervisords_reason(
     listed = [Program("a", "RUNNING", ""), Program("b", "FATAL", "no such file")]
     monkeypatch.setattr(programs, "listed", lambda _name, _path: listed)
     assert status.find("lab", OUTPUTS) == [
-        Fault("web1", "its program b is FATAL (no such file)", "docker exec web1 supervisorctl restart b")
+        Problem("web1", "its program b is FATAL (no such file)", "docker exec web1 supervisorctl restart b")
     ]
 
 
@@ -138,19 +145,37 @@ def test_a_container_that_fails_its_own_check_is_told_where_nothing_else_is_wron
         for operation, name in (("health-await", "dns1"), ("health-await", "web1"), ("port-attach", "web1"))
     ]
     host.failing = {"web1": "Nova has not heard of web1"}
-    told = Fault("web1", "it does not work: Nova has not heard of web1", "make lab")
+    told = Problem("web1", "it does not work: Nova has not heard of web1", "make lab")
     assert status.find("lab", OUTPUTS) == [told]
     host.attached.remove("dns1")
     assert [fault.subject for fault in status.find("lab", OUTPUTS)] == ["dns1"]
 
 
+def test_a_container_and_its_programs_are_asked_for_once_whatever_is_checked_of_them(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def listed(name: str, _path: str) -> list[Program]:
+        asked.append(name)
+        return [Program("a", "RUNNING", "")]
+
+    monkeypatch.setattr(programs, "listed", listed)
+    host.states["web1"]["Health"] = {"Status": "healthy"}
+    host.recorded = [Applied("health-await", "web1", 0, {"container": "web1", "id": "1", "checks": []})]
+    host.failing = {"web1": "no answer"}
+    assert status.find("lab", OUTPUTS) == [Problem("web1", "it does not work: no answer", "make lab")]
+    assert asked == ["web1"]
+    assert sorted(host.inspected) == ["dns1", "lab-keeper", "web1"]
+
+
 def test_what_an_api_that_fails_is_waiting_for_is_told_before_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host.recorded = [Applied("health-await", "web1", 0, {"container": "web1", "id": "1", "checks": []})]
     host.failing = {"web1": "waits for web2, without whose answer nobody knows whose data are the latest"}
-    silent = Fault("web", "http://vip.lab does not answer: no route", "make lab")
+    silent = Problem("web", "http://vip.lab does not answer: no route", "make lab")
     monkeypatch.setattr(status, "_endpoint", lambda *_: [silent])
     told = status.find("lab", OUTPUTS | {"endpoints": {"web": "http://vip.lab"}})
-    assert told == [Fault("web1", f"it does not work: {host.failing['web1']}", "make lab"), silent]
+    assert told == [Problem("web1", f"it does not work: {host.failing['web1']}", "make lab"), silent]
 
 
 def test_a_container_that_has_lost_a_membership_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +183,7 @@ def test_a_container_that_has_lost_a_membership_is_told(host: Host, monkeypatch:
     host.recorded = [Applied("member-join", "web1 membership", 0, done)]
     said = {"web1": "web1 is not mapped to a cell of Nova\n"}
     monkeypatch.setattr(containers, "execute", lambda _other, words, **_options: said.get(words[2], ""))
-    assert status.find("lab", OUTPUTS) == [Fault("web1", f"it does not work: {said['web1'].strip()}", "make lab")]
+    assert status.find("lab", OUTPUTS) == [Problem("web1", f"it does not work: {said['web1'].strip()}", "make lab")]
     said.clear()
     assert status.find("lab", OUTPUTS) == []
 
@@ -177,8 +202,8 @@ def test_a_silent_service_is_told_with_its_container_whatever_openstack_calls_it
     services = {"dns1": {"role": "volumes"}, "web1": {"role": "plain"}}
     outputs = {**OUTPUTS, "services": services, "endpoints": {"cinder": "tcp://cinder"}, "openrc": "openrc"}
     assert status.find("lab", outputs) == [
-        Fault("dns1", "cinder-scheduler has gone silent", "docker restart dns1"),
-        Fault("web1", "cinder-backup has gone silent", "docker restart web1"),
+        Problem("dns1", "cinder-scheduler has gone silent", "docker restart dns1"),
+        Problem("web1", "cinder-backup has gone silent", "docker restart web1"),
     ]
 
 
@@ -240,7 +265,7 @@ def test_a_stack_without_outputs_is_not_up(monkeypatch: pytest.MonkeyPatch, caps
     assert "To bring it up: make lab" in capsys.readouterr().err
 
 
-FAR = ContainerHost(name="far", ssh=Ssh(host="192.0.2.20", port=2222))
+FAR = ConfiguredHost(name="far", ssh=Ssh(host="192.0.2.20", port=2222))
 SEVERAL = {
     **OUTPUTS,
     "services": {"dns1": {"role": "dnsmasq", "host": "local"}, "web1": {"role": "plain", "host": "far"}},
@@ -260,8 +285,8 @@ def test_what_is_broken_on_another_host_is_told_with_the_command_that_mends_it_f
     monkeypatch.setattr(distance, "tool", tool)
     del host.states["web1"]
     assert status.find("lab", SEVERAL, [FAR]) == [
-        Fault("web1", "the container is exited", "ssh -p 2222 root@192.0.2.20 docker start web1"),
-        Fault("host far", "no engine", "make lab"),
+        Problem("web1", "the container is exited", "ssh -p 2222 root@192.0.2.20 docker start web1"),
+        Problem("host far", "no engine", "make lab"),
     ]
     assert asked == [(FAR, "lab", "report", ["lab-keeper", "web1"])]
 
@@ -271,7 +296,7 @@ def test_checks_of_another_host_are_told_where_nothing_is_seen_broken(
 ) -> None:
     failing = ["web1", "it does not work: no answer", "make lab"]
     monkeypatch.setattr(distance, "tool", lambda *_: {"broken": [], "failing": [failing]})
-    assert status.find("lab", SEVERAL, [FAR]) == [Fault(*failing)]
+    assert status.find("lab", SEVERAL, [FAR]) == [Problem(*failing)]
 
 
 def test_a_host_that_can_not_be_asked_is_a_fault_and_the_others_are_told(
@@ -283,8 +308,8 @@ def test_a_host_that_can_not_be_asked_is_a_fault_and_the_others_are_told(
     monkeypatch.setattr(distance, "tool", tool)
     host.states["dns1"] = {"Status": "exited", "Running": False, "Paused": False}
     assert status.find("lab", SEVERAL, [FAR]) == [
-        Fault("dns1", "the container is exited", "docker start dns1"),
-        Fault("host far", "it can't be asked: ssh: no route to host", "make hosts"),
+        Problem("dns1", "the container is exited", "docker start dns1"),
+        Problem("host far", "it can't be asked: ssh: no route to host", "make hosts"),
     ]
 
 
@@ -299,4 +324,4 @@ def test_a_bridge_that_is_not_joined_with_the_others_is_a_fault(host: Host, monk
     recorded = {**ovs.bridges("lab")["br-lab"], ways.KEY: json.dumps(vars(way))}
     monkeypatch.setattr(ovs, "bridges", lambda _stack: {"br-lab": recorded})
     monkeypatch.setattr(ways, "lack", lambda found: "the tunnels are gone" if found == way else "")
-    assert status.find("lab", OUTPUTS) == [Fault("br-lab", "the tunnels are gone", "docker restart lab-keeper")]
+    assert status.find("lab", OUTPUTS) == [Problem("br-lab", "the tunnels are gone", "docker restart lab-keeper")]

@@ -67,3 +67,13 @@ def test_without_a_demo_nothing_is_said_of_guests(record: Path) -> None:
     assert summary.guest("lab") == []
     record.write_text(json.dumps({"image": "sha256:1", "made": [{"image": {"name": "guest"}}]}))
     assert summary.guest("lab") == []
+
+
+def test_a_lab_of_plain_containers_alone_has_addresses_and_no_endpoints(
+    record: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(summary, "outputs_of", lambda _stack: {"addresses": {"web1": "10.87.0.60"}, "endpoints": {}})
+    assert summary.main("lab") == 0
+    told = capsys.readouterr().out
+    assert "Addresses\n  web1  10.87.0.60\n" in told
+    assert "Endpoints" not in told

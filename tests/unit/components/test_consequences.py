@@ -16,7 +16,7 @@ import pytest
 
 from commands import cleanup
 from components import foresight, services
-from components.configuration.environment import ContainerHost, Ssh
+from components.configuration.environment import ConfiguredHost, Ssh
 from components.consequences import Change, Fate, warnings
 from components.host import distance
 from components.services.role import Role
@@ -171,14 +171,14 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 LOCAL, FAR, SILENT = (
-    ContainerHost(name="local"),
-    ContainerHost(name="far", ssh=Ssh(host="far")),
-    ContainerHost(name="silent", ssh=Ssh(host="silent"), silent=True),
+    ConfiguredHost(name="local"),
+    ConfiguredHost(name="far", ssh=Ssh(host="far")),
+    ConfiguredHost(name="silent", ssh=Ssh(host="silent"), silent=True),
 )
 
 
 def warned(
-    monkeypatch: pytest.MonkeyPatch, directory: Path, lab: Lab, hosts: Sequence[ContainerHost] = (LOCAL,)
+    monkeypatch: pytest.MonkeyPatch, directory: Path, lab: Lab, hosts: Sequence[ConfiguredHost] = (LOCAL,)
 ) -> list[str]:
     said: list[str] = []
     monkeypatch.setattr(pulumi, "warn", said.append)
@@ -246,7 +246,7 @@ def test_the_holder_is_the_one_that_says_so(monkeypatch: pytest.MonkeyPatch, tmp
 def test_containers_count_on_all_hosts_also_on_those_that_are_silent_or_no_longer_configured(
     monkeypatch: pytest.MonkeyPatch, host: Path
 ) -> None:
-    def tool(asked: ContainerHost, _stack: str, service: str) -> dict[str, Any]:
+    def tool(asked: ConfiguredHost, _stack: str, service: str) -> dict[str, Any]:
         assert (asked.name, service) == ("far", "present")
         return asdict(Present({"galera2": "galera"}, {}, ("10.87.0.9",), ""))
 

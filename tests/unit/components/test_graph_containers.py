@@ -15,7 +15,7 @@ from tests.unit.graph_recorder import (
     CONTAINER,
     REMOTE_IMAGE,
     Graph,
-    Registration,
+    Resource,
     container,
     plain_config,
     record_lab,
@@ -25,16 +25,16 @@ from tests.unit.graph_recorder import (
 NAMES = list(CONFIG["containers"])
 
 
-def labels(registration: Registration) -> dict[str, str]:
-    return {item["label"]: item["value"] for item in registration.inputs["labels"]}
+def labels(resource: Resource) -> dict[str, str]:
+    return {item["label"]: item["value"] for item in resource.inputs["labels"]}
 
 
-def mounts(registration: Registration) -> dict[str, dict[str, Any]]:
-    return {item["containerPath"]: item for item in registration.inputs["volumes"]}
+def mounts(resource: Resource) -> dict[str, dict[str, Any]]:
+    return {item["containerPath"]: item for item in resource.inputs["volumes"]}
 
 
-def capabilities(registration: Registration) -> set[str]:
-    return set(registration.inputs.get("capabilities", {}).get("adds", []))
+def capabilities(resource: Resource) -> set[str]:
+    return set(resource.inputs.get("capabilities", {}).get("adds", []))
 
 
 def test_a_lab_has_the_configured_containers_and_one_keeper(lab: Graph) -> None:
@@ -169,7 +169,7 @@ def test_the_volumes_of_the_configuration_are_mounted_as_they_are_written() -> N
 
 def test_a_lab_of_plain_containers_has_one_resource_a_container_and_one_for_all_their_ports() -> None:
     one, three = record_lab(plain_config(1)), record_lab(plain_config(3))
-    assert len(three.registrations) - len(one.registrations) == 2
+    assert len(three.resources) - len(one.resources) == 2
     assert {(r.type, r.operation()) for r in three if r.name.startswith("c2")} == {(CONTAINER, "")}
     assert set(three.the("ports-attach").parameters()["containers"]) == {"c0", "c1", "c2"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from tests.unit.graph_recorder import Graph, Registration, container, record_lab
+from tests.unit.graph_recorder import Graph, Resource, container, record_lab
 
 HOOKS = {
     "preCreation": ["echo a1", "echo a2"],
@@ -19,13 +19,13 @@ def hooked(name: str, **changes: Any) -> Graph:
     return record_lab(container(name, hooks=HOOKS, **changes))
 
 
-def script(graph: Graph, key: str, text: str) -> Registration:
+def script(graph: Graph, key: str, text: str) -> Resource:
     found = [r for r in graph.commands() if r.inputs.get(key) == text]
     assert len(found) == 1, f"{key} {text}: {found}"
     return found[0]
 
 
-def in_order(graph: Graph, *chain: Registration) -> bool:
+def in_order(graph: Graph, *chain: Resource) -> bool:
     return all(graph.comes_before(first, then) for first, then in pairwise(chain))
 
 

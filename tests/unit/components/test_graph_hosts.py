@@ -14,7 +14,7 @@ from tests.unit.graph_recorder import (
     LOCAL_COMMAND,
     REMOTE_COMMAND,
     Graph,
-    Registration,
+    Resource,
     Secret,
     config,
     container,
@@ -35,11 +35,11 @@ def both() -> Graph:
     return record_lab(given)
 
 
-def provider(graph: Graph, host: str) -> Registration:
+def provider(graph: Graph, host: str) -> Resource:
     return graph.one(f"{host}-docker", "pulumi:providers:docker")
 
 
-def keepers(graph: Graph) -> dict[str, Registration]:
+def keepers(graph: Graph) -> dict[str, Resource]:
     return {r.name.removesuffix("-keeper"): r for r in graph.of_type(CONTAINER) if r.inputs["name"] == "lab-keeper"}
 
 
@@ -51,8 +51,8 @@ def test_a_local_lab_talks_to_the_engines_socket_and_runs_its_commands_here(lab:
 def test_nothing_of_docker_lands_on_the_default_provider(both: Graph) -> None:
     of_docker = [r for r in both if r.type.startswith("docker:")]
     assert of_docker
-    for registration in of_docker:
-        assert "-docker::" in registration.provider, registration.name
+    for resource in of_docker:
+        assert "-docker::" in resource.provider, resource.name
 
 
 def test_each_host_has_a_provider_a_bridge_and_a_keeper_of_its_own(both: Graph) -> None:
@@ -77,8 +77,8 @@ def test_a_container_depends_on_the_bridge_and_keeper_of_its_host_only(both: Gra
 def test_what_is_done_on_a_host_beyond_ssh_is_a_remote_command_with_its_connection(both: Graph) -> None:
     remote = both.of_type(REMOTE_COMMAND)
     assert {r.operation() for r in remote} >= {"bridge-up", "image-build", "files-write", "ports-attach"}
-    for registration in remote:
-        connection = registration.shown("connection")
+    for resource in remote:
+        connection = resource.shown("connection")
         assert (connection["host"], connection["user"], connection["port"]) == ("192.0.2.20", "lab", 2222)
     local = {str(r.inputs.get("create", "")) for r in both.of_type(LOCAL_COMMAND)}
     assert not any(line.endswith(" plain2") for line in local)
@@ -102,10 +102,10 @@ def test_the_private_key_of_a_connection_is_a_secret(tmp_path: Path) -> None:
     graph = remote_lab(privateKey=str(key), hostKey="ssh-ed25519 AAAA")
     commands = graph.of_type(REMOTE_COMMAND)
     assert commands
-    for registration in graph:
-        assert PRIVATE_KEY not in " ".join(texts(registration.inputs, secrets=False))
-    for registration in commands:
-        connection = registration.shown("connection")
+    for resource in graph:
+        assert PRIVATE_KEY not in " ".join(texts(resource.inputs, secrets=False))
+    for resource in commands:
+        connection = resource.shown("connection")
         key_input = connection["privateKey"]
         assert (key_input.value if isinstance(key_input, Secret) else key_input) == PRIVATE_KEY
         assert connection["hostKey"] == "ssh-ed25519 AAAA"

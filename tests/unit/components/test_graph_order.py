@@ -14,7 +14,7 @@ from tests.unit.graph_recorder import (
     CONTAINER,
     PROVISIONED,
     Graph,
-    Registration,
+    Resource,
     config,
     container,
     record_lab,
@@ -25,19 +25,17 @@ MEMBERS = {given["role"]: name for name, given in CONFIG["containers"].items()}
 WORKING_BEFORE_PUPPET = {"dnsmasq1", "puppet1"}
 
 
-def of(graph: Graph, operation: str, name: str) -> Registration:
+def of(graph: Graph, operation: str, name: str) -> Resource:
     """Return the command resource that an operation of a container is."""
     found = [r for r in graph.operations(operation) if str(r.inputs["create"]).split()[-1] == name]
     assert len(found) == 1, f"{operation} {name}: {[r.name for r in found]}"
     return found[0]
 
 
-def awaited_health(graph: Graph, registration: Registration) -> set[str]:
+def awaited_health(graph: Graph, resource: Resource) -> set[str]:
     """Return the containers whose health something waits for, directly or through others."""
     return {
-        str(r.inputs["create"]).split()[-1]
-        for r in graph.operations("health-await")
-        if r.urn in graph.before(registration)
+        str(r.inputs["create"]).split()[-1] for r in graph.operations("health-await") if r.urn in graph.before(resource)
     }
 
 
@@ -138,9 +136,9 @@ def test_a_container_is_registered_once_the_puppet_server_is_healthy(lab: Graph,
 
 def test_so_a_destroy_withdraws_each_registration_while_the_puppet_server_still_works(lab: Graph) -> None:
     server = lab.container("puppet1")
-    for registration in lab.operations("register"):
-        assert lab.comes_before(server, registration)
-        assert "withdraw" in registration.inputs["delete"]
+    for resource in lab.operations("register"):
+        assert lab.comes_before(server, resource)
+        assert "withdraw" in resource.inputs["delete"]
 
 
 @pytest.mark.parametrize("name", sorted(WORKING_BEFORE_PUPPET))
@@ -281,8 +279,8 @@ def test_no_two_resources_have_one_urn(lab: Graph) -> None:
 
 def test_everything_belongs_to_the_lab(lab: Graph) -> None:
     by_urn = {r.urn: r for r in lab}
-    for registration in lab:
-        top = registration
+    for resource in lab:
+        top = resource
         while top.parent in by_urn:
             top = by_urn[top.parent]
         assert top.type == "dockstack:index:Lab"
@@ -303,9 +301,9 @@ def test_a_preview_declares_the_same_resources_though_no_id_is_known(lab: Graph,
 
 def test_what_a_preview_shows_in_full_is_what_an_up_does(lab: Graph, previewed: Graph) -> None:
     up = {r.urn: r for r in lab}
-    for registration in previewed:
-        if registration.name.endswith(("-files", "-br-lab", "-tool")) or "-image-" in registration.name:
-            assert registration.inputs == up[registration.urn].inputs
+    for resource in previewed:
+        if resource.name.endswith(("-files", "-br-lab", "-tool")) or "-image-" in resource.name:
+            assert resource.inputs == up[resource.urn].inputs
 
 
 def test_the_tool_takes_each_command_that_is_declared_and_the_one_that_undoes_it(tls: Graph) -> None:

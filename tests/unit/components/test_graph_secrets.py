@@ -53,10 +53,10 @@ def test_what_a_generator_prints_is_a_secret_and_is_not_logged(lab: Graph) -> No
 
 
 def test_no_password_is_in_an_input_that_is_not_secret(lab: Graph) -> None:
-    for registration in lab:
-        for text in texts(registration.inputs, secrets=False):
-            assert GIVEN not in text, registration.name
-            assert GENERATED not in text, registration.name
+    for resource in lab:
+        for text in texts(resource.inputs, secrets=False):
+            assert GIVEN not in text, resource.name
+            assert GENERATED not in text, resource.name
 
 
 def test_passwords_reach_the_registration_and_the_openrc_file(lab: Graph) -> None:
@@ -65,9 +65,9 @@ def test_passwords_reach_the_registration_and_the_openrc_file(lab: Graph) -> Non
 
 
 def test_each_secret_input_is_a_commands_standard_input(lab: Graph) -> None:
-    for registration in lab:
-        secret = {key for key, value in registration.inputs.items() if isinstance(value, Secret)}
-        assert secret <= {"stdin"}, registration.name
+    for resource in lab:
+        secret = {key for key, value in resource.inputs.items() if isinstance(value, Secret)}
+        assert secret <= {"stdin"}, resource.name
 
 
 @pytest.mark.parametrize("operation", ["register", "certificate-issue", "access-publish"])
@@ -79,10 +79,10 @@ def test_what_a_secret_step_gets_is_marked_secret(lab: Graph, operation: str) ->
 @pytest.mark.parametrize("operation", ["register", "certificate-issue", "access-publish"])
 def test_what_a_secret_step_gets_is_marked_secret_in_a_preview_too(previewed: Graph, operation: str) -> None:
     assert previewed.operations(operation)
-    for registration in previewed.operations(operation):
+    for resource in previewed.operations(operation):
         # What isn't known yet, the engine shows nothing of.
-        assert registration.inputs["stdin"] == UNKNOWN or isinstance(registration.inputs["stdin"], Secret)
-        assert not [text for text in texts(registration.inputs, secrets=False) if GIVEN in text]
+        assert resource.inputs["stdin"] == UNKNOWN or isinstance(resource.inputs["stdin"], Secret)
+        assert not [text for text in texts(resource.inputs, secrets=False) if GIVEN in text]
 
 
 @pytest.mark.parametrize("operation", ["provision", "health-await", "files-write", "bridge-up", "image-build"])

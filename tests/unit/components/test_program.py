@@ -11,7 +11,7 @@ import pytest
 
 from commands import cleanup
 from components import foresight, program, services
-from components.configuration.environment import ContainerHost, Ssh
+from components.configuration.environment import ConfiguredHost, Ssh
 from components.configuration.faults import ConfigurationFaults, Fault
 from components.configuration.preflight import HostFacts
 from components.host import distance
@@ -32,7 +32,7 @@ def nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 EXAMINED = SimpleNamespace(
-    environment=SimpleNamespace(used_hosts=(ContainerHost(name="local"),), vip=LAB.vip), facts={}
+    environment=SimpleNamespace(used_hosts=(ConfiguredHost(name="local"),), vip=LAB.vip), facts={}
 )
 
 
@@ -120,7 +120,7 @@ def test_hosts_behind_ssh_are_claimed_cleared_and_looked_at_and_one_that_is_sile
 ) -> None:
     done: list[str] = []
     made = SimpleNamespace(addresses={}, endpoints={}, openrc=None, clouds=None, services={}, portal={})
-    far, dead = (ContainerHost(name=name, ssh=Ssh(host=name), silent=name == "dead") for name in ("far", "dead"))
+    far, dead = (ConfiguredHost(name=name, ssh=Ssh(host=name), silent=name == "dead") for name in ("far", "dead"))
     facts = {"far": HostFacts(), "dead": HostFacts(unreachable="no route")}
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: not real)
     monkeypatch.setattr(cleanup, "claim", lambda _stack, note: done.append("here") if note else None)

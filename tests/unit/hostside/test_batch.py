@@ -25,7 +25,7 @@ class Host:
         self.links = links
         self.running = {name: (1000 + n, [port(name)]) for n, name in enumerate(("a1", "b1", "c1"))}
         self.entries: dict[str, str] = {}
-        self.settled: set[int] = set()
+        self.configured: set[int] = set()
         self.changes: list[list[list[str]]] = []
         self.batches: list[list[str]] = []
         self.alone: list[str] = []
@@ -37,7 +37,7 @@ class Host:
         assert arguments[0] == "nsenter"
         if "-batch" in arguments:
             assert stdin is not None
-            self.settled.add(pid)
+            self.configured.add(pid)
         return ""
 
     def make(self, lines: Iterable[str]) -> bool:
@@ -65,7 +65,7 @@ class Host:
         return {owner: {"eth0": [name]} for name, owner in self.entries.items()}
 
     def is_attached(self, wanted: Port, pid: int, held: ovs.Held) -> bool:
-        return wanted.name in self.entries and wanted.name in held.get(wanted.interface, []) and pid in self.settled
+        return wanted.name in self.entries and wanted.name in held.get(wanted.interface, []) and pid in self.configured
 
     def attach(self, container: str, _locks: Path) -> str:
         self.alone.append(container)
@@ -142,7 +142,7 @@ def test_where_the_switch_refuses_each_is_tried_alone_and_tells_why(host: Host, 
 
 def test_a_stale_port_goes_before_its_successor_comes(host: Host, tmp_path: Path) -> None:
     attach(host, ["a1", "b1"], tmp_path)
-    host.settled.clear()
+    host.configured.clear()
     host.running["a1"] = (2000, [port("a1")])
     assert attach(host, ["a1", "b1"], tmp_path) == {"a1": "attached", "b1": "attached"}
     removed, added = host.changes[1:]
@@ -161,7 +161,7 @@ def test_who_runs_again_keeps_the_port(host: Host, tmp_path: Path) -> None:
 
 
 def test_what_a_power_cut_left_of_the_note_of_those_that_go_is_as_good_as_none(tmp_path: Path) -> None:
-    leaving.note(tmp_path, ["1", "2"])
+    leaving.mark(tmp_path, ["1", "2"])
     assert leaving.going(tmp_path) == {"1", "2"}
     (tmp_path / leaving.FILE).write_text('["1", ')
     assert leaving.going(tmp_path) == frozenset()

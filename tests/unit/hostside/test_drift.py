@@ -14,6 +14,7 @@ import pytest
 from hostside import access, applied, bridge, cli, containers, drift, engine, health, ovs, passage, ports, programs
 from hostside.drift import Finding
 from hostside.errors import StepError
+from hostside.inspection import Inspected
 from hostside.operations import named
 from hostside.operations.base import Operation
 from hostside.operations.files_write import FilesWrite
@@ -21,9 +22,11 @@ from hostside.operations.health_await import HealthAwait
 from hostside.operations.member_join import MemberJoin
 from hostside.operations.port_attach import PortAttach
 from hostside.operations.ports_attach import PortsAttach
+from hostside.process import CommandFailed
 from hostside.programs import Program
-from hostside.registration import Registration
+from hostside.registration import NodeEntry
 
+LABELS = {"dockstack.stack": "lab", "dockstack.bridge": "br-lab", "dockstack.mac": "02:00:00:00:00:01"}
 BRIDGE = {"name": "br-lab", "stack": "lab", "network": "10.87.0.0/24", "address": "10.87.0.1/24", "mtu": 1500}
 WEB = {"container": "web1", "id": "1" * 64}
 CHECKS = [{"kind": "tcp", "address": "10.87.0.99", "port": 80}]
@@ -61,23 +64,32 @@ class Host:
         self.words: dict[str, list[str]] = {"puppet1": ["puppet1.lab", "web1.lab"], "nova1": []}
         self.engine_answers = True
         self.asked: list[tuple[str, ...]] = []
+        self.inspected: list[str] = []
+        self.supervised: list[str] = []
 
     def listed(self, _stack: str) -> list[dict[str, Any]]:
         if not self.engine_answers:
             raise engine.EngineGone("the Docker engine is gone")
-        return [{"Names": [f"/{name}"], "Id": i, "State": state} for name, (i, state) in self.states.items()]
+        return [
+            {"Names": [f"/{name}"], "Id": i, "State": state, "Labels": {} if name == "lab-keeper" else LABELS}
+            for name, (i, state) in self.states.items()
+        ]
 
-    def pid(self, container: str) -> int | None:
-        return 1 if self.states[container][1] == "running" else None
+    def inspect(self, container: str) -> dict[str, Any]:
+        self.inspected.append(container)
+        status = self.states[container][1]
+        state = {"Status": status, "Running": status == "running", "Paused": False, "Pid": 1}
+        return {"State": {**state, "Health": {"Status": "healthy"}}}
 
     def listed_programs(self, container: str, _path: str) -> list[Program]:
+        self.supervised.append(container)
         if not self.programs:
             raise StepError(container, "its programs", "supervisord does not answer: refused")
         return self.programs
 
-    def check(self, container: str, listed: list[Program], checks: Any) -> str | None:
-        assert listed == self.programs
-        self.checked.append((container, checks))
+    def check(self, found: Inspected, checks: Any) -> str | None:
+        assert list(found.programs) == self.programs
+        self.checked.append((found.name, checks))
         return self.failure
 
     def execute(self, container: str, arguments: list[str], **_options: Any) -> str:
@@ -93,8 +105,8 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(ovs, "bridges", lambda _stack: played.bridges)
     monkeypatch.setattr(ovs, "ports_by_container", lambda: {name: {"eth0": ["x"]} for name in played.attached})
     monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
-    monkeypatch.setattr(ports, "present", lambda _name, held: bool(held))
-    monkeypatch.setattr(engine, "pid", played.pid)
+    monkeypatch.setattr(ports, "are_attached", lambda _wanted, _pid, held: bool(held))
+    monkeypatch.setattr(engine, "inspect", played.inspect)
     monkeypatch.setattr(programs, "listed", played.listed_programs)
     monkeypatch.setattr(passage, "blocked", lambda _listed: played.blocked)
     monkeypatch.setattr(containers, "not_kept", lambda _name, _pid: played.kept)
@@ -121,7 +133,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("register", "web1", {**ENTRY, "directory": str(tmp_path / "volumes/puppet1")}),
     ]
     for name, subject, inputs in given:
-        applied.keep(tmp_path, named(name).parse(inputs), subject, 0)
+        applied.write(tmp_path, named(name).parse(inputs), subject, 0)
     (root / "bin").mkdir(parents=True)
     (root / "bin/start").write_text("run\n")
     access.publish(openrc=tmp_path / "openrc", **ACCESS)
@@ -132,7 +144,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def entry_files(directory: Path) -> dict[Path, str]:
-    return Registration(**{**ENTRY, "directory": str(directory / "volumes/puppet1")}).written()  # type: ignore[arg-type]
+    return NodeEntry(**{**ENTRY, "directory": str(directory / "volumes/puppet1")}).written()  # type: ignore[arg-type]
 
 
 def look(directory: Path) -> dict[tuple[str, str], Finding]:
@@ -147,6 +159,25 @@ def test_where_nothing_has_changed_nothing_is_found(host: Host, directory: Path)
     found = look(directory)
     assert len(found) == 10
     assert set(found.values()) == {Finding(0, "")}
+
+
+def test_several_records_of_a_container_are_one_question_to_its_engine_and_to_its_supervisord(
+    host: Host, directory: Path
+) -> None:
+    look(directory)
+    assert host.inspected == ["web1"]
+    assert host.supervised == ["web1"]
+
+
+def test_a_switch_that_does_not_tell_its_bridges_leaves_the_rest_to_be_found(
+    host: Host, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_stack: str) -> dict[str, Any]:
+        raise CommandFailed("ovs-vsctl ended with status 1")
+
+    monkeypatch.setattr(ovs, "bridges", fail)
+    host.images.clear()
+    assert reasons(directory) == {"image-build": "image dockstack/base:1234 is gone"}
 
 
 def test_the_records_hold_no_secret(directory: Path) -> None:
@@ -281,7 +312,7 @@ def test_a_database_that_is_gone_is_found(host: Host, directory: Path) -> None:
     host.states["galera1"] = ("4" * 64, "running")
     host.words["galera1"] = ["mysql", "keystone"]
     given = {**WEB, "reads": {}, "databases": {"galera1": ["keystone", "glance"]}}
-    applied.keep(directory, named("provision").parse(given), "web1", 0)
+    applied.write(directory, named("provision").parse(given), "web1", 0)
     assert reasons(directory) == {"provision": "database glance of galera1 is gone"}
 
 
@@ -305,7 +336,7 @@ def test_a_host_that_cannot_be_asked_has_no_findings(host: Host, directory: Path
 
 
 def test_what_was_mended_before_keeps_its_number_where_nobody_can_be_asked(host: Host, directory: Path) -> None:
-    applied.keep(directory, named("bridge-up").parse(BRIDGE), "br-lab", 3)
+    applied.write(directory, named("bridge-up").parse(BRIDGE), "br-lab", 3)
     assert look(directory)["bridge-up", "br-lab"] == Finding(3, "")
     host.engine_answers = False
     assert look(directory)["bridge-up", "br-lab"] == Finding(3, "")
@@ -405,7 +436,7 @@ def test_a_way_in_that_is_gone_is_found(host: Host, directory: Path) -> None:
 
 def test_an_operation_on_all_containers_leaves_one_record_however_many_these_are(directory: Path) -> None:
     for names in (("a", "b"), ("a",)):
-        applied.keep(directory, PortsAttach(dict.fromkeys(names, "1")), f"{len(names)} containers", 0)
+        applied.write(directory, PortsAttach(dict.fromkeys(names, "1")), f"{len(names)} containers", 0)
     assert [each.subject for each in applied.everything(directory) if each.name == "ports-attach"] == ["1 containers"]
 
 

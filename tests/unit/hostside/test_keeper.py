@@ -202,7 +202,7 @@ def running(world: World, directory: Path) -> Iterator[threading.Thread]:
     """Run a keeper beside the test, until the test's end."""
     thread = threading.Thread(target=keeper.Keeper("lab", directory).run)
     thread.start()
-    settle(world)
+    await_idle(world)
     yield thread
     world.end(15, None)
     world.feed.put(None)
@@ -210,7 +210,7 @@ def running(world: World, directory: Path) -> Iterator[threading.Thread]:
     assert not thread.is_alive()
 
 
-def settle(world: World) -> None:
+def await_idle(world: World) -> None:
     """Wait until the keeper has done what all that was told asks of it, its second thoughts included."""
     assert eventually(lambda: world.done["_handle"] == world.told and 0 < world.subscribed <= world.done["reconcile"])
     for thread in threading.enumerate():
@@ -289,7 +289,7 @@ def test_a_container_that_ends_by_itself_loses_port_and_record_and_is_left_to_do
     assert eventually(lambda: names(directory) == {"galera1"})
     world.says("die", "galera1", "restarting")
     assert eventually(lambda: not world.attached and not names(directory))
-    settle(world)
+    await_idle(world)
     assert world.started == []
     world.says("start", "galera1", "running")
     assert eventually(lambda: world.attached == {"galera1"} and names(directory) == {"galera1"})
@@ -306,7 +306,7 @@ def test_a_container_that_was_stopped_on_purpose_stays_down(world: World, runnin
     world.add("galera1")
     world.says("die", "galera1", "exited")
     world.says("stop", "galera1")
-    settle(world)
+    await_idle(world)
     assert world.started == []
     assert world.attached == set()
 
@@ -317,9 +317,9 @@ def test_a_container_that_was_stopped_once_is_started_again_when_it_is_killed_la
     world.add("galera1")
     world.says("die", "galera1", "exited")
     world.says("stop", "galera1")
-    settle(world)
+    await_idle(world)
     world.says("start", "galera1", "running")
-    settle(world)
+    await_idle(world)
     world.says("die", "galera1", "exited")
     assert eventually(lambda: world.started == ["galera1"])
 
@@ -328,7 +328,7 @@ def test_a_container_that_was_stopped_once_is_started_again_when_it_is_killed_la
 def test_a_container_that_is_not_to_be_restarted_is_not(world: World, running: threading.Thread, policy: str) -> None:
     world.add("once1", policy=policy)
     world.says("die", "once1", "exited")
-    settle(world)
+    await_idle(world)
     assert world.started == []
 
 
@@ -337,11 +337,11 @@ def test_a_container_that_was_removed_is_left_in_peace(
 ) -> None:
     world.add("galera1")
     world.says("start", "galera1")
-    settle(world)
+    await_idle(world)
     world.says("die", "galera1", "removing")
     world.says("destroy", "galera1")
     del world.containers["galera1"]
-    settle(world)
+    await_idle(world)
     assert (world.started, world.attached, names(directory)) == ([], set(), set())
 
 
@@ -350,7 +350,7 @@ def test_the_keepers_own_container_gets_neither_port_nor_record(
 ) -> None:
     world.containers["lab-keeper"] = {"status": "running", "policy": "always", "labels": {"dockstack.stack": "lab"}}
     world.says("start", "lab-keeper")
-    settle(world)
+    await_idle(world)
     assert (world.attached, names(directory)) == (set(), set())
 
 
@@ -360,7 +360,7 @@ def test_a_container_that_ended_before_its_start_was_seen_gets_no_record(
     world.add("galera1", "exited")
     world.says("stop", "galera1")
     world.says("start", "galera1")
-    settle(world)
+    await_idle(world)
     assert names(directory) == set()
 
 
@@ -371,7 +371,7 @@ def test_a_late_word_of_an_end_takes_nothing_from_a_container_that_runs_again(
     world.says("start", "galera1")
     assert eventually(lambda: names(directory) == {"galera1"})
     world.says("die", "galera1", "running")
-    settle(world)
+    await_idle(world)
     assert (world.attached, names(directory)) == ({"galera1"}, {"galera1"})
 
 
@@ -461,7 +461,7 @@ def test_reconciling_joins_a_bridge_again_and_not_while_an_operation_changes_it(
 def test_reconciling_gives_no_port_back_to_those_that_are_going(world: World, directory: Path) -> None:
     world.add("a1")
     world.add("b1")
-    leaving.note(directory, ["a1"])
+    leaving.mark(directory, ["a1"])
     keeper.Keeper("lab", directory).reconcile()
     assert world.attached == {"b1"}
     leaving.forget(directory)
@@ -552,7 +552,7 @@ def test_a_keeper_whose_engine_is_gone_ends_its_container_which_has_the_old_engi
 def test_the_last_thing_that_a_keeper_does_is_to_reconcile(world: World, directory: Path) -> None:
     thread = threading.Thread(target=keeper.Keeper("lab", directory).run)
     thread.start()
-    settle(world)
+    await_idle(world)
     world.attached.add("gone1")
     world.end(15, None)
     world.feed.put(None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from hostside import containers, engine, health, membership
 from hostside.errors import StepError
+from hostside.inspection import Inspection
 from hostside.operations.member_join import MemberJoin
 from hostside.process import CommandFailed
 
@@ -141,4 +142,4 @@ def test_the_only_member_of_a_role_has_nobody_to_tell_and_is_not_ended(world: Wo
     alone.run(tmp_path)
     alone.undo(tmp_path)
     assert world.told == []
-    assert MemberJoin.failure(alone.record()) == ""
+    assert MemberJoin.failure(cast("Inspection", None), alone.record()) == ""

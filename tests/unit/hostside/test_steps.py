@@ -171,11 +171,17 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "program_logs", lambda _container: ["mariadb FATAL", "-- its log"])
 
 
+RUNNING: dict[str, Any] = {
+    "State": {"Status": "running", "Running": True, "Paused": False, "Pid": 4711, "Health": {"Status": "healthy"}}
+}
+EXITED: dict[str, Any] = {"State": {"Status": "exited", "Running": False, "Paused": False, "Pid": 0}}
+
+
 @pytest.fixture
 def listed(monkeypatch: pytest.MonkeyPatch) -> list[Program]:
     """Play the container's supervisord; return the list of its programs, for a test to change."""
     there = [Program("mariadb", "RUNNING", "")]
-    monkeypatch.setattr(engine, "pid", lambda _container: 4711)
+    monkeypatch.setattr(engine, "inspect", lambda _container: RUNNING)
     monkeypatch.setattr(programs, "listed", lambda _container, _path: there)
     return there
 
@@ -265,21 +271,22 @@ def test_a_program_that_does_not_run_is_told_with_its_log(listed: list[Program])
 
 @pytest.mark.usefixtures("impatient", "inside")
 @pytest.mark.parametrize(
-    ("pid", "error", "told"),
+    ("found", "error", "told"),
     [
         (None, None, "it does not run"),
-        (1, StepError("galera1", "its programs", "supervisord does not answer"), "supervisord does not answer"),
-        (1, engine.EngineError("the Docker engine does not answer"), "the Docker engine does not answer"),
+        (EXITED, None, "it does not run"),
+        (RUNNING, StepError("galera1", "its programs", "supervisord does not answer"), "supervisord does not answer"),
+        (RUNNING, engine.EngineError("the Docker engine does not answer"), "the Docker engine does not answer"),
     ],
 )
 def test_a_container_whose_programs_cannot_be_asked_for_is_not_healthy(
-    monkeypatch: pytest.MonkeyPatch, pid: int | None, error: Exception | None, told: str
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, Any] | None, error: Exception | None, told: str
 ) -> None:
     def ask(*_arguments: object) -> list[Program]:
         assert error
         raise error
 
-    monkeypatch.setattr(engine, "pid", lambda _container: pid)
+    monkeypatch.setattr(engine, "inspect", lambda _container: found)
     monkeypatch.setattr(programs, "listed", ask)
     with pytest.raises(StepError, match=told):
         health.await_healthy("galera1", [], 0.05)
@@ -403,8 +410,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: Inside) -> P
     return tmp_path / "volumes/puppet1"
 
 
-def entry(server: Path, container_id: str = "first", *, own: bool = False) -> registration.Registration:
-    return registration.Registration(
+def entry(server: Path, container_id: str = "first", *, own: bool = False) -> registration.NodeEntry:
+    return registration.NodeEntry(
         fqdn="galera1.dockstack.lab", container_id=container_id, server="puppet1", directory=str(server), group=8140,
         data="profile::galera::bootstrap: true\n", secrets="profile::galera::root_password: p\n",
         grant="0123\ngalera\n", own=own,

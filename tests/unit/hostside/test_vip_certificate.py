@@ -14,9 +14,9 @@ from components import paths
 from hostside import authority, certificate, certificate_authority, containers, engine, vip_certificate
 from hostside.errors import StepError
 from hostside.grant import Grant
+from hostside.inspection import Inspection
 from hostside.operations.authority_publish import AuthorityPublish
 from hostside.process import CommandFailed
-from hostside.reality import Reality
 
 SCRIPT = paths.DOCKERVOLUMES / "haproxy/bin/vip-certificate"
 NAME, SERVER = "vip.haproxy1.lab", "puppet1.lab"
@@ -223,8 +223,8 @@ def test_an_authoritys_file_that_is_gone_or_edited_is_found(tmp_path: Path) -> N
     record = AuthorityPublish(path=str(path), server="puppet1", id="1", certificate="").record()
 
     def found(told: set[str] | None) -> str:
-        reality = cast("Reality", SimpleNamespace(authority=lambda server: told if server == "puppet1" else None))
-        return AuthorityPublish.drift(reality, record)
+        inspection = cast("Inspection", SimpleNamespace(authority=lambda server: told if server == "puppet1" else None))
+        return AuthorityPublish.drift(inspection, record)
 
     assert found({"a", "b"}) == f"{path} is gone"
     path.write_text("a\nb\n")

@@ -9,41 +9,44 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hostside import drift, engine, journal, metrics, ovs, report, tails, watch
+from hostside.inspection import Inspected
 from hostside.journal import Journal
 from hostside.programs import Program
-from hostside.report import Fault, Seen
+from hostside.report import Problem, Seen
 from hostside.watch import Watch
 
 TOKEN = "of-the-portal"
+WEB = Inspected("web1", "running", True, "2026-01-01T00:00:00Z", 7)
 
 
 class World:
     """Containers as the looks find them."""
 
     def __init__(self) -> None:
-        self.seen = {"web1": Seen("web1", "running", "2026-01-01T00:00:00Z", 7)}
+        self.seen = {"web1": Seen(WEB)}
         self.drift: dict[tuple[str, str], str] = {}
 
     def break_down(self, reason: str) -> None:
-        self.seen["web1"] = Seen("web1", "running", "", 7, faults=(Fault("web1", reason, "docker restart web1"),))
+        self.seen["web1"] = Seen(WEB, (Problem("web1", reason, "docker restart web1"),))
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World()
-    listed = [{"Names": ["/web1"], "State": "running", "Labels": {"dockstack.role": "plain"}}]
+    listed = [{"Names": ["/web1"], "Id": "1", "State": "running", "Labels": {"dockstack.role": "plain"}}]
     monkeypatch.setattr(engine, "containers", lambda _stack: [each for each in listed if made.seen])
     monkeypatch.setattr(engine, "logs", lambda name, _since: [f"2026 {name} speaks"])
     monkeypatch.setattr(engine, "pid", lambda _name: None)
     monkeypatch.setattr(ovs, "ports_by_container", dict)
     monkeypatch.setattr(ovs, "bridges", lambda _stack: {})
-    monkeypatch.setattr(report, "look_at", lambda _stack, name, _there, _held: made.seen[name])
+    monkeypatch.setattr(report, "look_at", lambda _inspection, _stack, name: made.seen[name])
     monkeypatch.setattr(watch, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(drift, "detect", lambda _directory, _stack: {})
     return made
@@ -106,7 +109,7 @@ def test_without_a_portal_nobody_is_told_anything(served: tuple[int, Journal], d
 
 def test_all_is_told_at_first_and_then_what_changes(served: tuple[int, Journal], world: World) -> None:
     port, told = served
-    told.note("started", "web1", "started")
+    told.record("started", "web1", "started")
     stream = ask(port, watch.EVENTS)
     what, state = message(stream)
     assert what == "state"
@@ -183,19 +186,19 @@ def test_logs_are_those_of_the_stacks_containers(served: tuple[int, Journal]) ->
 
 def test_programs_that_have_just_started_are_no_fault_yet() -> None:
     starting, failed = Program("a", "STARTING", ""), Program("b", "FATAL", "")
-    fault = Fault("web1", "", "")
-    assert Seen("web1", "running", supervised=(starting,), faults=(fault,)).starting
-    assert not Seen("web1", "running", supervised=(starting, failed), faults=(fault, fault)).starting
-    assert not Seen("web1", "running").starting
+    problem = Problem("web1", "", "")
+    assert Seen(replace(WEB, programs=(starting,)), (problem,)).starting
+    assert not Seen(replace(WEB, programs=(starting, failed)), (problem, problem)).starting
+    assert not Seen(WEB).starting
 
 
 def test_events_are_kept_in_their_order_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     told = Journal()
-    told.note("tool", "web1", "later", 20)
-    told.note("tool", "web1", "sooner", 10)
+    told.record("tool", "web1", "later", 20)
+    told.record("tool", "web1", "sooner", 10)
     assert [each["text"] for each in told.events()] == ["sooner", "later"]
     for number in range(2 * journal.KEPT):
-        told.note("tool", "web1", str(number))
+        told.record("tool", "web1", str(number))
     assert len(told.events()) == journal.KEPT
 
 

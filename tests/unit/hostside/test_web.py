@@ -14,6 +14,7 @@ import pytest
 
 from commands import status
 from hostside import health, web
+from hostside.inspection import Inspected
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -78,21 +79,21 @@ def test_a_certificate_for_another_name_is_none(url: str, authority: Path) -> No
 
 def test_a_health_check_by_tls_verifies(url: str, authority: Path) -> None:
     check = {"kind": "http", "url": url, "status": [200]}
-    assert health.failure("haproxy1", [], [{**check, "authority": str(authority)}]) is None
-    assert "certificate verify failed" in str(health.failure("haproxy1", [], [check]))
+    assert health.failure(Inspected("haproxy1", "running", True), [{**check, "authority": str(authority)}]) is None
+    assert "certificate verify failed" in str(health.failure(Inspected("haproxy1", "running", True), [check]))
 
 
 def test_a_certificate_that_nobody_vouches_for_is_taken_where_that_is_said(url: str) -> None:
     check = {"kind": "http", "url": url, "status": [200], "unchecked": True}
-    assert health.failure("webui1", [], [check]) is None
+    assert health.failure(Inspected("webui1", "running", True), [check]) is None
     assert list(status._endpoint("lab", "webui", url, "")) == []
 
 
 def test_an_answer_has_to_contain_what_is_wanted(url: str, authority: Path) -> None:
     check = {"kind": "http", "url": url, "status": [200], "authority": str(authority)}
-    assert health.failure("config1", [], [{**check, "contains": "in"}]) is None
+    assert health.failure(Inspected("config1", "running", True), [{**check, "contains": "in"}]) is None
     assert "answered without >Functional<" in str(
-        health.failure("config1", [], [{**check, "contains": ">Functional<"}])
+        health.failure(Inspected("config1", "running", True), [{**check, "contains": ">Functional<"}])
     )
 
 

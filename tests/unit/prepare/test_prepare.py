@@ -20,7 +20,7 @@ from prepare import __main__ as prepare
 from prepare.jobs import Board
 from tests.unit.graph_recorder import CONFIG, config, container, plain_config, record_lab
 
-SCRIPTS = {"docker", "openvswitch", "python", "engine", "backend", "stack", "remains"}
+SCRIPTS = {"docker", "openvswitch", "python", "engine", "backend", "stack", "cleanup"}
 
 
 def read(given: dict[str, Any]) -> Environment:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from components import services
-from components.configuration.environment import Container, Environment, Hooks, Ssh, decode, load
+from components.configuration.environment import Container, Environment, HookScripts, Ssh, decode, load
 from components.configuration.rules import cycles
 from tests.unit.environment_cases import DATA, LAB, ROLES, lab, look
 
@@ -101,7 +101,7 @@ def test_volumes_hooks_needs_and_images_are_kept_in_order() -> None:
         ("/srv/a", "/a", True),
         ("/srv/b", "/b", False),
     ]
-    assert galera.hooks == Hooks(pre_creation=("first", "second"), post_destroy=("one",))
+    assert galera.hooks == HookScripts(pre_creation=("first", "second"), post_destroy=("one",))
     assert galera.needs == ("rabbitmq1",)
     assert galera.image == "registry.example.org/lab/galera:11.8"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from components.configuration import legacy
-from components.configuration.environment import Environment, Hooks, RoleSpec, Ssh, Survey, load, survey
+from components.configuration.environment import Environment, HookScripts, RoleSpec, Ssh, Survey, load, survey
 from tests.unit.environment_cases import DATA, ROLES, lab, look
 
 CASES = sorted((DATA / "legacy" / "faults").glob("*.yaml"))
@@ -57,11 +57,11 @@ def test_passwords_are_taken_as_they_are_written(token: tuple[Environment, list[
 
 def test_hooks_of_the_user_are_kept_in_order_and_the_old_ones_are_not(token: tuple[Environment, list[str]]) -> None:
     environment, _ = token
-    assert environment.container("puppet1").hooks == Hooks(
+    assert environment.container("puppet1").hooks == HookScripts(
         post_creation=("/srv/hooks/announce.sh puppet1", "/srv/hooks/second.sh"),
         post_destroy=('/srv/hooks/bye.sh "puppet1"',),
     )
-    assert environment.container("keystone1").hooks == Hooks()
+    assert environment.container("keystone1").hooks == HookScripts()
 
 
 def test_volumes_below_dockervolumes_are_optional_and_others_are_not(token: tuple[Environment, list[str]]) -> None:

@@ -19,12 +19,13 @@ import pytest
 
 from components import ssh
 from components.configuration import preflight
-from components.configuration.environment import ContainerHost, Environment, Ssh
+from components.configuration.environment import ConfiguredHost, Environment, Ssh
 from components.configuration.faults import ConfigurationFaults
 from components.configuration.preflight import (
     Engine,
     HostFacts,
     Route,
+    apply_facts,
     check,
     gather,
     gather_all,
@@ -33,7 +34,6 @@ from components.configuration.preflight import (
     over_ssh,
     own_addresses,
     runner_for,
-    settle,
     verify,
 )
 from hostside.ports import link_name
@@ -459,8 +459,8 @@ def test_optional_volumes_are_left_out_where_the_host_lacks_their_source() -> No
     absent = frozenset(v.source for c in environment.containers for v in c.volumes)
     facts = {"host1": replace(SOUND, absent_paths=absent - {"/srv/backup"})}
     assert check(environment, facts, ROLES) == []
-    settled, notes = settle(environment, facts)
-    assert [v.source for c in settled.containers for v in c.volumes] == ["/srv/backup"]
+    applied, notes = apply_facts(environment, facts)
+    assert [v.source for c in applied.containers for v in c.volumes] == ["/srv/backup"]
     assert [str(note) for note in sorted(notes)] == [
         "token.yaml:containers.dns1.volumes: left out, as the role mounts its own: /dockervolumes/dns1/dnsmasq.d",
         "token.yaml:containers.galera1.volumes: left out, as the role mounts its own:"
@@ -473,9 +473,9 @@ def test_optional_volumes_are_left_out_where_the_host_lacks_their_source() -> No
 def test_an_optional_volume_that_is_there_is_mounted() -> None:
     environment = look({"environment": "token.yaml"}).environment
     assert environment is not None
-    settled, notes = settle(environment, {"host1": SOUND})
+    applied, notes = apply_facts(environment, {"host1": SOUND})
     assert notes == []
-    assert settled == environment
+    assert applied == environment
 
 
 ANSWER = """\x1eengine
@@ -671,7 +671,7 @@ def test_each_host_with_containers_is_asked_once_about_its_own_volumes() -> None
     )
     asked: list[tuple[str, str]] = []
 
-    def runner(host: ContainerHost) -> Any:
+    def runner(host: ConfiguredHost) -> Any:
         def run(script: str) -> str:
             asked.append((host.name, script))
             return ANSWER
@@ -727,7 +727,7 @@ def test_ssh_asks_nothing_and_trusts_only_the_given_key(monkeypatch: pytest.Monk
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(ssh, "CONTROL", tmp_path)
     given = Ssh(host="192.0.2.20", port=2222, private_key="/keys/lab", host_key="ssh-ed25519 AAAA of-far")
-    assert runner_for(ContainerHost(name="far", ssh=given))("echo") == "out"
+    assert runner_for(ConfiguredHost(name="far", ssh=given))("echo") == "out"
     assert seen["script"] == "echo"
     options = set(seen["command"])
     assert {"BatchMode=yes", "StrictHostKeyChecking=yes", "IdentityFile=/keys/lab", "-p2222", "-lroot"} <= options
@@ -870,17 +870,17 @@ def test_a_host_that_does_not_answer_is_a_fault_until_the_lab_has_something_ther
 
 
 def test_what_was_learnt_of_a_host_goes_with_it() -> None:
-    environment, _ = settle(_environment(SEVERAL), {"far": replace(FAR, absent_paths=frozenset({"/dev/kvm"}))})
+    environment, _ = apply_facts(_environment(SEVERAL), {"far": replace(FAR, absent_paths=frozenset({"/dev/kvm"}))})
     assert environment.hosts["far"].absent == {"/dev/kvm"}
     assert not environment.hosts["far"].silent
-    environment, _ = settle(_environment(SEVERAL), {"far": HostFacts(unreachable="no")})
+    environment, _ = apply_facts(_environment(SEVERAL), {"far": HostFacts(unreachable="no")})
     assert environment.hosts["far"].silent
 
 
 def test_this_machine_is_asked_for_real() -> None:
     if shutil.which("ip") is None:
         pytest.skip("no ip command here")
-    facts = gather(runner_for(ContainerHost(name="local")), "lab", ["/nowhere at all", "/etc"])
+    facts = gather(runner_for(ConfiguredHost(name="local")), "lab", ["/nowhere at all", "/etc"])
     assert facts.unreachable is None
     assert facts.absent_paths == {"/nowhere at all"}
     assert "lo" in facts.links

@@ -1,4 +1,4 @@
-"""What is found and done on hosts behind ssh beside the resources: looks for drift, claims, remains."""
+"""What is found and done on hosts behind ssh beside the resources: drift, claims, cleanup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from commands import cleanup
 from components import ssh
-from components.configuration.environment import ContainerHost, Ssh
+from components.configuration.environment import ConfiguredHost, Ssh
 from components.configuration.preflight import HostFacts
 from components.host import distance
 from components.host.distance import Findings
@@ -19,7 +19,7 @@ from hostside import drift
 from hostside.cli import SERVICES
 from hostside.drift import Finding
 
-FAR = ContainerHost(name="far", ssh=Ssh(host="192.0.2.20"), home="/srv/dockstack")
+FAR = ConfiguredHost(name="far", ssh=Ssh(host="192.0.2.20"), home="/srv/dockstack")
 MINE = "file:///srv/backend on here"
 
 
