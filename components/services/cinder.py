@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from components.configuration.duties import Choice
 from components.configuration.environment import Container, Environment
 from components.configuration.rules import OneOnly, RawConfiguration
 from components.services import ceph, rabbitmq, redis
@@ -132,6 +133,16 @@ ROLE = Role(
     memory_mib=570,
     most=None,
     alone=_alone,
+    handles_volumes=True,
+    choices=(
+        Choice(
+            "volumeBackend",
+            lambda raw: raw.volume_backend == "rbd",
+            (ceph.ROLE.name,),
+            "the volume back end rbd needs",
+            "choose lvm or nfs",
+        ),
+    ),
     shares=(UWSGI_FILES,),
     needs={
         "haproxy": Stage.HEALTHY,

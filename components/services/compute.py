@@ -37,6 +37,8 @@ ROLE = Role(
     optional_devices=("/dev/kvm",),
     sysctls=network.SYSCTLS,
     tenant_port=True,
+    runs_guests=True,
+    handles_volumes=True,
     # Its switch's start makes /proc/sys/net writable, and Nova mounts the shares of volumes on NFS.
     mounts_filesystems=True,
     # Guests' disks, and what Nova knows the host again by.

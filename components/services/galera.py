@@ -33,6 +33,7 @@ ROLE = Role(
     aliases=("mysql", "mariadb", "database"),
     memory_mib=300,
     quorum=True,
+    serves_databases=True,
     data={"data": "/var/lib/mysql"},
     frontends=(Frontend(name="galera", port=3306, mode="tcp", health_port=9200),),
     checks=(Check(port=3306), Check(command=("/etc/dockstack/bin/galera-ready",))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from components.configuration.duties import Choice
 from components.configuration.environment import Container, Environment
 from components.configuration.rules import OPENSDN, OneOnly, RawConfiguration
 from components.services import ceph
@@ -77,6 +78,11 @@ def _alone(raw: RawConfiguration) -> OneOnly | None:
     return OneOnly(because, "Keep them in Ceph, by common.imageBackend: rbd.")
 
 
+def _demo(_topology: Topology, disk: str) -> Mapping[str, Any]:
+    """Return the image that a guest is booted from."""
+    return {"image": {"name": "guest", "disk": disk, "min_disk": 0, "min_ram": 128}}
+
+
 ROLE = Role(
     name="glance",
     memory_mib=170,
@@ -93,6 +99,16 @@ ROLE = Role(
     checks=(Check(port=PORT, path="/healthcheck"),),
     packages=("glance-api",),
     overrides=_overrides,
+    choices=(
+        Choice(
+            "imageBackend",
+            lambda raw: raw.image_backend == "rbd",
+            (ceph.ROLE.name,),
+            "the image back end rbd needs",
+            "choose file",
+        ),
+    ),
+    demo=_demo,
     hiera=_hiera,
     secrets=_secrets,
 )

@@ -54,6 +54,7 @@ ROLE = Role(
     memory_mib=350,
     most=None,
     shares=(UWSGI_FILES,),
+    issues_tokens=True,
     # It would have something to say to RabbitMQ only if notifications were turned on.
     needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.ATTACHED},
     wants={"memcached": Stage.HEALTHY},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
@@ -32,6 +32,30 @@ class Topology:
     def members(self, role: str) -> tuple[Container, ...]:
         """Return the containers of a role, in the order of the configuration."""
         return tuple(c for c in self.environment.containers if c.role == role)
+
+    def members_that(self, duty: Callable[[Role], bool]) -> tuple[Container, ...]:
+        """Return the containers whose role has a duty, in the order of the configuration."""
+        return self.environment.members_that(duty, self.roles)
+
+    @property
+    def name_servers(self) -> tuple[Container, ...]:
+        """Return the lab's own name servers."""
+        return self.members_that(lambda role: role.serves_dns)
+
+    @property
+    def catalog_servers(self) -> tuple[Container, ...]:
+        """Return what the others' catalogs come from; empty in a lab that Puppet provisions nothing in."""
+        return self.members_that(lambda role: role.serves_catalogs)
+
+    @property
+    def identity_servers(self) -> tuple[Container, ...]:
+        """Return what people and services log in to; empty in a lab without."""
+        return self.members_that(lambda role: role.issues_tokens)
+
+    @property
+    def proxies(self) -> tuple[Container, ...]:
+        """Return the containers of which one has the VIP; empty where nobody is reached there."""
+        return self.members_that(lambda role: role.holds_vip)
 
     def others(self, role: str, container: Container) -> tuple[Container, ...]:
         """Return the containers of a role but for one."""
@@ -87,7 +111,7 @@ class Topology:
     @property
     def tls(self) -> bool:
         """Return whether what haproxy serves by HTTP at the VIP is spoken to by TLS."""
-        return self.environment.tls and bool(self.members("haproxy"))
+        return self.environment.tls and bool(self.proxies)
 
     @property
     def authority(self) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from components.configuration import legacy
-from components.configuration.environment import Environment, Hooks, RoleSpec, Ssh, Survey, load, survey
-from tests.unit.environment_cases import DATA, ROLES, lab, look
+from components.configuration.environment import Environment, Hooks, Ssh, Survey, load, survey
+from tests.unit.environment_cases import DATA, ROLES, lab, look, played
 
 CASES = sorted((DATA / "legacy" / "faults").glob("*.yaml"))
 
@@ -252,7 +252,7 @@ def test_a_fault_in_what_stands_beside_the_file_names_that_place_and_one_in_the_
 
 
 def test_a_lab_that_needs_ceph_is_told_where_to_choose_something_else() -> None:
-    roles = {**ROLES, "cinder": RoleSpec("cinder", 1, ("cinder",)), "ceph": RoleSpec("ceph", 1, ("ceph",))}
+    roles = {**ROLES, "cinder": played("cinder", 1), "ceph": played("ceph", 1)}
     text = OLD.replace("image: plain", "image: cinder")
 
     def faults(beside: dict[str, Any]) -> list[str]:
