@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from commands import page
-from components import paths
+from components import paths, services
 from components.login import settings
 from components.outputs import outputs_of
 from hostside import web
@@ -39,7 +39,7 @@ def main(stack: str) -> int:
         except OSError as error:
             print(f"\nKeystone issued no token through the VIP: {error}", file=sys.stderr)
             return 1
-        print("\n".join(dashboard(outputs)))
+        print("\n".join(pages(outputs)))
     if "portal_url" in outputs:
         print("\n".join(["", "The lab, live:", *(f"  {line}" for line in page.told(stack, outputs))]))
     further = "".join([*clouds(stack, outputs), *guest(stack)])
@@ -53,12 +53,20 @@ Images (dockstack/*) and the engine ({paths.HOME}) outlive `pulumi destroy`; to 
     return 0
 
 
-def dashboard(outputs: Mapping[str, Any]) -> list[str]:
-    """Return how to log in to the dashboard, in a lab that has one."""
-    url = outputs["endpoints"].get("dashboard")
-    if not url:
-        return []
-    return ["", f"Horizon: {url}, user admin; its password:", f"  (. {outputs['openrc']} && printenv OS_PASSWORD)"]
+def pages(outputs: Mapping[str, Any]) -> list[str]:
+    """Return how to log in to the pages of a lab's services."""
+    frontends = [frontend for role in services.ROLES.values() for frontend in role.frontends if frontend.page]
+    urls = {frontend.page: outputs["endpoints"].get(frontend.name) for frontend in frontends}
+    return [
+        line
+        for page, url in urls.items()
+        if url
+        for line in (
+            "",
+            f"{page}: {url}, user admin; its password:",
+            f"  (. {outputs['openrc']} && printenv OS_PASSWORD)",
+        )
+    ]
 
 
 def clouds(stack: str, outputs: Mapping[str, Any]) -> list[str]:

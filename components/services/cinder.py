@@ -16,6 +16,7 @@ from components.configuration.rules import OneOnly, RawConfiguration
 from components.services import ceph, rabbitmq, redis
 from components.services.role import (
     UWSGI_FILES,
+    Agents,
     Check,
     Frontend,
     Hiera,
@@ -134,6 +135,9 @@ ROLE = Role(
     most=None,
     alone=_alone,
     handles_volumes=True,
+    keeps="volumes",
+    logins="/etc/cinder/cinder.conf",
+    agents=Agents("block_storage", "services"),
     choices=(
         Choice(
             "volumeBackend",

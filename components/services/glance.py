@@ -109,6 +109,7 @@ ROLE = Role(
         ),
     ),
     demo=_demo,
+    keeps="images",
     hiera=_hiera,
     secrets=_secrets,
 )

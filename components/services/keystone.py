@@ -62,6 +62,8 @@ ROLE = Role(
     data={"fernet": "/etc/keystone/fernet-keys", "credential": "/etc/keystone/credential-keys"},
     frontends=(Frontend(name="keystone", port=IDENTITY_PORT, check_path="/v3", url="/v3"),),
     databases=("keystone",),
+    keeps="users",
+    logins="/etc/keystone/keystone.conf",
     checks=(Check(port=IDENTITY_PORT, path="/v3"),),
     packages=("keystone",),
     hiera=_hiera,

@@ -19,6 +19,7 @@ from components.configuration.rules import OPENSDN
 from components.services import network, rabbitmq
 from components.services.role import (
     UWSGI_FILES,
+    Agents,
     Check,
     Frontend,
     Hiera,
@@ -195,6 +196,10 @@ ROLE = Role(
     variables=_variables,
     overrides=_overrides,
     demo=_demo,
+    logins="/etc/neutron/neutron.conf",
+    # Where OpenSDN makes the networks, Neutron knows of no agents at all.
+    agents=Agents("network", "agents", lambda row: bool(row.is_alive), optional=True),
+    built_late=True,
     hiera=_hiera,
     secrets=_secrets,
 )

@@ -11,6 +11,7 @@ from components.paths import DEMO_KEY
 from components.services import neutron, rabbitmq
 from components.services.role import (
     UWSGI_FILES,
+    Agents,
     Check,
     Frontend,
     Hiera,
@@ -91,6 +92,7 @@ ROLE = Role(
         Membership(name="services", role="nova", leave=("/etc/dockstack/bin/remove-services",)),
         rabbitmq.queues(),
     ),
+    agents=Agents("compute", "services"),
     demo=_demo,
     packages=("nova-api", "nova-conductor", "nova-scheduler", "nova-consoleproxy"),
     hiera=_hiera,

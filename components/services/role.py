@@ -49,6 +49,10 @@ class Frontend:
     tcp only."""
     tls_port: int | None = None
     """Port at the VIP in a lab with TLS, where that isn't the members' own."""
+    speaks_first: bool = False
+    """Whether its servers greet who connects, without HTTP: what haproxy accepts alone is no answer of theirs."""
+    page: str = ""
+    """What people call the page that they log in to here as the openrc file's user, where there is one."""
     members_speak_tls: bool = False
     """Whether the members speak TLS themselves, each with a certificate of its own making: in a lab without TLS,
     haproxy hands that on to the clients as it is."""
@@ -103,6 +107,25 @@ class Membership:
     entry: bool = False
     """Whether it is no more than an entry that others find the container by: that takes its address and nothing of its
     programs, and nobody waits for it as a part of the container's health. One in its own role it may make itself."""
+
+
+def is_up(row: Any) -> bool:
+    """Say whether a program is heard of, of which the SDK tells a state."""
+    return bool(row.state == "up")
+
+
+@dataclass(frozen=True)
+class Agents:
+    """How OpenStack's SDK lists a service's programs, wherever they run, each with its host and its binary's name."""
+
+    proxy: str
+    """What the SDK calls the service, e.g. ``compute``."""
+    listed: str
+    """What it calls the list."""
+    heard: Callable[[Any], bool] = is_up
+    """Whether the service hears of a program."""
+    optional: bool = False
+    """Whether its API may know no such list."""
 
 
 REGISTRATION = "/etc/dockstack/bin/registration"
@@ -270,6 +293,16 @@ class Role(Duties):
     memberships: tuple[Membership, ...] = ()
     checks: tuple[Check, ...] = ()
     check_seconds: float = 180
+    agents: Agents | None = None
+    """Its programs in the words of its API, which is at its first frontend: ``make status`` asks which are silent."""
+    keeps: str = ""
+    """What the drills make in it, and find again: one of the kinds of :mod:`commands.kept`."""
+    logins: str = ""
+    """File in its containers that has its programs' logins elsewhere, where the drills may use these: the one at the
+    brokers, with the library for it."""
+    built_late: bool = False
+    """Whether the lab needs its image last: it is left to ``pulumi up``, which builds it while the first services come
+    up, when a core idles."""
     packages: tuple[str, ...] = ()
     """Debian packages whose versions the output ``services`` tells."""
     variables: Callable[[Topology, Container], Mapping[str, Any]] = no_data

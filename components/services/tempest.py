@@ -42,6 +42,7 @@ ROLE = Role(
     memory_mib=30,
     most=None,
     in_turn=False,
+    built_late=True,
     # It gives itself an address on the provider network, where the guests' floating addresses are.
     capabilities=("NET_ADMIN",),
     provider_port=True,

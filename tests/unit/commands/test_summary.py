@@ -29,7 +29,7 @@ def record(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_the_dashboards_address_user_and_password_are_told() -> None:
-    told = summary.dashboard({"endpoints": {"dashboard": "http://vip.lab/horizon/"}, "openrc": "/somewhere/openrc"})
+    told = summary.pages({"endpoints": {"dashboard": "http://vip.lab/horizon/"}, "openrc": "/somewhere/openrc"})
     assert told == [
         "",
         "Horizon: http://vip.lab/horizon/, user admin; its password:",
@@ -38,7 +38,7 @@ def test_the_dashboards_address_user_and_password_are_told() -> None:
 
 
 def test_a_lab_without_dashboard_has_no_way_into_it() -> None:
-    assert summary.dashboard({"endpoints": {"keystone": "http://vip.lab:5000/v3"}, "openrc": "/somewhere/openrc"}) == []
+    assert summary.pages({"endpoints": {"keystone": "http://vip.lab:5000/v3"}, "openrc": "/somewhere/openrc"}) == []
 
 
 def test_other_peoples_clients_are_told_of_clouds_yaml_where_there_is_one() -> None:
