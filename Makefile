@@ -55,7 +55,7 @@ help:
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
 	@echo 'make gophercloud  Gophercloud'"'"'s acceptance tests of the lab; TESTS="-run ..." for some'
 	@echo 'make lint      ruff, mypy, shellcheck, Puppet, rubocop, go vet; installs those of them that it lacks'
-	@echo 'make docs      the reference of the configuration and the JSON schema, from what reads it'
+	@echo 'make docs      the reference of the configuration, the JSON schema and Pulumi.yaml, from what reads it'
 	@echo 'make bench     measure'
 	@echo 'make chart     update the lab, and draw what took how long'
 	@echo 'make prepare   install, start and build what the lab needs, without bringing it up'
