@@ -22,12 +22,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-import openstack
 from openstack.exceptions import NotFoundException
 
 from commands import status
 from components import services
-from components.login import session, settings
 from hostside import engine
 
 NAME = "dockstack-drill"
@@ -165,10 +163,7 @@ class OfCloud(Kept):
     def __init__(self, openrc: str) -> None:
         """Take the administrator's login."""
         super().__init__()
-        login = settings(openrc)
-        self._cloud: Any = openstack.connection.Connection(
-            session=session(login, status.SECONDS), region_name=login.get("OS_REGION_NAME")
-        )
+        self._cloud: Any = status.connect(openrc)
 
 
 class Users(OfCloud):

@@ -188,7 +188,7 @@ def _agents(stack: str, outputs: Mapping[str, Any]) -> Iterator[Fault]:
     if not outputs.get("openrc") or not asked:
         return
     try:
-        cloud = _connect(outputs["openrc"])
+        cloud = connect(outputs["openrc"])
         cloud.authorize()
     except CLOUD_FAULTS as error:
         yield Fault(IDENTITY, f"it gives no token: {error}", report.again(stack))
@@ -227,7 +227,8 @@ def _refusal(stack: str, service: str, error: Exception, services: Mapping[str, 
     return Fault(service, f"its API fails: {error}", mend)
 
 
-def _connect(openrc: str) -> openstack.connection.Connection:
+def connect(openrc: str) -> openstack.connection.Connection:
+    """Return OpenStack as the user of an openrc file sees it, asked without any proxy."""
     login = settings(openrc)
     return openstack.connection.Connection(session=session(login, SECONDS), region_name=login.get("OS_REGION_NAME"))
 
