@@ -37,17 +37,23 @@ class Duties:
     provider_port: bool = False
     """Whether its containers have a port without an address, eth1, on the provider bridge where the lab has one."""
     tenant_port: bool = False
-    """Whether its containers have a port without an address, eth2, on the lab's bridge: for the tenants' networks."""
+    """Whether its containers have a port without an address, eth2, on the lab's bridge.
+
+    It is for the tenants' networks.
+    """
     provider_address: bool = False
     """Whether each of its containers gives itself an address of the provider network that the demo's pools leave."""
     serves_dns: bool = False
     """Whether its containers are the lab's name servers, and lease the DHCP pool."""
     serves_catalogs: bool = False
     """Whether the others' catalogs come from it: it has the Hiera data that all have in common."""
+    issues_tokens: bool = False
+    """Whether it is the lab's identity service.
+
+    People log in to it, services have their users there, and the demo's program runs beside it.
+    """
     serves_databases: bool = False
     """Whether the others' databases are made in it."""
-    issues_tokens: bool = False
-    """Whether it is the lab's identity service: what people log in to, and what the demo's program runs beside."""
     holds_vip: bool = False
     """Whether one of its containers has the VIP, and hands on what comes there."""
     makes_networks: bool = False
@@ -55,6 +61,9 @@ class Duties:
     runs_guests: bool = False
     """Whether guests run in its containers."""
     handles_volumes: bool = False
-    """Whether its containers work with the volumes themselves, by the means that a back end asks of the kernel."""
+    """Whether its containers work with the volumes themselves.
+
+    They do so by the means that a back end asks of the kernel.
+    """
     choices: tuple[Choice, ...] = ()
     """What it needs for what a lab may choose."""

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from components.configuration.duties import Choice
 from components.configuration.environment import Container, Environment
 from components.configuration.rules import OneOnly, RawConfiguration
 from components.services import ceph, rabbitmq, redis
@@ -138,15 +137,7 @@ ROLE = Role(
     keeps="volumes",
     logins="/etc/cinder/cinder.conf",
     agents=Agents("block_storage", "services"),
-    choices=(
-        Choice(
-            "volumeBackend",
-            lambda raw: raw.volume_backend == "rbd",
-            (ceph.ROLE.name,),
-            "the volume back end rbd needs",
-            "choose lvm or nfs",
-        ),
-    ),
+    choices=(ceph.backend("volume", lambda raw: raw.volume_backend == "rbd", "lvm or nfs"),),
     shares=(UWSGI_FILES,),
     needs={
         "haproxy": Stage.HEALTHY,

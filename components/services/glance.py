@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.configuration.duties import Choice
 from components.configuration.environment import Container, Environment
 from components.configuration.rules import OPENSDN, OneOnly, RawConfiguration
 from components.services import ceph
@@ -99,15 +98,7 @@ ROLE = Role(
     checks=(Check(port=PORT, path="/healthcheck"),),
     packages=("glance-api",),
     overrides=_overrides,
-    choices=(
-        Choice(
-            "imageBackend",
-            lambda raw: raw.image_backend == "rbd",
-            (ceph.ROLE.name,),
-            "the image back end rbd needs",
-            "choose file",
-        ),
-    ),
+    choices=(ceph.backend("image", lambda raw: raw.image_backend == "rbd", "file"),),
     demo=_demo,
     keeps="images",
     hiera=_hiera,

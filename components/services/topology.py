@@ -38,24 +38,9 @@ class Topology:
         return self.environment.members_that(duty, self.roles)
 
     @property
-    def name_servers(self) -> tuple[Container, ...]:
-        """Return the lab's own name servers."""
-        return self.members_that(lambda role: role.serves_dns)
-
-    @property
     def catalog_servers(self) -> tuple[Container, ...]:
         """Return what the others' catalogs come from; empty in a lab that Puppet provisions nothing in."""
         return self.members_that(lambda role: role.serves_catalogs)
-
-    @property
-    def identity_servers(self) -> tuple[Container, ...]:
-        """Return what people and services log in to; empty in a lab without."""
-        return self.members_that(lambda role: role.issues_tokens)
-
-    @property
-    def proxies(self) -> tuple[Container, ...]:
-        """Return the containers of which one has the VIP; empty where nobody is reached there."""
-        return self.members_that(lambda role: role.holds_vip)
 
     def others(self, role: str, container: Container) -> tuple[Container, ...]:
         """Return the containers of a role but for one."""
@@ -73,6 +58,11 @@ class Topology:
             members.sort(key=lambda member: member.name not in standing)
         place = members.index(container)
         return members[place - 1] if place else None
+
+    @property
+    def name_servers(self) -> tuple[Container, ...]:
+        """Return the lab's own name servers."""
+        return self.members_that(lambda role: role.serves_dns)
 
     def pool(self, container: Container) -> tuple[IPv4Address, IPv4Address] | None:
         """Return a dnsmasq container's part of the DHCP pool, first and last address; None where it has none.
@@ -109,6 +99,11 @@ class Topology:
         return Requirements.of(self.used_roles)
 
     @property
+    def proxies(self) -> tuple[Container, ...]:
+        """Return the containers of which one has the VIP; empty where nobody is reached there."""
+        return self.members_that(lambda role: role.holds_vip)
+
+    @property
     def tls(self) -> bool:
         """Return whether what haproxy serves by HTTP at the VIP is spoken to by TLS."""
         return self.environment.tls and bool(self.proxies)
@@ -130,6 +125,11 @@ class Topology:
     def url(self, port: int) -> str:
         """Return the URL of a port at the VIP that speaks HTTP, without a path."""
         return f"{'https' if self.tls else 'http'}://{self.vip_name}:{port}"
+
+    @property
+    def identity_servers(self) -> tuple[Container, ...]:
+        """Return what people and services log in to; empty in a lab without."""
+        return self.members_that(lambda role: role.issues_tokens)
 
     @property
     def identity_url(self) -> str:
