@@ -18,13 +18,15 @@ pytest := python3 -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reo
 # their language.
 beginning = $$(git grep --untracked -InE '^\#($(1))' $(2) | sed -nE 's/^([^:]*):1:.*/\1/p')
 ending = $$(git grep --untracked -Il '' -- '*.$(1)')
-# A template is no Python yet.
 python_scripts := $(call beginning,!.*/python3,-- ':!*.j2')
+# A template is Python once something stands for what is in braces; nothing does here.
+python_templates := $(call beginning,!.*/python3,-- '*.j2')
+plain := sed -E 's/\{\{[^}]*\}\}//g; /^\{%.*%\}$$/d'
 ruby_scripts := $(call beginning,!.*/ruby)
 shell_scripts := $(call beginning,!.*/(env )?(ba)?sh| shellcheck shell=)
 # Without the settings and the state of a Puppet that this machine may have.
 puppet_options := --color false --confdir "$$DOCKSTACK_HOME/cache/puppet" --vardir "$$DOCKSTACK_HOME/cache/puppet"
-linters := python types shell puppet ruby go
+linters := python types shell puppet ruby javascript go
 
 .DEFAULT_GOAL := help
 .PHONY: help prepare hosts forget lab preview up destroy purge status open graph logs capture impair drill upgrade backup restore rotate token openrc check test tempest gophercloud lint docs \
@@ -54,8 +56,8 @@ help:
 	@echo 'make test      lint, then every test; brings the lab up and down'
 	@echo 'make tempest   Tempest'"'"'s smoke tests of the lab; TESTS="--regex ..." for others'
 	@echo 'make gophercloud  Gophercloud'"'"'s acceptance tests of the lab; TESTS="-run ..." for some'
-	@echo 'make lint      ruff, mypy, shellcheck, Puppet, rubocop, go vet; installs those of them that it lacks'
-	@echo 'make docs      the reference of the configuration and the JSON schema, from what reads it'
+	@echo 'make lint      ruff, mypy, shellcheck, Puppet, rubocop, node, go vet; installs those of them that it lacks'
+	@echo 'make docs      the reference of the configuration, the JSON schema and Pulumi.yaml, from what reads it'
 	@echo 'make bench     measure'
 	@echo 'make chart     update the lab, and draw what took how long'
 	@echo 'make prepare   install, start and build what the lab needs, without bringing it up'
@@ -180,11 +182,17 @@ lint:
 lint-python:
 	@$(activated) ruff check . $(python_scripts)
 	@$(activated) ruff format --check . $(python_scripts)
+	@$(activated) for template in $(python_templates); do \
+		$(plain) "$$template" | ruff check --stdin-filename="$${template%.j2}.py" -; \
+		$(plain) "$$template" | ruff format --check --stdin-filename="$${template%.j2}.py" - >/dev/null || \
+			{ echo "ruff format would change $$template"; exit 1; }; done
 
 # Programs that run in containers are modules of their own, with the libraries of their images.
 lint-types:
 	@$(activated) mypy
 	@$(activated) mypy --scripts-are-modules $(python_scripts)
+	@$(activated) plain=$$(mktemp -d); trap 'rm -rf -- "$$plain"' EXIT; for template in $(python_templates); do \
+		$(plain) "$$template" >"$$plain/$$(basename "$$template" .j2)"; done; mypy --scripts-are-modules "$$plain"/*
 
 lint-shell:
 	@$(activated) shellcheck --external-sources --source-path=SCRIPTDIR $(shell_scripts)
@@ -199,10 +207,12 @@ lint-puppet:
 lint-ruby:
 	@$(activated) rubocop --cache-root "$$DOCKSTACK_HOME/cache/rubocop" $(call ending,rb) $(ruby_scripts)
 
+# Whether it is JavaScript; the tests have a browser run the page.
+lint-javascript:
+	@for file in $(call ending,js); do node --check "$$file"; done
+
 lint-go:
-	@if ! go version >/dev/null 2>&1; then echo 'lint: no Go here, its files are not checked'; else \
-		unformatted=$$(gofmt -l engine tests); [[ -z $$unformatted ]] || { echo "gofmt: $$unformatted"; exit 1; }; fi
-	@prepare/go vet
+	@prepare/go lint
 
 docs:
 	@$(activated) python3 -m commands.reference

@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-import openstack
 from openstack.exceptions import NotFoundException
 
 from commands import status
-from components.login import session, settings
+from components import services
 from hostside import engine
 
 NAME = "dockstack-drill"
@@ -45,11 +44,7 @@ REMOVAL_SECONDS = 120.0
 """How long removing may take, in a lab that an interrupted drill has left before all worked again."""
 IMAGE_BYTES = 1 << 20
 VOLUME_GIB = 1
-SENDERS = {
-    "keystone": "/etc/keystone/keystone.conf",
-    "cinder": "/etc/cinder/cinder.conf",
-    "neutron": "/etc/neutron/neutron.conf",
-}
+SENDERS = {role.name: role.logins for role in services.ROLES.values() if role.logins}
 """Roles whose containers have a login at the brokers and a library for it, with the file that has the login."""
 SCRIPT, VOLUME_SCRIPT = (Path(__file__).with_name(name) for name in ("messages.py", "volume_bytes.py"))
 DATABASE = NAME.replace("-", "_")
@@ -168,10 +163,7 @@ class OfCloud(Kept):
     def __init__(self, openrc: str) -> None:
         """Take the administrator's login."""
         super().__init__()
-        login = settings(openrc)
-        self._cloud: Any = openstack.connection.Connection(
-            session=session(login, status.SECONDS), region_name=login.get("OS_REGION_NAME")
-        )
+        self._cloud: Any = status.connect(openrc)
 
 
 class Users(OfCloud):
@@ -230,10 +222,10 @@ class Volumes(OfCloud):
 
     kind = "volumes"
 
-    def __init__(self, openrc: str, container: str = "") -> None:
-        """Take the administrator's login, and a container of Cinder's that reaches the bytes; empty for none."""
+    def __init__(self, openrc: str, container: str = "", file: str = "") -> None:
+        """Take the administrator's login, and a container that reaches the bytes by a file of its; empty for none."""
         super().__init__(openrc)
-        self._container = container
+        self._container, self._file = container, file
         self._written: dict[str, str] = {}
 
     def _make(self, name: str) -> str:
@@ -251,7 +243,7 @@ class Volumes(OfCloud):
         return usable - others
 
     def _ask(self, *words: str) -> str:
-        command = ["python3", "-", SENDERS["cinder"], *words]
+        command = ["python3", "-", self._file, *words]
         return _execute(self._container, command, stdin=VOLUME_SCRIPT.read_text(encoding="utf-8")).strip()
 
     def _remove(self) -> None:
@@ -351,17 +343,20 @@ def kinds(outputs: Mapping[str, Any], here: Mapping[str, str], victim: str = "")
         victim: the container that is to be lost, from which nothing is asked where another can do it.
     """
     found: list[Kept] = []
-    roles = {str(each["role"]) for each in outputs["services"].values()}
+    used = {str(each["role"]) for each in outputs["services"].values()}
+    roles = [role for name, role in services.ROLES.items() if name in used]
+    keeping = {role.keeps: role for role in roles if role.keeps}
     if openrc := outputs.get("openrc"):
-        of_cloud: Mapping[str, type[OfCloud]] = {"keystone": Users, "glance": Images}
-        found += [kind(openrc) for role, kind in of_cloud.items() if role in roles]
-        if "cinder" in roles:
-            found.append(Volumes(openrc, _one_of(["cinder"], here, victim)))
-    if "rabbitmq" in roles and (sender := _one_of(SENDERS, here, victim)):
+        of_cloud: tuple[type[OfCloud], ...] = (Users, Images)
+        found += [kind(openrc) for kind in of_cloud if kind.kind in keeping]
+        if role := keeping.get(Volumes.kind):
+            found.append(Volumes(openrc, _one_of([role.name], here, victim), role.logins))
+    if Messages.kind in keeping and (sender := _one_of(SENDERS, here, victim)):
         found.append(Messages(sender, SENDERS[here[sender]]))
-    url = outputs["endpoints"].get("galera", "")
-    if "galera" in roles and "haproxy" in roles and url and (member := _one_of(["galera"], here, victim)):
-        found.append(Rows(member, url))
+    if (role := keeping.get(Rows.kind)) and any(each.holds_vip for each in roles):
+        url = outputs["endpoints"].get(role.frontends[0].name, "")
+        if url and (member := _one_of([role.name], here, victim)):
+            found.append(Rows(member, url))
     return found
 
 

@@ -13,14 +13,17 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from components import services
 from hostside import web
 
 INTERVAL_SECONDS = 0.25
 """How long after one request the next follows; less than what a switch of the VIP takes."""
 ANSWER_SECONDS = 5.0
 """How long an answer may take."""
-GREETING = ("galera",)
-"""Services behind the VIP that speak first, without HTTP: what haproxy accepts alone is no answer of theirs."""
+GREETING = frozenset(
+    frontend.name for role in services.ROLES.values() for frontend in role.frontends if frontend.speaks_first
+)
+"""Services behind the VIP that speak first, without HTTP."""
 PINGED = 10
 """How many containers are pinged, where no service is there to be asked."""
 

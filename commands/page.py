@@ -6,8 +6,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from components import services
 from components.outputs import outputs_of
 from hostside import report
+
+PAGE = next(role.name for role in services.ROLES.values() if role.login_secret)
+"""The role that has the page."""
 
 
 def main(stack: str) -> int:
@@ -21,7 +25,7 @@ def main(stack: str) -> int:
         print(f"Stack {stack} is not up here. To bring it up: {report.again(stack)}", file=sys.stderr)
         return 1
     if "portal_url" not in outputs:
-        print(f"make open: stack {stack} has no container of role portal: add one to what it has", file=sys.stderr)
+        print(f"make open: stack {stack} has no container of role {PAGE}: add one to what it has", file=sys.stderr)
         return 1
     print("\n".join(told(stack, outputs)))
     return 0

@@ -34,6 +34,12 @@ def wanted(lab: Environment) -> list[str]:
     return list(dict.fromkeys(name for last in names if is_directory(last) for name in images_for(last)))
 
 
+def late(lab: Environment) -> set[str]:
+    """Return the directories of the images that ``pulumi up`` builds while the lab's first services come up."""
+    roles = [role for each in (services.ROLES, services.for_lab(lab)) for role in each.values()]
+    return {GUEST, *(role.image_directory for role in roles if role.built_late)}
+
+
 def configured(stack: str) -> Environment:
     """Read a stack's configuration from its file and check it, with its hosts, as the program does.
 
@@ -63,7 +69,8 @@ def main(stack: str) -> int:
     """
     try:
         lab = configured(Path(stack).name)
-        images = missing(wanted(lab), lab.opensdn.published)
+        left = late(lab)
+        images = missing([name for name in wanted(lab) if name not in left], lab.opensdn.published)
     except (ConfigurationFaults, ValueError) as error:
         print(f"images: none is built before `pulumi up`, which will refuse this:\n{error}", file=sys.stderr)
         images = []

@@ -1,14 +1,16 @@
 """``make docs``: the reference of a stack's configuration, made from what reads it.
 
-Two files of the checkout are made: the JSON schema that editors check a stack's file with, and the tables of
-docs/configuration.md. Keys, values and meanings are those of :mod:`components.configuration.schema`, defaults those of
-:mod:`components.configuration.environment`, roles and secrets those of the registry of roles.
+Four files of the checkout are made: the JSON schema that editors check a stack's file with, what Pulumi.yaml says
+of the keys, and the tables of docs/configuration.md and docs/from-2015.md. Keys, values, meanings and names of 2015 are
+those of :mod:`components.configuration.schema`, defaults those of :mod:`components.configuration.environment`, roles
+and secrets those of the registry of roles.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -25,6 +27,8 @@ from components.services.role import Role
 
 SCHEMA = paths.PROJECT / "stack.schema.json"
 DOCUMENT = paths.PROJECT / "docs/configuration.md"
+DOCUMENT_2015 = paths.PROJECT / "docs/from-2015.md"
+PROJECT_FILE = paths.PROJECT / "Pulumi.yaml"
 NAMESPACE = "dockstack"
 MODELS: Mapping[str, type[BaseModel]] = {
     "common": schema.CommonInput,
@@ -40,6 +44,15 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "opensdn": schema.OpenSdnInput,
 }
 """Each map of the configuration by its place, in the order of the document."""
+_MAPS_OF_2015: Mapping[str, tuple[str, type[BaseModel]]] = {
+    "": ("", schema.StackInput),
+    "common.": ("common.", schema.CommonInput),
+    "containerhosts.NAME.": ("containerHosts.NAME.", schema.HostInput),
+    "containerdefault.": ("containerDefaults.", schema.DefaultsInput),
+    "containers.NAME.": ("containers.NAME.", schema.ContainerInput),
+}
+"""Each map of a file of 2015, with the one of today."""
+_WIDTH = 120
 _CHECKED: Mapping[str, type[BaseModel]] = {
     "StackInput": environment.Environment,
     "CommonInput": environment.Environment,
@@ -128,7 +141,8 @@ def document(before: str) -> str:
     Raises:
         KeyError: when a part is marked that there isn't.
     """
-    parts = {"keys": "\n".join(_keys()), "roles": "\n".join(_roles()), "secrets": "\n".join(_secrets())}
+    made = {"keys": _keys, "roles": _roles, "secrets": _secrets, "names": _names_of_2015}
+    parts = {name: "\n".join(rows()) for name, rows in made.items()}
     return _MARKED.sub(lambda found: f"{found[1]}\n{parts[found[2]]}\n\n{found[3]}", before)
 
 
@@ -137,7 +151,15 @@ def files() -> dict[Path, str]:
     return {
         SCHEMA: json.dumps(stack_schema(), indent=2, ensure_ascii=False) + "\n",
         DOCUMENT: document(DOCUMENT.read_text()),
+        DOCUMENT_2015: document(DOCUMENT_2015.read_text()),
+        PROJECT_FILE: project(PROJECT_FILE.read_text()),
     }
+
+
+def project(before: str) -> str:
+    """Return the text of the project's file with what it says of the configuration made anew."""
+    own, found, _ = before.partition("\nconfig:\n")
+    return own + found + "".join(_described())
 
 
 def main() -> int:
@@ -155,6 +177,38 @@ def _default(model: str, key: str) -> Any:
     name = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", key)
     default = fields[name].default if name in fields else None
     return default if isinstance(default, (str, int)) else None
+
+
+def _described() -> Iterator[str]:
+    """Tell each key of a stack as Pulumi has it: https://www.pulumi.com/docs/iac/concepts/config/."""
+    made = configuration_schema()
+    for key, value in made["properties"].items():
+        inner = value.get("additionalProperties", value).get("$ref", "").rpartition("/")[2]
+        kind = "object" if inner else "boolean" if True in value.get("enum", ()) else "string"
+        default = {"object": "{}", "boolean": "false", "string": '""'}[kind]
+        text = " ".join((value if "description" in value else made["$defs"][inner])["description"].split())
+        if inner:
+            text += f" Keys: {_listed(_with_default(made['$defs'][inner]['properties']))}."
+        lines = textwrap.fill(text, _WIDTH, initial_indent=6 * " ", subsequent_indent=6 * " ")
+        yield f"  {key}:\n    type: {kind}\n    default: {default}\n    description: >-\n{lines}\n"
+
+
+def _with_default(properties: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for key, value in properties.items():
+        yield f"{key} ({json.dumps(value['default']).strip(chr(34))})" if "default" in value else key
+
+
+def _names_of_2015() -> Iterator[str]:
+    yield from ("| In the old file | Today |", "|---|---|")
+    inherited = schema.names_of_2015(schema.DefaultsInput)
+    for then, (now, model) in _MAPS_OF_2015.items():
+        today: dict[str, list[str]] = {}
+        for name, path in schema.names_of_2015(model).items():
+            if model is schema.ContainerInput and name in inherited:
+                continue
+            today.setdefault(".".join(path), []).append(name)
+        for key, names in today.items():
+            yield f"| {', '.join(f'`{then}{name}`' for name in names)} | `{now}{key}` |"
 
 
 def _keys() -> Iterator[str]:

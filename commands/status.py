@@ -43,6 +43,9 @@ SELF_CERTIFIED = frozenset(
     frontend.name for role in services.ROLES.values() for frontend in role.frontends if frontend.members_speak_tls
 )
 """Endpoints that speak TLS in a lab without it, too: by a certificate that nobody vouches for."""
+BESIDE_VIP = frozenset(name for role in services.ROLES.values() for name in role.endpoints)
+"""Endpoints of a single container, which is looked into already, and whose certificate isn't for its address."""
+IDENTITY = next(role.name for role in services.ROLES.values() if role.issues_tokens)
 
 
 def main(arguments: list[str]) -> int:
@@ -156,8 +159,7 @@ def _from_here(mend: str, login: str) -> str:
 
 
 def _endpoint(stack: str, service: str, url: str, authority: str) -> Iterator[Problem]:
-    # The Puppet server's certificate isn't for its address, and its container is looked into already.
-    if not url.startswith(("http://", "https://")) or service == "puppet":
+    if not url.startswith(("http://", "https://")) or service in BESIDE_VIP:
         return
     try:
         checked = bool(authority) or service not in SELF_CERTIFIED
@@ -171,33 +173,31 @@ def _endpoint(stack: str, service: str, url: str, authority: str) -> Iterator[Pr
 
 
 def _agents(stack: str, outputs: Mapping[str, Any]) -> Iterator[Problem]:
-    """Ask Nova, Neutron and Cinder which of their services and agents have gone silent."""
+    """Ask the services' APIs which of their programs have gone silent."""
     endpoints = outputs["endpoints"]
-    if not outputs.get("openrc") or not {"nova", "neutron", "cinder"} & endpoints.keys():
+    asked = [
+        (role.name, role.agents)
+        for role in services.ROLES.values()
+        if role.agents and role.frontends[0].name in endpoints
+    ]
+    if not outputs.get("openrc") or not asked:
         return
     try:
-        cloud = _connect(outputs["openrc"])
+        cloud = connect(outputs["openrc"])
         cloud.authorize()
     except CLOUD_FAULTS as error:
-        yield Problem("keystone", f"it gives no token: {error}", report.again(stack))
+        yield Problem(IDENTITY, f"it gives no token: {error}", report.again(stack))
         return
-    # Only named here: the SDK refuses the mere name of a service that the lab has not.
-    for service, listed in (
-        ("nova", lambda: cloud.compute.services()),
-        ("neutron", lambda: cloud.network.agents()),
-        ("cinder", lambda: cloud.block_storage.services()),
-    ):
+    for service, agents in asked:
         rows: Iterable[Any] = ()
         try:
-            rows = list(listed()) if service in endpoints else ()
-        except NotFoundException as error:
-            # Where OpenSDN makes the networks, Neutron knows of no agents at all.
-            if service != "neutron":
-                yield _refusal(stack, service, error, outputs["services"])
+            # Only named here: the SDK refuses the mere name of a service that the lab has not.
+            rows = list(getattr(getattr(cloud, agents.proxy), agents.listed)())
         except CLOUD_FAULTS as error:
-            yield _refusal(stack, service, error, outputs["services"])
+            if not (agents.optional and isinstance(error, NotFoundException)):
+                yield _refusal(stack, service, error, outputs["services"])
         for row in rows:
-            if not (row.is_alive if service == "neutron" else row.state == "up"):
+            if not agents.heard(row):
                 container = _container_of(row.host, outputs["services"])
                 yield Problem(container, f"{row.binary} has gone silent", f"docker restart {container}")
 
@@ -222,7 +222,8 @@ def _refusal(stack: str, service: str, error: Exception, services: Mapping[str, 
     return Problem(service, f"its API fails: {error}", mend)
 
 
-def _connect(openrc: str) -> openstack.connection.Connection:
+def connect(openrc: str) -> openstack.connection.Connection:
+    """Return OpenStack as the user of an openrc file sees it, asked without any proxy."""
     login = settings(openrc)
     return openstack.connection.Connection(session=session(login, SECONDS), region_name=login.get("OS_REGION_NAME"))
 

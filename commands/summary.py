@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import sys
 import time
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from keystoneauth1.exceptions import ClientException
+
 from commands import page
-from components import paths
-from components.login import settings
+from components import paths, services
+from components.login import session, settings, user
 from components.outputs import outputs_of
-from hostside import web
 from hostside.demo import RECORD
 
 TOKEN_SECONDS = 60.0
+ANSWER_SECONDS = 20.0
+FAULTS = (OSError, ClientException)
+"""What comes of asking for a token where none is issued."""
 
 
 def main(stack: str) -> int:
@@ -36,10 +39,10 @@ def main(stack: str) -> int:
     if openrc:
         try:
             print(f"\nKeystone issued a token through the VIP, valid until {_expiry(openrc)}.")
-        except OSError as error:
+        except FAULTS as error:
             print(f"\nKeystone issued no token through the VIP: {error}", file=sys.stderr)
             return 1
-        print("\n".join(dashboard(outputs)))
+        print("\n".join(pages(outputs)))
     if "portal_url" in outputs:
         print("\n".join(["", "The lab, live:", *(f"  {line}" for line in page.told(stack, outputs))]))
     further = "".join([*clouds(stack, outputs), *guest(stack)])
@@ -53,12 +56,20 @@ Images (dockstack/*) and the engine ({paths.HOME}) outlive `pulumi destroy`; to 
     return 0
 
 
-def dashboard(outputs: Mapping[str, Any]) -> list[str]:
-    """Return how to log in to the dashboard, in a lab that has one."""
-    url = outputs["endpoints"].get("dashboard")
-    if not url:
-        return []
-    return ["", f"Horizon: {url}, user admin; its password:", f"  (. {outputs['openrc']} && printenv OS_PASSWORD)"]
+def pages(outputs: Mapping[str, Any]) -> list[str]:
+    """Return how to log in to the pages of a lab's services."""
+    frontends = [frontend for role in services.ROLES.values() for frontend in role.frontends if frontend.page]
+    urls = {frontend.page: outputs["endpoints"].get(frontend.name) for frontend in frontends}
+    return [
+        line
+        for page, url in urls.items()
+        if url
+        for line in (
+            "",
+            f"{page}: {url}, user admin; its password:",
+            f"  (. {outputs['openrc']} && printenv OS_PASSWORD)",
+        )
+    ]
 
 
 def clouds(stack: str, outputs: Mapping[str, Any]) -> list[str]:
@@ -106,26 +117,15 @@ def _expiry(openrc: str) -> str:
     """Get a token from Keystone and return when it expires; the token itself is shown to nobody.
 
     Raises:
-        OSError: when Keystone doesn't issue one in time.
+        OSError, ClientException: when Keystone doesn't issue one in time.
     """
-    setting = settings(openrc)
-    user = {
-        "name": setting["OS_USERNAME"],
-        "password": setting["OS_PASSWORD"],
-        "domain": {"name": setting["OS_USER_DOMAIN_NAME"]},
-    }
-    scope = {"project": {"name": setting["OS_PROJECT_NAME"], "domain": {"name": setting["OS_PROJECT_DOMAIN_NAME"]}}}
-    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
-    request = urllib.request.Request(
-        setting["OS_AUTH_URL"] + "/auth/tokens", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    opener = web.opener(setting.get("OS_CACERT", ""))
+    login = settings(openrc)
     deadline = time.monotonic() + TOKEN_SECONDS
     while True:
         try:
-            with opener.open(request, timeout=20) as answer:
-                return str(json.load(answer)["token"]["expires_at"])
-        except OSError:
+            expires = user(login).get_access(session(login, ANSWER_SECONDS)).expires
+            return f"{expires:%Y-%m-%dT%H:%M:%SZ}"
+        except FAULTS:
             # After a restart of everything, the database may need a moment longer than haproxy.
             if time.monotonic() > deadline:
                 raise

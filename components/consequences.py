@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from components.services.role import Role
-from hostside.vip import HOLDER
 
 
 class Fate(StrEnum):
@@ -67,7 +66,7 @@ def warnings(change: Change, before: Mapping[str, str], roles: Mapping[str, Role
         gone = [container for container in members if container in away]
         if role is None:
             continue
-        if gone and name == HOLDER:
+        if gone and role.holds_vip:
             found += _of_the_vip(members, gone, change, holder)
         elif gone:
             found += _of_members(role, members, _at_once(role, gone, change), change)

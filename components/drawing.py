@@ -17,7 +17,6 @@ from components.configuration.environment import Environment
 from components.consequences import Change, Fate
 from components.services.topology import Topology
 from hostside.process import run
-from hostside.vip import HOLDER
 
 COLOURS = {
     Fate.ADDED: "#009e73",
@@ -119,7 +118,8 @@ class Picture:
 
     def holders(self) -> list[Box]:
         """Return the boxes that the VIP is in."""
-        return [box for box in self.boxes() if box.role == HOLDER]
+        roles = self.topology.roles
+        return [box for box in self.boxes() if box.role in roles and roles[box.role].holds_vip]
 
 
 def reduced(needs: Mapping[str, set[str]]) -> dict[str, set[str]]:

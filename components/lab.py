@@ -15,7 +15,6 @@ from components import demo
 from components.access import ADMIN_SECRET, Access
 from components.configuration import spans
 from components.configuration.environment import Container, Environment, HookScripts, builder
-from components.configuration.rules import DEMO_ROLES
 from components.host import keeper
 from components.host.authority import Authority
 from components.host.bridge import Bridge
@@ -23,7 +22,7 @@ from components.host.container_host import ContainerHost
 from components.host.dockerfiles import GUEST, images_for, is_directory
 from components.host.image import ForeignImage, Image, ImageCopies
 from components.secrets import LabSecrets, secret_names
-from components.services import KEEPER, needs_of, portal
+from components.services import KEEPER, needs_of
 from components.services.role import Membership, Role, Stage
 from components.services.topology import Topology
 from components.stages import volumes
@@ -33,7 +32,6 @@ from hostside import drift, watch
 from hostside.operations.cluster_birth import ClusterBirth
 from hostside.operations.files_write import FilesWrite
 from hostside.operations.names_publish import NamesPublish
-from hostside.vip import HOLDER
 
 
 class Lab(pulumi.ComponentResource):
@@ -129,7 +127,7 @@ class Lab(pulumi.ComponentResource):
 
     def _name_others(self, host: ContainerHost) -> list[pulumi.Resource]:
         """Declare the names of the other hosts' containers on a host with a DNS server; its keeper tells its own."""
-        if not any(c.host == host.host.name for c in self._topology.members("dnsmasq")):
+        if not any(c.host == host.host.name for c in self._topology.name_servers):
             return []
         found: dict[str, dict[str, str]] = {}
         for container in self._environment.containers:
@@ -184,7 +182,7 @@ class Lab(pulumi.ComponentResource):
     def _images_on(self, host: str) -> list[str]:
         """Return the directories of all of our images that a host needs, each after the one that it is made from."""
         last = [KEEPER.image_directory, *(self._image_of(c) for c in self._environment.containers if c.host == host)]
-        identity = self._topology.members("keystone")
+        identity = self._topology.identity_servers
         if self._environment.demo and identity and identity[0].host == host and demo.possible(self._topology):
             last.append(GUEST)
         return list(dict.fromkeys(name for each in last if is_directory(each) for name in images_for(each)))
@@ -231,8 +229,8 @@ class Lab(pulumi.ComponentResource):
 
     def _provision(self, container: Container) -> None:
         if container.name in self._made:
-            server = next((self._made[m.name] for m in self._topology.members("puppet")), None)
-            resolving = [self._made[m.name].stages[Stage.HEALTHY] for m in self._topology.members("dnsmasq")]
+            server = next((self._made[m.name] for m in self._topology.catalog_servers), None)
+            resolving = [self._made[m.name].stages[Stage.HEALTHY] for m in self._topology.name_servers]
             self._made[container.name].provision(
                 [*self._gates(container), *self._births(container)],
                 resolving,
@@ -260,7 +258,7 @@ class Lab(pulumi.ComponentResource):
 
     def _trust(self) -> Authority | None:
         """Declare the authority's certificate on the hosts, in a lab whose VIP speaks TLS."""
-        server = next((self._made[m.name] for m in self._topology.members("puppet")), None)
+        server = next((self._made[m.name] for m in self._topology.catalog_servers), None)
         return (
             Authority(self._topology, server, self._hosts.values(), self._child)
             if server and self._topology.tls
@@ -268,10 +266,11 @@ class Lab(pulumi.ComponentResource):
         )
 
     def _let_watch(self) -> None:
-        """Have the keepers know the portal's token by its digest, in a lab with a portal."""
-        if not self._topology.members("portal"):
+        """Have the keepers know the token of who may watch by its digest, in a lab with a role that does."""
+        watcher = next((role for role in self._topology.used_roles if role.watcher_secret), None)
+        if watcher is None:
             return
-        digest = self._secrets.value(portal.KEEPER_SECRET).apply(lambda token: sha256(token.encode()).hexdigest())
+        digest = self._secrets.value(watcher.watcher_secret).apply(lambda token: sha256(token.encode()).hexdigest())
         for name, host in self._hosts.items():
             directory, file = f"{host.directory}/{watch.TOKEN}".rsplit("/", 1)
             host.declare(
@@ -362,7 +361,7 @@ class Lab(pulumi.ComponentResource):
 
     def _endpoints(self) -> dict[str, str]:
         # Without a proxy that holds the VIP, nothing answers there.
-        frontends = [frontend for _, frontend in self._topology.frontends] if self._topology.members(HOLDER) else []
+        frontends = [frontend for _, frontend in self._topology.frontends] if self._topology.proxies else []
         found = {frontend.name: self._topology.endpoint(frontend) for frontend in frontends}
         for role in self._topology.used_roles:
             first = self._topology.members(role.name)[0]
@@ -373,7 +372,7 @@ class Lab(pulumi.ComponentResource):
         local = [host for host in self._hosts.values() if host.host.ssh is None]
         if ADMIN_SECRET not in secret_names(self._topology) or not local:
             return None, None
-        ready = [self._made[c.name].stages[Stage.HEALTHY] for c in self._topology.members("keystone")]
+        ready = [self._made[c.name].stages[Stage.HEALTHY] for c in self._topology.identity_servers]
         access = Access(local[0], self._topology, self._secrets, pulumi.ResourceOptions(parent=self, depends_on=ready))
         # The paths are told only once the files are there.
         written = access.resource.id
@@ -383,21 +382,21 @@ class Lab(pulumi.ComponentResource):
         """Declare the demo, where a service can hold it, or leftovers of it."""
         if not demo.possible(self._topology):
             return
-        host = self._hosts[self._topology.members("keystone")[0].host]
+        host = self._hosts[self._topology.identity_servers[0].host]
         image = self._image(host, GUEST) if self._environment.demo else None
-        services = [
-            self._made[c.name] for role in ("keystone", *sorted(DEMO_ROLES)) for c in self._topology.members(role)
-        ]
+        shown = [c for role in demo.shown(self._topology) for c in self._topology.members(role.name)]
+        services = [self._made[c.name] for c in (*self._topology.identity_servers, *shown)]
         ready = [service.stages.get(Stage.HEALTHY, service.stages[Stage.ATTACHED]) for service in services]
         demo.Demo(host, self._topology, image, self._secrets, pulumi.ResourceOptions(parent=self, depends_on=ready))
 
     def _describe_portal(self) -> dict[str, Any]:
-        if portal.LOGIN_SECRET not in secret_names(self._topology):
+        page = next((role for role in self._topology.used_roles if role.login_secret), None)
+        if page is None:
             return {}
-        url = self.endpoints[portal.ROLE.name]
+        url = self.endpoints[page.frontends[0].name]
         # This host resolves the VIP's name only in a lab with an openrc file.
         known = url if self.openrc is not None else url.replace(self._topology.vip_name, str(self._environment.vip))
-        return {"portal_url": known, "portal_password": self._secrets.value(portal.LOGIN_SECRET)}
+        return {"portal_url": known, "portal_password": self._secrets.value(page.login_secret)}
 
     def _describe(self, container: Container) -> dict[str, Any]:
         role = self._topology.roles[container.role]

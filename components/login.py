@@ -39,6 +39,18 @@ def rest(openrc: str) -> str:
     return "".join(line for line in lines if not line.startswith(_SETTING))
 
 
+def user(login: Mapping[str, str]) -> v3.Password:
+    """Return whoever a login, as :func:`settings` returns it, is for Keystone."""
+    return v3.Password(
+        login["OS_AUTH_URL"],
+        username=login["OS_USERNAME"],
+        password=login["OS_PASSWORD"],
+        user_domain_name=login["OS_USER_DOMAIN_NAME"],
+        project_name=login["OS_PROJECT_NAME"],
+        project_domain_name=login["OS_PROJECT_DOMAIN_NAME"],
+    )
+
+
 def session(login: Mapping[str, str], seconds: float) -> Session:
     """Return a session with Keystone that asks no proxy: the lab is on this host.
 
@@ -49,12 +61,4 @@ def session(login: Mapping[str, str], seconds: float) -> Session:
     requester = requests.Session()
     # Or it would read the proxies from the environment, which may know nothing of the lab.
     requester.trust_env = False
-    user = v3.Password(
-        login["OS_AUTH_URL"],
-        username=login["OS_USERNAME"],
-        password=login["OS_PASSWORD"],
-        user_domain_name=login["OS_USER_DOMAIN_NAME"],
-        project_name=login["OS_PROJECT_NAME"],
-        project_domain_name=login["OS_PROJECT_DOMAIN_NAME"],
-    )
-    return Session(auth=user, session=requester, timeout=seconds, verify=login.get("OS_CACERT", True))
+    return Session(auth=user(login), session=requester, timeout=seconds, verify=login.get("OS_CACERT", True))

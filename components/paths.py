@@ -14,6 +14,9 @@ DEFAULT_HOME = PurePosixPath("/var/lib/dockstack")
 HOME = PurePosixPath(os.environ.get("DOCKSTACK_HOME", DEFAULT_HOME))
 """Everything generated lives below this directory on this machine, outside every checkout."""
 
+DEMO_KEY = "demo-key"
+"""Name of the demo's key pair, in a stack's directory and in OpenStack."""
+
 
 def stack_directory(stack: str, home: PurePosixPath = HOME) -> PurePosixPath:
     """Return a stack's directory on each of its hosts: made by ``pulumi up`` (mode 0700), removed by ``destroy``.

@@ -27,8 +27,6 @@ SECONDS: Mapping[str, float] = {
     "image neutron": 25, "image galera": 25, "image haproxy": 20, "image placement": 10,
 }  # fmt: skip
 """About how long each job takes alone on a machine that has nothing yet; what isn't here is short."""
-LATE = frozenset({"compute", "dashboard", "guest", "neutron", "neutron-opensdn", "tempest"})
-"""Images that the lab needs last: ``pulumi up`` builds them while its first services come up, when a core idles."""
 SHORT = 10.0
 """Seconds of an image that isn't among them."""
 
@@ -70,7 +68,7 @@ def _script(name: str, *needs: str) -> Job:
 
 def _found_out(answer: str) -> Iterable[Job]:
     """Return the jobs for the images that :mod:`commands.prebuild` tells, each after the one it is made from."""
-    told = [image for image in json.loads(answer) if image["directory"] not in {"base", *LATE}]
+    told = [image for image in json.loads(answer) if image["directory"] != "base"]
     by_tag = {image["tag"]: f"image {image['directory']}" for image in told}
     for image in told:
         yield _image(image, (by_tag.get(image["parent"], "image base"),))

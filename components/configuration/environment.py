@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from components import paths
 from components.configuration import legacy, names, rules, spans
+from components.configuration.duties import Duties
 from components.configuration.faults import ConfigurationFaults, Fault, Keys, Note, one_of, show, suggest
 from components.configuration.rules import RawConfiguration, RawContainer, RawProvider, RawVolume, RoleSpec
 from components.configuration.schema import (
@@ -72,6 +73,7 @@ TUNNEL_MTU = DEFAULT_MTU - spans.OVERHEAD
 LOCAL_HOST = "local"
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Duties)
 FrozenMap = Annotated[Mapping[str, T], AfterValidator(lambda value: MappingProxyType(dict(value)))]
 
 
@@ -222,6 +224,10 @@ class Environment(_Model):
     def members(self, role: str) -> tuple[Container, ...]:
         """The containers of a role, in the order of the configuration."""
         return tuple(c for c in self.containers if c.role == role)
+
+    def members_that(self, duty: Callable[[R], bool], roles: Mapping[str, R]) -> tuple[Container, ...]:
+        """The containers whose role has a duty, in the order of the configuration."""
+        return tuple(c for c in self.containers if c.role in roles and duty(roles[c.role]))
 
     def container(self, name: str) -> Container:
         """The container of this name; KeyError if there is none."""
@@ -593,7 +599,7 @@ class _Reader:
             return None
         dns = raw.dns
         if dns is None:
-            serving = (c for r in self.roles.values() if r.serves_dns for c in lab.members(r.name))
+            serving = lab.members_that(lambda role: role.serves_dns)
             dns = tuple(c.address for c in serving if c.address is not None)
         hooks = given.hooks or HooksInput()
         return Container(

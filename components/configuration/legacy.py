@@ -27,9 +27,11 @@ from components.configuration.schema import (
     ContainerInput,
     DefaultsInput,
     HostInput,
+    StackInput,
     is_key,
     key_names,
     kind,
+    names_of_2015,
     odd_key,
     parse_mask,
     unknown_key,
@@ -37,40 +39,29 @@ from components.configuration.schema import (
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
-_TOP = frozenset({"common", "containerhosts", "containerdefault", "containers"})
+_TOP = {old: new for old, (new,) in names_of_2015(StackInput).items()}
 _GENERATED = "registered_services"
-_SETTINGS = {
-    "mask": "mask",
-    "netmask": "mask",
-    "gateway": "gateway",
-    "dns": "dns",
-    "dnsServer": "dns",
-    "domain": "domain",
-    "bridge": "bridge",
-    "mtu": "mtu",
-}
-_HOOKS = {
-    "precreation": "preCreation",
-    "postcreation": "postCreation",
-    "predestroy": "preDestroy",
-    "postdestroy": "postDestroy",
-}
-_COMMON = frozenset({"passwords", "domain", "vip", "region", "dhcp", "tenantNetworks"})
-"""What the old file's `common` has under the same names as a stack's own."""
-_CONTAINER = frozenset({"ip", "image", "volumes", "state", "host", *_SETTINGS, *_HOOKS})
-_HOST = frozenset({"ip", "port", "ssh"})
+_COMMON = {old: new for old, (new,) in names_of_2015(CommonInput).items()}
+_HOST = frozenset({"port", *names_of_2015(HostInput)})
+_ITS_OWN = frozenset({"host", "volumes"})
+"""Settings of a container that are read in a way of their own."""
+_SETTINGS = {old: new for old, (new,) in names_of_2015(DefaultsInput).items() if new not in _ITS_OWN}
+_OF_CONTAINER = names_of_2015(ContainerInput)
+_HOOKS = {old: path[1] for old, path in _OF_CONTAINER.items() if path[0] == "hooks"}
+_CONTAINER = frozenset({"state", *_OF_CONTAINER})
+_BESIDE = key_names(StackInput) - {"environment", *_TOP.values()}
+"""Keys of a stack that such a file has no word for."""
 _TODAY = {
-    (): frozenset({"provider", "opensdn", "demo"}),
+    (): _BESIDE,
     ("common",): key_names(CommonInput),
     ("containerhosts", "*"): key_names(HostInput),
     ("containerdefault",): key_names(DefaultsInput),
     ("containers", "*"): key_names(ContainerInput),
 }
 """What each map of the stack's own configuration has that stands for one of the file."""
-_TODAYS_NAMES = {"containerhosts": "containerHosts", "containerdefault": "containerDefaults"}
-_CALLED = {"address": "ip", "role": "image"}
+_CALLED = {path[0]: old for old, path in _OF_CONTAINER.items() if len(path) == 1 and path[0] not in _OF_CONTAINER}
 """What a container's keys of today are called in the file."""
-_NEVER_THERE = frozenset({"image", "needs"})
+_NEVER_THERE = key_names(ContainerInput) - {path[0] for path in _OF_CONTAINER.values()}
 """Keys of today's containers that stand for nothing in the file."""
 _SECRET = re.compile(r".*(password|secret|token|cookie)")
 _FIXED = {
@@ -112,10 +103,9 @@ class _Keys(Keys):
     def __init__(self, file: str) -> None:
         super().__init__(f"{plain(file)}:")
         self.moved: dict[tuple[str | int, ...], tuple[str | int, ...]] = {
-            ("containerHosts",): ("containerhosts",),
-            ("containerDefaults",): ("containerdefault",),
+            (new,): (old,) for old, new in _TOP.items() if old != new
         }
-        self.own: set[tuple[str | int, ...]] = {("provider",), ("opensdn",), ("demo",)}
+        self.own: set[tuple[str | int, ...]] = {(name,) for name in _BESIDE}
         """Places of the stack's own configuration, with all that is below them."""
 
     def path(self, parts: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -132,7 +122,7 @@ class _Keys(Keys):
         if any(parts[:length] in self.own for length in range(1, len(parts) + 1)):
             return True
         if parts[:1] == ("common",) and len(parts) > 1:
-            return parts[1] in key_names(CommonInput) - _COMMON
+            return parts[1] in key_names(CommonInput) - set(_COMMON.values())
         return parts[:1] == ("containers",) and len(parts) > 2 and parts[2] in _NEVER_THERE
 
 
@@ -223,7 +213,7 @@ class _Reader:
         for name, node in top.items():
             # Its old meaning, a list that the hooks kept, is now derived from the containers.
             if name not in _TOP and name != _GENERATED and not any(node is anchored for anchored in self.anchored):
-                self._unknown({name: node}, _TOP)
+                self._unknown({name: node}, frozenset(_TOP))
         containers = self._entries(top.get("containers"), ("containers",))
         inner = containers.pop("containerdefault", None) if containers else None
         if inner is not None:
@@ -407,7 +397,7 @@ class _Reader:
             if name in _CALLED and level == ("containers", "*"):
                 self.fault("unknown key", f"It is called `{_CALLED[name]}` in such a file.", *path, name)
             elif name in _TODAY[level]:
-                of_today = [_TODAYS_NAMES.get(part, part) for part in (*path, name)]
+                of_today = [_TOP.get(path[0], path[0]), *path[1:], name] if path else [name]
                 fix = f"Such a file has no word for it: give it beside the file, as {Keys().of(*of_today)}."
                 self.fault("unknown key", fix, *path, name)
             else:
@@ -446,9 +436,9 @@ class _Reader:
             scalar = isinstance(node, yaml.ScalarNode) and node.tag != "tag:yaml.org,2002:null"
             passwords[new] = node.value if scalar else self._value(node)
             self.keys.moved["common", "passwords", new] = path
-        for name in sorted(_COMMON - {"passwords"}):
-            if name in common:
-                result[name] = self._value(common[name])
+        for name, new in _COMMON.items():
+            if name in common and name != "passwords":
+                result[new] = self._value(common[name])
         if result.get("domain") is None and "domain" in defaults:
             result["domain"] = self._value(defaults["domain"])
             self.keys.moved["common", "domain"] = ("containerdefault", "domain")
@@ -550,12 +540,13 @@ class _Reader:
         if "volumes" in own:
             volumes = self._value(own["volumes"])
             given["volumes"] = [] if volumes is None else [volumes] if isinstance(volumes, str) else volumes
-        if "ip" in entries:
-            given["address"] = self._value(entries["ip"])
-        self.keys.moved[(*place, "address")] = (*path, "ip")
-        if "image" in entries:
-            given["role"] = self._role(entries["image"], *path, "image")
-        self.keys.moved[(*place, "role")] = (*path, "image")
+        address, role = _CALLED["address"], _CALLED["role"]
+        if address in entries:
+            given["address"] = self._value(entries[address])
+        self.keys.moved[(*place, "address")] = (*path, address)
+        if role in entries:
+            given["role"] = self._role(entries[role], *path, role)
+        self.keys.moved[(*place, "role")] = (*path, role)
         hooks = {}
         replaced: list[str] = []
         for old, new in _HOOKS.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from components import paths
 from components.configuration.faults import Fault, plain, show
-from components.configuration.rules import DEMO_ROLES, RoleSpec
+from components.configuration.rules import RoleSpec
 from hostside import demo, ports
 
 if TYPE_CHECKING:
@@ -31,17 +31,18 @@ def volume(container: str, suffix: str) -> str:
     return f"{container}-{suffix}"
 
 
-def containers(environment: Environment, host: str) -> dict[str, str]:
+def containers(environment: Environment, host: str, roles: Mapping[str, RoleSpec]) -> dict[str, str]:
     """Return the Docker containers of a host, each with the place in the configuration that its name is from."""
     configured = {c.name: environment.keys.of("containers", c.name) for c in _on(environment, host)}
-    return {**dict.fromkeys(_besides(environment, host), STACK), **configured}
+    return {**dict.fromkeys(_besides(environment, host, roles), STACK), **configured}
 
 
-def _besides(environment: Environment, host: str) -> list[str]:
+def _besides(environment: Environment, host: str, roles: Mapping[str, RoleSpec]) -> list[str]:
     """Return the containers that a host has for the lab without their being configured."""
     found = [keeper(environment.stack)]
-    identity = environment.members("keystone")
-    if identity and identity[0].host == host and any(environment.members(role) for role in DEMO_ROLES):
+    identity = environment.members_that(lambda role: role.issues_tokens, roles)
+    demonstrated = environment.members_that(lambda role: role.in_demo, roles)
+    if identity and identity[0].host == host and demonstrated:
         found.append(demo.container_name(environment.stack))
     return found
 
@@ -124,7 +125,7 @@ def check(environment: Environment, roles: Mapping[str, RoleSpec]) -> Iterator[F
         reason = f"{show(environment.stack)} can't begin the name of a container, {plain(keeper(environment.stack))}"
         yield Fault(STACK, reason, "Choose a name for the stack that begins with a letter or a digit.")
     for host in environment.used_hosts:
-        besides = _besides(environment, host.name)
+        besides = _besides(environment, host.name, roles)
         for container in _on(environment, host.name):
             if container.name in besides:
                 reason = f"`{container.name}` is the name of a container that the lab has besides"

@@ -66,9 +66,6 @@ _HINDERING = {
 }
 """Security options of an engine, by Docker's names, with what they mean for a lab."""
 
-VOLUME_ROLES = frozenset({"cinder", "compute"})
-"""Roles whose containers work with the volumes themselves."""
-
 MIB_PER_IMAGE = 700
 """Disk that building one image takes, its parents' share included."""
 COPIES = 4
@@ -560,10 +557,10 @@ def check(
         faults += _settings(key, found.engine)
         faults += _published(environment, host, found)
         faults += _taken_names(environment, host, found, roles)
-        faults += _vip_name(environment, host, found)
+        faults += _vip_name(environment, host, found, roles)
         faults += _sources(environment, host, found, containers, roles)
-        faults += _volume_backend(environment, host, found, containers)
-        faults += _networking(environment, host, found, containers)
+        faults += _volume_backend(environment, host, found, containers, roles)
+        faults += _networking(environment, host, found, containers, roles)
         faults += _room(environment, key, host, found, containers, roles)
     return sorted(set(faults))
 
@@ -656,10 +653,13 @@ def _published(environment: Environment, host: ConfiguredHost, found: HostFacts)
     yield Fault(environment.keys.of("opensdn"), reason, fix)
 
 
-def _vip_name(environment: Environment, host: ConfiguredHost, found: HostFacts) -> Iterator[Fault]:
+def _vip_name(
+    environment: Environment, host: ConfiguredHost, found: HostFacts, roles: Mapping[str, RoleSpec]
+) -> Iterator[Fault]:
     """The VIP's name is written where Pulumi runs, for people's clients, in a lab with an API to talk to."""
     name = f"vip.{environment.domain}"
-    if host.ssh is not None or not environment.members("keystone") or name not in found.known:
+    identity = environment.members_that(lambda role: role.issues_tokens, roles)
+    if host.ssh is not None or not identity or name not in found.known:
         return
     address, owner = found.known[name]
     if owner != environment.stack and (owner or address != str(environment.vip)):
@@ -758,7 +758,7 @@ def _taken_names(
     stack, where = environment.stack, f"host {plain(host.name)}"
     containers = {name: owner for name, (owner, _) in found.containers.items()}
     for kind, there, wanted in (
-        ("container", containers, names.containers(environment, host.name)),
+        ("container", containers, names.containers(environment, host.name, roles)),
         ("volume", found.volumes, names.volumes(environment, host.name, roles)),
     ):
         for name, key in wanted.items():
@@ -799,10 +799,14 @@ def _sources(
 
 
 def _volume_backend(
-    environment: Environment, host: ConfiguredHost, found: HostFacts, containers: list[Container]
+    environment: Environment,
+    host: ConfiguredHost,
+    found: HostFacts,
+    containers: list[Container],
+    roles: Mapping[str, RoleSpec],
 ) -> Iterator[Fault]:
     """What keeps the volume service and the computes of a host from the back end that the lab has chosen."""
-    concerned = [c.name for c in containers if c.role in VOLUME_ROLES]
+    concerned = [c.name for c in containers if roles[c.role].handles_volumes]
     if not concerned:
         return
     key = environment.keys.of("common", "volumeBackend")
@@ -821,18 +825,22 @@ def _volume_backend(
 
 
 def _networking(
-    environment: Environment, host: ConfiguredHost, found: HostFacts, containers: list[Container]
+    environment: Environment,
+    host: ConfiguredHost,
+    found: HostFacts,
+    containers: list[Container],
+    roles: Mapping[str, RoleSpec],
 ) -> Iterator[Fault]:
     """What keeps the computes of a host from the networks of OpenSDN: guests are joined by its vrouter."""
-    concerned = [plain(c.name) for c in containers if c.role == "compute"]
+    concerned = [c for c in containers if roles[c.role].runs_guests]
     if not concerned or environment.networking != OPENSDN:
         return
-    where = f"host {plain(host.name)} ({', '.join(concerned)})"
+    where = f"host {plain(host.name)} ({', '.join(plain(c.name) for c in concerned)})"
     if "vrouter" in found.kernel_lacks:
         reason = f"OpenSDN joins guests by its vrouter, a module of the kernel, and that of {where} has none"
     else:
         # The module is the host's; its agent would have to be in the compute's container.
-        reason = f"{where} has OpenSDN's module vrouter, and role compute has no agent for it yet"
+        reason = f"{where} has OpenSDN's module vrouter, and role {concerned[0].role} has no agent for it yet"
     fix = "Leave the computes out, or choose ovs, which needs nothing of the kernel."
     yield Fault(environment.keys.of("common", "networking"), reason, fix)
 

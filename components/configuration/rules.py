@@ -14,6 +14,7 @@ from itertools import islice, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from components.configuration import derived
+from components.configuration.duties import Duties
 from components.configuration.faults import Fault, Keys, closest, one_of, plain, show, suggest
 from components.configuration.readers import Reader
 from components.configuration.schema import is_container_name
@@ -22,16 +23,11 @@ from hostside.containers import MOUNT_POINT
 if TYPE_CHECKING:
     from components.configuration.environment import Environment
 
-TEMPEST_ROLE, PROXY_ROLE, NETWORK_ROLE = "tempest", "haproxy", "neutron"
-"""Roles that have an address on the provider network, that have the VIP, and that make networks for guests."""
-
 OPENSDN = "opensdn"
 """The networking that isn't done by Neutron's own agents."""
-SDN_ROLES = ("config", "control")
-"""Roles that it needs: those that know what networks there are, and that make them."""
 
-DEMO_ROLES = frozenset({"glance", "neutron", "nova"})
-"""Roles that the demo makes something in."""
+PUPPET = "puppet"
+"""What agents call their Puppet server that are told no other name."""
 
 _LONGEST_FQDN = 64
 """The common name of an X.509 certificate holds no more."""
@@ -74,8 +70,8 @@ def any_number(_draft: RawConfiguration) -> OneOnly | None:
 
 
 @dataclass(frozen=True)
-class RoleSpec:
-    """What has to be known of a role to check a configuration.
+class RoleSpec(Duties):
+    """What has to be known of a role to check a configuration, besides its duties.
 
     `memory_mib`: resident memory of one container.  `disk_mib`: its disk beside the image.  `needs`: roles that must
     be there and come first.  `wants`: roles that come first where a lab has them.  `images`: directories under
@@ -84,11 +80,9 @@ class RoleSpec:
     reads these and can't be given all printable text.  `at_most`: how many containers of it a lab can have today, and
     `at_most_because`: why.
     `unfit`: numbers of them that it can't have, each with the reason.  `in_turn`: whether one comes after the other.
-    `provisioned`: whether Puppet provisions it.  `provider_port`, `tenant_port`: whether it has a port on the provider
-    bridge, and one for tenants' networks.  `volumes`: short names of its Docker volumes.  `devices`: those of the host
-    that it takes where there are any.  `numbered`: whether its members are known to each other by the last byte of
-    their address.  `alone`: why a lab as it is drafted can have one of it only.  `image_in`: the image that it has in
-    a lab, where that depends on it.
+    `volumes`: short names of its Docker volumes.  `devices`: those of the host that it takes where there are any.
+    `alone`: why a lab as it is drafted can have one of it only.  `image_in`: the image that it has in a lab, where
+    that depends on it.  `in_demo`: whether the demo makes something in it.
     """
 
     name: str
@@ -104,14 +98,10 @@ class RoleSpec:
     unfit: Mapping[int, str] = field(default_factory=dict)
     in_turn: bool = False
     at_most_because: str = ""
-    serves_dns: bool = False
-    provisioned: bool = True
-    provider_port: bool = False
-    tenant_port: bool = False
     volumes: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     disk_mib: int = USUAL_DISK_MIB
-    numbered: bool = False
+    in_demo: bool = False
     alone: Callable[[RawConfiguration], OneOnly | None] = any_number
     image_in: Callable[[Environment], str] | None = None
 
@@ -196,6 +186,18 @@ class RawConfiguration:
         """The containers of a role."""
         return [c for c in self.containers if c.role == role]
 
+    def members_that(self, duty: Callable[[RoleSpec], bool]) -> list[RawContainer]:
+        """The containers whose role has a duty."""
+        return [c for c in self.containers if (role := self.roles.get(c.role or "")) and duty(role)]
+
+    def roles_that(self, duty: Callable[[RoleSpec], bool]) -> list[str]:
+        """The names of the roles that have a duty."""
+        return [role.name for role in self.roles.values() if duty(role)]
+
+    def has(self, role: str) -> bool:
+        """Whether a container has this role, or may be meant to."""
+        return bool(self.members(role)) or self.unsure_of(role)
+
     def unsure_of(self, role: str) -> bool:
         """Whether a container may be meant to have this role, but what it says can't be read or is misspelt."""
         return any(
@@ -223,8 +225,7 @@ def check(raw: RawConfiguration) -> list[Fault]:
         _served(raw),
         _names(raw),
         _roles(raw),
-        _volume_backend(raw),
-        _image_backend(raw),
+        _choices(raw),
         _networking(raw),
         _addresses(raw, free),
         _numbers(raw),
@@ -298,7 +299,7 @@ def _tunnels(raw: RawConfiguration) -> Iterator[Fault]:
         role = raw.roles.get(container.role or "")
         if role is None or not role.tenant_port or container.address is None:
             continue
-        if role.name == NETWORK_ROLE and raw.networking == OPENSDN:
+        if role.makes_networks and raw.networking == OPENSDN:
             continue
         key = raw.keys.of("containers", container.name, "address")
         end = derived.tunnel_address(container.address)
@@ -358,17 +359,17 @@ def _provider(raw: RawConfiguration) -> Iterator[Fault]:
 
 
 def _provider_addresses(raw: RawConfiguration) -> Iterator[Fault]:
-    """What takes addresses from the provider network without being given any: the demo, and Tempest's containers."""
-    if raw.provider is None or not raw.members(NETWORK_ROLE):
+    """What takes addresses from the provider network without being given any: the demo, and some containers."""
+    if raw.provider is None or not raw.members_that(lambda role: role.makes_networks):
         return
     _, network, gateway = raw.provider
     key = raw.keys.of("provider", "network")
     fix = f"Choose a wider one, e.g. a /{max(network.prefixlen - 2, 8)}."
     if raw.demo and not derived.pools(network, gateway):
         yield Fault(key, f"the upper half of {network} has no address for the demo's floating ones", fix)
-    testers = raw.members(TEMPEST_ROLE)
-    left = len(list(islice(derived.left_by_pools(network, gateway), len(testers))))
-    for container in testers[left:]:
+    taking = raw.members_that(lambda role: role.provider_address)
+    left = len(list(islice(derived.left_by_pools(network, gateway), len(taking))))
+    for container in taking[left:]:
         yield Fault(key, f"the lower half of {network} has no address left for {plain(container.name)}", fix)
 
 
@@ -377,11 +378,11 @@ def _demo(raw: RawConfiguration) -> Iterator[Fault]:
         return
     key = raw.keys.of("demo")
     # Its network is one that a guest is reached in from outside, by Neutron's own routers.
-    makers = DEMO_ROLES - {NETWORK_ROLE} if raw.networking == OPENSDN else DEMO_ROLES
-    if not any(raw.members(role) or raw.unsure_of(role) for role in makers):
+    makers = raw.roles_that(lambda role: role.in_demo and not (role.makes_networks and raw.networking == OPENSDN))
+    if not any(raw.has(role) for role in makers):
         reason = f"there is nothing to make: no container has one of the roles {one_of(makers)}"
         yield Fault(key, reason, "Add these services, or write false.")
-    if not raw.members(NETWORK_ROLE) or NETWORK_ROLE not in makers:
+    if not any(raw.roles[role].makes_networks and raw.members(role) for role in makers):
         return
     theirs = [c.network for c in raw.containers] + [raw.network, raw.provider and raw.provider.network]
     for network in sorted({network for network in theirs if network is not None}):
@@ -392,11 +393,11 @@ def _demo(raw: RawConfiguration) -> Iterator[Fault]:
 
 def _served(raw: RawConfiguration) -> Iterator[Fault]:
     """The VIP and the pool are of the lab's subnet: who has them has to be there."""
-    served = [(PROXY_ROLE, raw.vip, "the VIP")]
+    served = [(raw.members_that(lambda role: role.holds_vip), raw.vip, "the VIP")]
     if raw.dhcp_start is not None:
-        served += [(role.name, raw.dhcp_start, "the DHCP pool") for role in raw.roles.values() if role.serves_dns]
-    for role, address, what in served:
-        for container in raw.members(role):
+        served.append((raw.members_that(lambda role: role.serves_dns), raw.dhcp_start, "the DHCP pool"))
+    for members, address, what in served:
+        for container in members:
             apart = container.network is not None and container.network != raw.network
             if apart and address is not None and raw.network is not None:
                 own = next((n for n in ("gateway", "mask") if n in container.own), "address")
@@ -431,14 +432,15 @@ def _dhcp(raw: RawConfiguration) -> Iterator[Fault]:
                 yield Fault(where, f"{address} is {edge}", "Choose an address between.")
     if raw.gateway is not None and _in_pool(raw, raw.gateway):
         yield Fault(key, f"the pool {_pool(raw)} holds the gateway {raw.gateway}", "Move the pool.")
-    serving = [role.name for role in raw.roles.values() if role.serves_dns]
-    nobody = raw.containers and not any(raw.members(role) or raw.unsure_of(role) for role in serving)
+    serving = raw.roles_that(lambda role: role.serves_dns)
+    nobody = raw.containers and not any(raw.has(role) for role in serving)
     if (start or end) and serving and nobody:
         fix = f"Add a container of role {serving[0]}, or leave the pool out."
         yield Fault(key, "no container serves DHCP", fix)
 
 
 def _names(raw: RawConfiguration) -> Iterator[Fault]:
+    servers = raw.members_that(lambda role: role.serves_catalogs)
     for container in raw.containers:
         key = raw.keys.of("containers", container.name)
         if not is_container_name(container.name):
@@ -446,8 +448,8 @@ def _names(raw: RawConfiguration) -> Iterator[Fault]:
             yield Fault(key, f"{show(container.name)} is not a host name", fix)
         if container.name in _RESERVED_NAMES:
             yield Fault(key, f"`{container.name}` is {_RESERVED_NAMES[container.name]}", "Choose another name.")
-        elif container.name == "puppet" and container.role != "puppet" and raw.members("puppet"):
-            yield Fault(key, "`puppet` is everybody's name for the Puppet server", "Choose another name.")
+        elif container.name == PUPPET and servers and container not in servers:
+            yield Fault(key, f"`{PUPPET}` is everybody's name for the Puppet server", "Choose another name.")
         if len(container.name) == 1:
             yield Fault(key, f"{show(container.name)} is too short a name for Docker", "Use at least two characters.")
         if container.domain is None:
@@ -496,41 +498,39 @@ def _roles(raw: RawConfiguration) -> Iterator[Fault]:
         if container == members[-1] and len(members) in role.unfit and not raw.unsure_of(role.name):
             reason = f"a lab can't have {len(members)} {role.name}: {role.unfit[len(members)]}"
             yield Fault(key, reason, "Add another one, or leave one out.")
-        missing = [need for need in role.needs if not raw.members(need) and not raw.unsure_of(need)]
-        if missing:
-            what = f"role{'s' if len(missing) > 1 else ''} {' and '.join(sorted(missing))}"
-            reason = f"role {role.name} needs {what}, and no container has {'them' if len(missing) > 1 else 'it'}"
-            yield Fault(key, reason, f"Add a container of {what}.")
+        if missing := _missing(raw, role.needs):
+            yield Fault(key, f"role {role.name} needs {missing.told}", f"Add a container of {missing.named}.")
 
 
-def _volume_backend(raw: RawConfiguration) -> Iterator[Fault]:
-    """The back end rbd needs a Ceph; the others are the volume service's own."""
-    if raw.volume_backend != "rbd" or not raw.members("cinder"):
-        return
-    if not raw.members("ceph") and not raw.unsure_of("ceph"):
-        reason = "the volume back end rbd needs role ceph, and no container has it"
-        fix = "Add a container of role ceph, or choose lvm or nfs."
-        yield Fault(raw.keys.of("common", "volumeBackend"), reason, fix)
+class _Missing(NamedTuple):
+    """Roles that no container has, by name, and as the fault tells it."""
+
+    named: str
+    told: str
 
 
-def _image_backend(raw: RawConfiguration) -> Iterator[Fault]:
-    """Images in Ceph need one; those on a volume need nothing."""
-    if raw.image_backend == "rbd" and raw.members("glance") and not (raw.members("ceph") or raw.unsure_of("ceph")):
-        reason = "the image back end rbd needs role ceph, and no container has it"
-        fix = "Add a container of role ceph, or choose file."
-        yield Fault(raw.keys.of("common", "imageBackend"), reason, fix)
+def _missing(raw: RawConfiguration, needs: Iterable[str]) -> _Missing | None:
+    """Those of the roles that nobody has, nor may be meant to have; None where that is none of them."""
+    missing = sorted(need for need in needs if not raw.has(need))
+    if not missing:
+        return None
+    several = len(missing) > 1
+    named = f"role{'s' if several else ''} {' and '.join(missing)}"
+    return _Missing(named, f"{named}, and no container has {'them' if several else 'it'}")
+
+
+def _choices(raw: RawConfiguration) -> Iterator[Fault]:
+    """What a lab chooses for a role may need further ones."""
+    for role in raw.roles.values():
+        for choice in role.choices if raw.members(role.name) else ():
+            if choice.made(raw) and (missing := _missing(raw, choice.needs)):
+                fix = f"Add a container of {missing.named}, or {choice.otherwise}."
+                yield Fault(raw.keys.of("common", choice.key), f"{choice.why} {missing.told}", fix)
 
 
 def _networking(raw: RawConfiguration) -> Iterator[Fault]:
-    """Networks that OpenSDN makes need its API and its control nodes, and know nothing of Neutron's own agents."""
-    if raw.networking != OPENSDN:
-        return
-    missing = [role for role in SDN_ROLES if not raw.members(role) and not raw.unsure_of(role)]
-    if missing and raw.members(NETWORK_ROLE):
-        what = f"role{'s' if len(missing) > 1 else ''} {' and '.join(missing)}"
-        reason = f"networks of OpenSDN need {what}, and no container has {'them' if len(missing) > 1 else 'it'}"
-        yield Fault(raw.keys.of("common", "networking"), reason, f"Add a container of {what}, or choose ovs.")
-    if raw.provider is not None:
+    """Networks that OpenSDN makes know nothing of Neutron's own agents."""
+    if raw.networking == OPENSDN and raw.provider is not None:
         reason = "the provider network is reached by routers of Neutron's own agents, and OpenSDN has none of these"
         yield Fault(raw.keys.of("provider"), reason, "Leave it out, or choose ovs by common.networking.")
 
@@ -624,8 +624,8 @@ def _segments(raw: RawConfiguration) -> Iterator[Fault]:
 
 
 def _dns(raw: RawConfiguration) -> Iterator[Fault]:
-    serving = [role.name for role in raw.roles.values() if role.serves_dns]
-    servers = [c for role in serving for c in raw.members(role)]
+    serving = raw.roles_that(lambda role: role.serves_dns)
+    servers = raw.members_that(lambda role: role.serves_dns)
     known = {c.address: c.name for c in servers if c.address is not None}
     if len(known) < len(servers) or (not servers and any(raw.unsure_of(role) for role in serving)):
         return
@@ -641,7 +641,7 @@ def _dns(raw: RawConfiguration) -> Iterator[Fault]:
                     "Use " + " or ".join(f"{a} ({plain(n)})" for a, n in sorted(known.items())) + ", or leave dns out."
                 )
             else:
-                fix = f"Add a container of role {serving[0] if serving else 'dnsmasq'}, or leave dns out."
+                fix = f"Add a container of role {' or '.join(serving)}, or leave dns out."
             yield Fault(key, f"unknown DNS server: no container that serves DNS has {address}", fix)
 
 

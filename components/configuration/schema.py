@@ -3,7 +3,8 @@
 Every field is optional here; what has to be given, and what goes together, is for `rules`.
 A key that can't be read is reported and left out, so that the rest is still checked.
 
-The text below a field says what the key means. `reference` makes the documentation and the JSON schema of it.
+The text below a field says what the key means. `reference` makes the documentation, the JSON schema and the text of
+`Pulumi.yaml` of it. `legacy` reads the names of 2015, which stand beside its type.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -389,6 +390,19 @@ HostKey = Annotated[
 Flag = Annotated[bool, PlainValidator(parse_flag), WithJsonSchema(_FLAG_SCHEMA)]
 
 
+class In2015:
+    """What a key was called in an `environment.yaml` of 2015. One that isn't marked has no word in such a file."""
+
+    def __init__(self, *names: str, above: bool = False) -> None:
+        """Mark a key.
+
+        Args:
+            names: the names, which mean the same.
+            above: whether they stood in the map that holds the key's own, as there was none for it.
+        """
+        self.names, self.above = names, above
+
+
 class _Input(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -419,17 +433,17 @@ class SdnInput(_Input):
 class CommonInput(_Input):
     """What belongs to the lab as a whole."""
 
-    domain: Domain | None = None
+    domain: Annotated[Domain | None, In2015("domain")] = None
     """Domain of all names of the lab. Required."""
-    vip: Address | None = None
+    vip: Annotated[Address | None, In2015("vip")] = None
     """Virtual address of the lab, behind which haproxy serves every API. Required."""
-    region: Region | None = None
+    region: Annotated[Region | None, In2015("region")] = None
     """Region of the catalogue's endpoints."""
-    dhcp: DhcpInput | None = None
+    dhcp: Annotated[DhcpInput | None, In2015("dhcp")] = None
     """Pool of leases. Without it, dnsmasq gives containers their fixed leases only."""
     networking: Networking | None = None
     """What makes Neutron's networks: its own agents, by Open vSwitch, or the lab's OpenSDN."""
-    tenant_networks: TenantNetworks | None = None
+    tenant_networks: Annotated[TenantNetworks | None, In2015("tenantNetworks")] = None
     """What carries the tenants' networks between containers, where Neutron's own agents make them."""
     volume_backend: VolumeBackend | None = None
     """Where Cinder keeps volumes."""
@@ -441,7 +455,7 @@ class CommonInput(_Input):
     """Port at its host's address on the bridge where each keeper serves metrics for Prometheus, and the portal."""
     sdn: SdnInput | None = None
     """What OpenSDN's control nodes go by."""
-    passwords: Any = None
+    passwords: Annotated[Any, In2015("passwords")] = None
     """Secrets by name. Those that are not given are generated, and kept encrypted in the state."""
 
 
@@ -468,7 +482,7 @@ class OpenSdnInput(_Input):
 class SshInput(_Input):
     """How to reach a container host by ssh."""
 
-    host: SshHost | None = None
+    host: Annotated[SshHost | None, In2015("ip", above=True)] = None
     """Name or address. Required."""
     user: User | None = None
     """Login name."""
@@ -483,7 +497,7 @@ class SshInput(_Input):
 class HostInput(_Input):
     """A machine with a Docker engine and Open vSwitch."""
 
-    ssh: SshInput | None = None
+    ssh: Annotated[SshInput | None, In2015("ssh")] = None
     """How to reach it; without it, the host is the one that Pulumi runs on."""
     home: Source | None = None
     """Directory below which everything generated is on it; where Pulumi runs, `DOCKSTACK_HOME` says so."""
@@ -521,43 +535,43 @@ Volumes = list[
 class HooksInput(_Input):
     """Commands that run on the container's host at turns of its life, in order."""
 
-    pre_creation: Commands | None = None
+    pre_creation: Annotated[Commands | None, In2015("precreation", above=True)] = None
     """Before the container is made."""
-    post_creation: Commands | None = None
+    post_creation: Annotated[Commands | None, In2015("postcreation", above=True)] = None
     """When it is healthy; again for a container that was made anew."""
-    pre_destroy: Commands | None = None
+    pre_destroy: Annotated[Commands | None, In2015("predestroy", above=True)] = None
     """Before it is removed."""
-    post_destroy: Commands | None = None
+    post_destroy: Annotated[Commands | None, In2015("postdestroy", above=True)] = None
     """After it was removed."""
 
 
 class DefaultsInput(_Input):
     """What a container takes that does not say otherwise."""
 
-    mask: Mask | None = None
+    mask: Annotated[Mask | None, In2015("mask", "netmask")] = None
     """Size of the subnet. Required in the defaults, where it is the lab's."""
-    gateway: Address | None = None
+    gateway: Annotated[Address | None, In2015("gateway")] = None
     """The bridge's address on the host. Required in the defaults, where it names the lab's subnet."""
-    dns: Addresses | None = None
+    dns: Annotated[Addresses | None, In2015("dns", "dnsServer")] = None
     """Name servers. Without it, the containers of role `dnsmasq`."""
-    domain: Domain | None = None
+    domain: Annotated[Domain | None, In2015("domain")] = None
     """Domain of the container's full name. Without it, `common.domain`."""
-    bridge: Bridge | None = None
+    bridge: Annotated[Bridge | None, In2015("bridge")] = None
     """Bridge that the container has its port on. Required in the defaults."""
-    mtu: Mtu | None = None
+    mtu: Annotated[Mtu | None, In2015("mtu")] = None
     """MTU of the port."""
-    host: Name | None = None
+    host: Annotated[Name | None, In2015("host")] = None
     """One of `containerHosts`. Required where there are several."""
-    volumes: Volumes | None = None
+    volumes: Annotated[Volumes | None, In2015("volumes")] = None
     """What is mounted from the host."""
 
 
 class ContainerInput(DefaultsInput):
     """A container. Its name is its host name; any of the defaults may be given here, too."""
 
-    role: Name | None = None
+    role: Annotated[Name | None, In2015("image")] = None
     """What the container is. Required."""
-    address: Address | None = None
+    address: Annotated[Address | None, In2015("ip")] = None
     """Its fixed address. Required."""
     image: Name | None = None
     """Another image than the role's own: a directory below `Dockerfiles/`, or a full image reference."""
@@ -570,15 +584,15 @@ class ContainerInput(DefaultsInput):
 class StackInput(_Input):
     """The configuration of a stack, as the keys `dockstack:…` of its file."""
 
-    common: CommonInput | None = None
+    common: Annotated[CommonInput | None, In2015("common")] = None
     """What belongs to the lab as a whole."""
-    container_hosts: dict[str, HostInput] | None = Field(
+    container_hosts: Annotated[dict[str, HostInput] | None, In2015("containerhosts")] = Field(
         None, json_schema_extra={"propertyNames": {"pattern": _like(_HOST_NAME)}}
     )
     """Machines by name. Left out, it is `{local: {}}`: the one that Pulumi runs on."""
-    container_defaults: DefaultsInput | None = None
+    container_defaults: Annotated[DefaultsInput | None, In2015("containerdefault")] = None
     """What a container takes that does not say otherwise."""
-    containers: dict[str, ContainerInput] | None = Field(
+    containers: Annotated[dict[str, ContainerInput] | None, In2015("containers")] = Field(
         None, json_schema_extra={"propertyNames": {"pattern": _like(_LABEL)}}
     )
     """Containers by name."""
@@ -644,6 +658,27 @@ def key_names(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(field.alias or name for name, field in model.model_fields.items())
 
 
+def map_of(annotation: Any) -> type[BaseModel] | None:
+    """The model of the map that a value of this type is, or has as its items; None where there is none in it."""
+    if isinstance(annotation, type):
+        return annotation if issubclass(annotation, BaseModel) else None
+    return next((found for part in get_args(annotation) if (found := map_of(part)) is not None), None)
+
+
+def names_of_2015(model: type[BaseModel]) -> dict[str, tuple[str, ...]]:
+    """The keys that a file of 2015 has in place of a map that `model` reads, each with the key of today below it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        for mark in (each for each in field.metadata if isinstance(each, In2015) and not each.above):
+            found |= dict.fromkeys(mark.names, (key,))
+        inner = map_of(field.annotation)
+        for below, its in inner.model_fields.items() if inner else ():
+            for mark in (each for each in its.metadata if isinstance(each, In2015) and each.above):
+                found |= dict.fromkeys(mark.names, (key, its.alias or below))
+    return found
+
+
 def _fault(model: type[BaseModel], detail: Any, keys: Keys, path: tuple[str | int, ...]) -> Fault:
     loc: tuple[str | int, ...] = detail["loc"]
     key = keys.of(*path, *loc)
@@ -665,14 +700,6 @@ def _fault(model: type[BaseModel], detail: Any, keys: Keys, path: tuple[str | in
 def _model_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> type[BaseModel]:
     """The model of the map at `loc` below `model`."""
     for part in loc:
-        if isinstance(part, int):
-            continue
-        nested: dict[str, type[BaseModel]] = {
-            "dhcp": DhcpInput,
-            "sdn": SdnInput,
-            "ssh": SshInput,
-            "volumes": VolumeInput,
-            "hooks": HooksInput,
-        }
-        model = nested.get(part, model)
+        fields = (field for name, field in model.model_fields.items() if part == (field.alias or name))
+        model = next((map_of(field.annotation) for field in fields), None) or model
     return model

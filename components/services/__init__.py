@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
+from typing import Any
 
+from components.configuration.duties import Duties
 from components.configuration.environment import Environment
 from components.configuration.rules import RoleSpec
 from components.services import (
@@ -91,6 +93,11 @@ def _image_in(role: Role, environment: Environment) -> str:
     return replace(role, **role.overrides(environment)).image_directory
 
 
+def duties_of(role: Role) -> dict[str, Any]:
+    """Return a role's duties by the names of their fields."""
+    return {duty.name: getattr(role, duty.name) for duty in fields(Duties)}
+
+
 def facts() -> dict[str, RoleSpec]:
     """Return what the check of a configuration has to know of the roles."""
     requirements = Requirements.of(ROLES.values())
@@ -116,14 +123,11 @@ def facts() -> dict[str, RoleSpec]:
             in_turn=role.in_turn,
             at_most_because=role.most_because,
             alone=role.alone,
-            serves_dns=role.name == dnsmasq.ROLE.name,
-            provisioned=role.provisioned,
-            provider_port=role.provider_port,
-            tenant_port=role.tenant_port,
             volumes=tuple(role.data),
-            numbered=role.numbered,
             devices=tuple(role.optional_devices),
+            in_demo=role.in_demo,
             image_in=partial(_image_in, role),
+            **duties_of(role),
         )
         for role in ROLES.values()
     }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from components.configuration.duties import Choice
 from components.configuration.environment import Container, Environment
+from components.configuration.rules import RawConfiguration
 from components.services.role import Check, Hiera, Requirements, Role, SecretNames
 from components.services.topology import Topology
 
@@ -23,6 +25,17 @@ def cluster_id(topology: Topology) -> str:
 def monitors(topology: Topology) -> list[str]:
     """Return the addresses of the monitors."""
     return [str(member.address) for member in topology.members("ceph")]
+
+
+def backend(kind: str, chosen: Callable[[RawConfiguration], bool], others: str) -> Choice:
+    """Return what a back end in Ceph needs: this.
+
+    Args:
+        kind: what is kept there, as in the key that chooses it.
+        chosen: whether a lab has chosen it.
+        others: what may be chosen instead, for people.
+    """
+    return Choice(f"{kind}Backend", chosen, (ROLE.name,), f"the {kind} back end rbd needs", f"choose {others}")
 
 
 def _hiera(topology: Topology, container: Container) -> Hiera:

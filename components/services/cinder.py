@@ -15,6 +15,7 @@ from components.configuration.rules import OneOnly, RawConfiguration
 from components.services import ceph, rabbitmq, redis
 from components.services.role import (
     UWSGI_FILES,
+    Agents,
     Check,
     Frontend,
     Hiera,
@@ -132,6 +133,11 @@ ROLE = Role(
     memory_mib=570,
     most=None,
     alone=_alone,
+    handles_volumes=True,
+    keeps="volumes",
+    logins="/etc/cinder/cinder.conf",
+    agents=Agents("block_storage", "services"),
+    choices=(ceph.backend("volume", lambda raw: raw.volume_backend == "rbd", "lvm or nfs"),),
     shares=(UWSGI_FILES,),
     needs={
         "haproxy": Stage.HEALTHY,

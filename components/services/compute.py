@@ -37,6 +37,9 @@ ROLE = Role(
     optional_devices=("/dev/kvm",),
     sysctls=network.SYSCTLS,
     tenant_port=True,
+    runs_guests=True,
+    built_late=True,
+    handles_volumes=True,
     # Its switch's start makes /proc/sys/net writable, and Nova mounts the shares of volumes on NFS.
     mounts_filesystems=True,
     # Guests' disks, and the ID by which Nova recognizes the host.

@@ -28,10 +28,13 @@ ROLE = Role(
     aliases=("horizon", "openstack-dashboard"),
     memory_mib=150,
     most=None,
+    built_late=True,
     # Keystone is asked when the service is, so that it may come up at the same time.
     needs={"haproxy": Stage.HEALTHY, "keystone": Stage.ATTACHED, "memcached": Stage.HEALTHY},
     # Without a session it answers with a way to the login page, and that takes it next to nothing.
-    frontends=(Frontend(name="dashboard", port=80, tls_port=443, check_path="/horizon/", url="/horizon/"),),
+    frontends=(
+        Frontend(name="dashboard", port=80, tls_port=443, check_path="/horizon/", url="/horizon/", page="Horizon"),
+    ),
     checks=(Check(port=80, path="/horizon/auth/login/"),),
     packages=("openstack-dashboard",),
     hiera=_hiera,

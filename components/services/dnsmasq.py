@@ -23,6 +23,7 @@ ROLE = Role(
     capabilities=("NET_ADMIN",),
     mounts={"records": "/etc/dockstack-records"},
     boots_alone=True,
+    serves_dns=True,
     variables=_variables,
     endpoints={"dns": "dns://{address}:53"},
     checks=(Check(port=53),),

@@ -77,6 +77,11 @@ def _alone(raw: RawConfiguration) -> OneOnly | None:
     return OneOnly(because, "Keep them in Ceph, by common.imageBackend: rbd.")
 
 
+def _demo(_topology: Topology, disk: str) -> Mapping[str, Any]:
+    """Return the image that a guest is booted from."""
+    return {"image": {"name": "guest", "disk": disk, "min_disk": 0, "min_ram": 128}}
+
+
 ROLE = Role(
     name="glance",
     memory_mib=170,
@@ -93,6 +98,9 @@ ROLE = Role(
     checks=(Check(port=PORT, path="/healthcheck"),),
     packages=("glance-api",),
     overrides=_overrides,
+    choices=(ceph.backend("image", lambda raw: raw.image_backend == "rbd", "file"),),
+    demo=_demo,
+    keeps="images",
     hiera=_hiera,
     secrets=_secrets,
 )

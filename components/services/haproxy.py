@@ -6,6 +6,7 @@ from components.configuration.environment import Container
 from components.configuration.readers import KEEPALIVED
 from components.services.role import Check, Frontend, Hiera, Requirements, Role, SecretNames
 from components.services.topology import Topology
+from hostside.vip import HOLDER
 
 VIRTUAL_ROUTER_ID = 51
 HIGHEST_PRIORITY = 150
@@ -31,7 +32,7 @@ def _frontend(topology: Topology, role: Role, frontend: Frontend) -> Hiera:
 
 
 def _hiera(topology: Topology, container: Container) -> Hiera:
-    members = topology.members("haproxy")
+    members = topology.proxies
     frontends = {frontend.name: _frontend(topology, role, frontend) for role, frontend in topology.frontends}
     chosen = any("health_port" in frontend for frontend in frontends.values())
     return {
@@ -52,7 +53,8 @@ def _secrets(_requirements: Requirements) -> SecretNames:
 
 
 ROLE = Role(
-    name="haproxy",
+    # The tool on the hosts knows its containers by this.
+    name=HOLDER,
     most=None,
     aliases=("vip", "keepalived", "lb"),
     memory_mib=60,
@@ -61,6 +63,7 @@ ROLE = Role(
     sysctls={"net.ipv4.ip_nonlocal_bind": "1"},
     packages=("haproxy", "keepalived"),
     ends_tls=True,
+    holds_vip=True,
     hiera=_hiera,
     secrets=_secrets,
     readers={"profile::haproxy::vrrp_password": (KEEPALIVED,)},

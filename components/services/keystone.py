@@ -54,6 +54,7 @@ ROLE = Role(
     memory_mib=350,
     most=None,
     shares=(UWSGI_FILES,),
+    issues_tokens=True,
     # It would have something to say to RabbitMQ only if notifications were turned on.
     needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "rabbitmq": Stage.ATTACHED},
     wants={"memcached": Stage.HEALTHY},
@@ -61,6 +62,8 @@ ROLE = Role(
     data={"fernet": "/etc/keystone/fernet-keys", "credential": "/etc/keystone/credential-keys"},
     frontends=(Frontend(name="keystone", port=IDENTITY_PORT, check_path="/v3", url="/v3"),),
     databases=("keystone",),
+    keeps="users",
+    logins="/etc/keystone/keystone.conf",
     checks=(Check(port=IDENTITY_PORT, path="/v3"),),
     packages=("keystone",),
     hiera=_hiera,

@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from components.configuration.derived import TENANT_NETWORK, pools
+from components.configuration.duties import Choice
 from components.configuration.environment import Container, Environment
 from components.configuration.rules import OPENSDN
 from components.services import network, rabbitmq
 from components.services.role import (
     UWSGI_FILES,
+    Agents,
     Check,
     Frontend,
     Hiera,
@@ -34,6 +37,8 @@ AGENT_FILES, OPENSDN_FILES = "neutron-agents", "neutron-opensdn"
 """Directories below dockervolumes/: the agents' programs, with the workers that these talk to; and what looks whether
 OpenSDN answers."""
 PLUGINS = "/etc/neutron/plugins"
+PHYSICAL_NETWORK = "provider"
+"""Neutron's name for what is behind the provider bridge."""
 METADATA_SECRET = "metadata_secret"
 """Name of the secret that Neutron's metadata agent and Nova's metadata API share."""
 
@@ -49,7 +54,7 @@ def _server(topology: Topology) -> Hiera:
 
 def _hiera(topology: Topology, container: Container) -> Hiera:
     return {
-        **network.agent_data(topology, container, {"provider": network.PROVIDER_BRIDGE}),
+        **network.agent_data(topology, container, {PHYSICAL_NETWORK: network.PROVIDER_BRIDGE}),
         **_server(topology),
         "profile::neutron::tenant_networks": topology.environment.tenant_networks,
         "profile::neutron::mtu": container.mtu,
@@ -118,6 +123,35 @@ def _overrides(environment: Environment) -> Mapping[str, Any]:
     }
 
 
+def _demo(topology: Topology, _disk: str) -> Mapping[str, Any]:
+    """Return the network of the demo's guests, and where there is a provider network, their way out.
+
+    What guests are reached by from outside, only Neutron's own routers are; and none boots beside OpenSDN's yet.
+    """
+    lab = topology.environment
+    if lab.networking == OPENSDN:
+        return {}
+    dns = [str(member.address) for member in topology.name_servers]
+    inside = {
+        "security_group": {"name": "demo"},
+        "network": {"name": "demo", "cidr": str(TENANT_NETWORK), "dns": dns},
+    }
+    if lab.provider is None:
+        return inside
+    ranges = pools(lab.provider.network, lab.provider.gateway)
+    return {
+        **inside,
+        "provider": {
+            "name": "provider",
+            "physical_network": PHYSICAL_NETWORK,
+            "cidr": str(lab.provider.network),
+            "gateway": str(lab.provider.gateway),
+            "pools": [{"start": str(first), "end": str(last)} for first, last in ranges],
+        },
+        "router": {"name": "demo", "inside": "demo", "outside": "provider"},
+    }
+
+
 AGENTS = Membership(name="agents", role="neutron", leave=("/etc/dockstack/bin/remove-agents",))
 """What a container with agents of Neutron's is to it: what they have goes to others' agents when it goes."""
 OWN_AGENTS = replace(AGENTS, join=("/etc/dockstack/bin/give-networks",))
@@ -136,6 +170,17 @@ ROLE = Role(
     sysctls=network.SYSCTLS,
     tenant_port=True,
     provider_port=True,
+    makes_networks=True,
+    choices=(
+        Choice(
+            "networking",
+            lambda raw: raw.networking == OPENSDN,
+            # What knows which networks there are, and what makes them.
+            ("config", "control"),
+            "networks of OpenSDN need",
+            "choose ovs",
+        ),
+    ),
     # Keystone is asked when the service is, so that it may come up at the same time.
     needs={"keystone": Stage.ATTACHED, "galera": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "haproxy": Stage.HEALTHY},
     wants={"memcached": Stage.HEALTHY},
@@ -150,6 +195,11 @@ ROLE = Role(
     packages=("neutron-api", "neutron-l3-agent", "openvswitch-switch"),
     variables=_variables,
     overrides=_overrides,
+    demo=_demo,
+    logins="/etc/neutron/neutron.conf",
+    # Where OpenSDN makes the networks, Neutron knows of no agents at all.
+    agents=Agents("network", "agents", lambda row: bool(row.is_alive), optional=True),
+    built_late=True,
     hiera=_hiera,
     secrets=_secrets,
 )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from components.configuration.environment import Container
 from components.configuration.rules import OPENSDN
+from components.paths import DEMO_KEY
 from components.services import neutron, rabbitmq
 from components.services.role import (
     UWSGI_FILES,
+    Agents,
     Check,
     Frontend,
     Hiera,
@@ -55,6 +60,15 @@ def _secrets(_requirements: Requirements) -> SecretNames:
     }
 
 
+def _demo(_topology: Topology, _disk: str) -> Mapping[str, Any]:
+    """Return the flavors that are enough for the demo's guests, and the key that opens these."""
+    flavors = [
+        {"name": "tiny", "vcpus": 1, "ram": 160, "disk": 1},
+        {"name": "small", "vcpus": 1, "ram": 256, "disk": 1},
+    ]
+    return {"flavors": flavors, "key": {"name": DEMO_KEY}}
+
+
 ROLE = Role(
     name="nova",
     memory_mib=850,
@@ -78,6 +92,8 @@ ROLE = Role(
         Membership(name="services", role="nova", leave=("/etc/dockstack/bin/remove-services",)),
         rabbitmq.queues(),
     ),
+    agents=Agents("compute", "services"),
+    demo=_demo,
     packages=("nova-api", "nova-conductor", "nova-scheduler", "nova-consoleproxy"),
     hiera=_hiera,
     secrets=_secrets,

@@ -84,4 +84,6 @@ ROLE = Role(
     packages=("python3-aiohttp",),
     hiera=_hiera,
     secrets=_secrets,
+    watcher_secret=KEEPER_SECRET,
+    login_secret=LOGIN_SECRET,
 )

@@ -40,6 +40,7 @@ ROLE = Role(
     aliases=("rabbit",),
     memory_mib=180,
     quorum=True,
+    keeps="messages",
     # Each queue is kept by three of them, or all.
     most=None,
     unfit={2: "of two brokers, neither works without the other"},

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from components.configuration.duties import Duties
 from components.configuration.readers import Reader
 from components.configuration.rules import USUAL_DISK_MIB, OneOnly, RawConfiguration, any_number
 
@@ -48,6 +49,10 @@ class Frontend:
     tcp only."""
     tls_port: int | None = None
     """Port at the VIP in a lab with TLS, where that isn't the members' own."""
+    speaks_first: bool = False
+    """Whether its servers greet who connects, without HTTP: what haproxy accepts alone is no answer of theirs."""
+    page: str = ""
+    """What people call the page that they log in to here as the openrc file's user, where there is one."""
     members_speak_tls: bool = False
     """Whether the members speak TLS themselves, each with a certificate of its own making: in a lab without TLS,
     haproxy hands that on to the clients as it is."""
@@ -102,6 +107,25 @@ class Membership:
     entry: bool = False
     """Whether it is no more than an entry that others find the container by: that takes its address and nothing of its
     programs, and nobody waits for it as a part of the container's health. One in its own role it may make itself."""
+
+
+def is_up(row: Any) -> bool:
+    """Say whether a program is heard of, of which the SDK tells a state."""
+    return bool(row.state == "up")
+
+
+@dataclass(frozen=True)
+class Agents:
+    """How OpenStack's SDK lists a service's programs, wherever they run, each with its host and its binary's name."""
+
+    proxy: str
+    """What the SDK calls the service, e.g. ``compute``."""
+    listed: str
+    """What it calls the list."""
+    heard: Callable[[Any], bool] = is_up
+    """Whether the service hears of a program."""
+    optional: bool = False
+    """Whether its API may know no such list."""
 
 
 REGISTRATION = "/etc/dockstack/bin/registration"
@@ -200,8 +224,13 @@ def no_secrets(_requirements: Requirements) -> SecretNames:
     return {}
 
 
+def no_demo(_topology: Topology, _disk: str) -> Mapping[str, Any]:
+    """Return what the demo makes in a role that has nothing to show."""
+    return {}
+
+
 @dataclass(frozen=True)
-class Role:
+class Role(Duties):
     """One kind of service container."""
 
     name: str
@@ -234,8 +263,6 @@ class Role:
     """The same for roles that a lab may do without."""
     profiles: tuple[str, ...] = ()
     """Roles whose profiles its own includes parts of: a change of theirs is one of its catalog."""
-    provisioned: bool = True
-    """Whether Puppet provisions it."""
     boots_alone: bool = False
     """Whether its programs work before any Puppet run: it is healthy first and provisioned later."""
     most: int | None = 1
@@ -247,8 +274,6 @@ class Role:
     """Why a lab can't have several for what else it has or lacks, as the fault says it; nothing where it can."""
     quorum: bool = False
     """Whether its members work only while more than half of them are there."""
-    numbered: bool = False
-    """Whether its members are known to each other by the last byte of their address, which none may share."""
     unfit: Mapping[int, str] = field(default_factory=dict)
     """Numbers of containers that a lab can't have of it, each with the reason."""
     in_turn: bool = True
@@ -266,28 +291,38 @@ class Role:
     broker_users: tuple[str, ...] = ()
     """Users of RabbitMQ, beside the one that the OpenStack services have in common."""
     memberships: tuple[Membership, ...] = ()
-    provider_port: bool = False
-    """Whether its containers have a port without an address, eth1, on the provider bridge where the lab has one."""
-    tenant_port: bool = False
-    """Whether its containers have a port without an address, eth2, on the lab's bridge: for the tenants' networks."""
     checks: tuple[Check, ...] = ()
     check_seconds: float = 180
+    agents: Agents | None = None
+    """Its programs in the words of its API, which is at its first frontend: ``make status`` asks which are silent."""
+    keeps: str = ""
+    """What the drills make in it, and find again: one of the kinds of :mod:`commands.kept`."""
+    logins: str = ""
+    """File in its containers that has its programs' logins elsewhere, where the drills may use these: the one at the
+    brokers, with the library for it."""
+    built_late: bool = False
+    """Whether the lab needs its image last: it is left to ``pulumi up``, which builds it while the first services come
+    up, when a core idles."""
     packages: tuple[str, ...] = ()
     """Debian packages whose versions the output ``services`` tells."""
     variables: Callable[[Topology, Container], Mapping[str, Any]] = no_data
     """What its rendered files say of a container, beside its name, address and role."""
-    serves_catalogs: bool = False
-    """Whether the others' catalogs come from it: it has the Hiera data that all have in common."""
     ends_tls: bool = False
     """Whether TLS at the VIP ends in its containers, which need the VIP's certificate for it."""
     hiera: Callable[[Topology, Container], Hiera] = no_data
     """The parameters of its profile, per container."""
     secrets: Callable[[Requirements], SecretNames] = no_secrets
     """The secret parameters of its profile, given the requirements of the lab."""
+    watcher_secret: str = ""
+    """Name of the secret that the keepers know its containers by, and tell them what they see."""
+    login_secret: str = ""
+    """Name of the secret that people log in with to its first frontend, a page, while no identity service answers."""
     readers: Mapping[str, tuple[Reader, ...]] = field(default_factory=dict)
     """What reads these parameters, where it can't be given all printable text."""
     overrides: Callable[[Environment], Mapping[str, Any]] = no_overrides
     """What the lab's configuration changes of the role: field to value."""
+    demo: Callable[[Topology, str], Mapping[str, Any]] = no_demo
+    """What the demo makes in it, given the name of the image with the guest's disk; another name is another disk."""
     secret_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names that its secrets had in a 2015-style environment file."""
 
@@ -300,6 +335,11 @@ class Role:
     def mount_points(self) -> frozenset[str]:
         """Return the paths inside the container that are mounted for the role."""
         return frozenset({*self.data.values(), *self.mounts.values()})
+
+    @property
+    def in_demo(self) -> bool:
+        """Say whether the demo makes something in it."""
+        return self.demo is not no_demo
 
     def secret_names(self, requirements: Requirements) -> set[str]:
         """Return the names of the secrets that its profile takes."""

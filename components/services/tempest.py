@@ -42,9 +42,11 @@ ROLE = Role(
     memory_mib=30,
     most=None,
     in_turn=False,
+    built_late=True,
     # It gives itself an address on the provider network, where the guests' floating addresses are.
     capabilities=("NET_ADMIN",),
     provider_port=True,
+    provider_address=True,
     needs={"keystone": Stage.HEALTHY, "haproxy": Stage.HEALTHY},
     checks=(Check(command=("/etc/dockstack/bin/tempest-smoke", "--check")),),
     packages=("tempest", "neutron-tempest-plugin"),

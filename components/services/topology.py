@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
@@ -33,6 +33,15 @@ class Topology:
         """Return the containers of a role, in the order of the configuration."""
         return tuple(c for c in self.environment.containers if c.role == role)
 
+    def members_that(self, duty: Callable[[Role], bool]) -> tuple[Container, ...]:
+        """Return the containers whose role has a duty, in the order of the configuration."""
+        return self.environment.members_that(duty, self.roles)
+
+    @property
+    def catalog_servers(self) -> tuple[Container, ...]:
+        """Return what the others' catalogs come from; empty in a lab that Puppet provisions nothing in."""
+        return self.members_that(lambda role: role.serves_catalogs)
+
     def others(self, role: str, container: Container) -> tuple[Container, ...]:
         """Return the containers of a role but for one."""
         return tuple(member for member in self.members(role) if member != container)
@@ -49,6 +58,11 @@ class Topology:
             members.sort(key=lambda member: member.name not in standing)
         place = members.index(container)
         return members[place - 1] if place else None
+
+    @property
+    def name_servers(self) -> tuple[Container, ...]:
+        """Return the lab's own name servers."""
+        return self.members_that(lambda role: role.serves_dns)
 
     def pool(self, container: Container) -> tuple[IPv4Address, IPv4Address] | None:
         """Return a dnsmasq container's part of the DHCP pool, first and last address; None where it has none.
@@ -85,9 +99,14 @@ class Topology:
         return Requirements.of(self.used_roles)
 
     @property
+    def proxies(self) -> tuple[Container, ...]:
+        """Return the containers of which one has the VIP; empty where nobody is reached there."""
+        return self.members_that(lambda role: role.holds_vip)
+
+    @property
     def tls(self) -> bool:
         """Return whether what haproxy serves by HTTP at the VIP is spoken to by TLS."""
-        return self.environment.tls and bool(self.members("haproxy"))
+        return self.environment.tls and bool(self.proxies)
 
     @property
     def authority(self) -> str:
@@ -106,6 +125,11 @@ class Topology:
     def url(self, port: int) -> str:
         """Return the URL of a port at the VIP that speaks HTTP, without a path."""
         return f"{'https' if self.tls else 'http'}://{self.vip_name}:{port}"
+
+    @property
+    def identity_servers(self) -> tuple[Container, ...]:
+        """Return what people and services log in to; empty in a lab without."""
+        return self.members_that(lambda role: role.issues_tokens)
 
     @property
     def identity_url(self) -> str:

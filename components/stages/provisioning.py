@@ -101,7 +101,7 @@ class Health:
             opts: options of the resource.
         """
         checks = [check.render(str(container.address)) for check in role.checks]
-        if topology.members("haproxy"):
+        if topology.proxies:
             served = [frontend for frontend in role.frontends if frontend.check_path]
             vip = str(topology.environment.vip)
             checks += [

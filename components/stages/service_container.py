@@ -199,7 +199,7 @@ class ServiceContainer(pulumi.ComponentResource):
 
     def _databases(self) -> dict[str, list[str]]:
         """Return the databases that its Puppet run makes, or fills, by the container that has them."""
-        servers = self._topology.members("galera")
+        servers = self._topology.members_that(lambda role: role.serves_databases)
         names = self._topology.requirements.databases if self.container in servers else self.role.databases
         server = self.container if self.container in servers else next(iter(servers), self.container)
         return {server.name: list(names)} if servers and names else {}

@@ -156,7 +156,7 @@ def own_mounts(container: Container) -> list[docker.ContainerVolumeArgs]:
 
 def _lab(topology: Topology, host: environment.ConfiguredHost) -> dict[str, Any]:
     lab = topology.environment
-    puppet = topology.members("puppet")
+    servers = topology.catalog_servers
     return {
         "stack": lab.stack,
         "directory": str(paths.stack_directory(lab.stack, PurePosixPath(host.home))),
@@ -168,8 +168,8 @@ def _lab(topology: Topology, host: environment.ConfiguredHost) -> dict[str, Any]
         "metrics_port": lab.metrics_port,
         "region": lab.region,
         "vip": {"address": str(lab.vip), "name": topology.vip_name},
-        "dns": [str(m.address) for m in topology.members("dnsmasq")],
-        "puppet_server": puppet[0].fqdn if puppet else "",
+        "dns": [str(m.address) for m in topology.name_servers],
+        "puppet_server": servers[0].fqdn if servers else "",
         "members": {
             name: [{"name": m.name, "fqdn": m.fqdn, "address": str(m.address)} for m in topology.members(name)]
             for name in topology.roles

@@ -9,9 +9,9 @@ import pytest
 
 from tests.documents import commands
 from tests.lab.browser import Browser
+from tests.lab.cloud import environment
 from tests.lab.conftest import Lab
 from tests.lab.harness import PROJECT, eventually, run
-from tests.lab.test_token import environment
 
 pytestmark = [pytest.mark.lab, pytest.mark.shares]
 

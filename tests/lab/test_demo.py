@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.lab.cloud import environment
 from tests.lab.conftest import Lab
 from tests.lab.harness import run
-from tests.lab.test_token import environment
 
 pytestmark = [pytest.mark.lab, pytest.mark.shares]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hostside import web
 from tests.lab.harness import (
     Stack,
     brought_up,
@@ -142,8 +143,7 @@ def answer(number: int, path: str, token: str = "", body: object = None) -> tupl
     headers = {name: value for name, value in headers.items() if value}
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"http://{SUBNET}.{49 + number}:5000/v3{path}", data, headers)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=30) as told:
+    with web.opener().open(request, timeout=30) as told:
         return told.headers.get("X-Subject-Token", ""), json.load(told)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 
+from hostside import web
 from tests.lab.cloud import Cloud, connect
 from tests.lab.harness import (
     Stack,
@@ -136,8 +137,7 @@ def asked(cloud: Cloud, number: int, path: str, data: bytes | None = None, metho
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     url = f"http://{SUBNET}.{59 + number}:9292/v2{path}"
     request = urllib.request.Request(url, data, given, method=method or None)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=60) as told:
+    with web.opener().open(request, timeout=60) as told:
         return bytes(told.read())
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from hostside import web
+from tests.lab.cloud import environment
 from tests.lab.conftest import Lab
 from tests.lab.harness import inside, run
-from tests.lab.test_token import environment
 
 pytestmark = [pytest.mark.lab, pytest.mark.shares]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.cookiejar
 import itertools
 import json
-import ssl
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +19,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from components.login import settings
+from hostside import web
 from tests.lab import cloud as clouds
 from tests.lab.browser import Browser
 from tests.lab.conftest import Lab
@@ -88,13 +88,9 @@ class Client:
     def __init__(self, lab: Lab) -> None:
         """Have no session yet."""
         self._url = lab.endpoints["portal"]
-        trusted = ssl.create_default_context(cafile=lab.authority) if lab.authority else None
         self.cookies = http.cookiejar.CookieJar()
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}),
-            urllib.request.HTTPCookieProcessor(self.cookies),
-            urllib.request.HTTPSHandler(context=trusted),
-        )
+        self._opener = web.opener(lab.authority)
+        self._opener.add_handler(urllib.request.HTTPCookieProcessor(self.cookies))
 
     def ask(self, path: str, given: object = None, kind: str = "application/json") -> tuple[int, Any, Any]:
         """Ask, and return status, headers and body; of a stream, the body is its first line."""

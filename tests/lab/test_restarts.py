@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.cloud import connect, needs, volume
+from tests.lab.cloud import connect, environment, needs, volume
 from tests.lab.conftest import Lab
 from tests.lab.harness import PROJECT, eventually, inspect, interface, long_drill, run, started_at
 from tests.lab.rbd import read, write
-from tests.lab.test_token import environment
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill]
 

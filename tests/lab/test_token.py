@@ -10,17 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.cloud import environment
 from tests.lab.conftest import Lab
 from tests.lab.harness import inside, inspect, run
 
 pytestmark = [pytest.mark.lab, pytest.mark.shares]
-
-
-def environment(openrc: str) -> dict[str, str]:
-    """Return the environment that a shell has after reading an openrc file."""
-    shown = run("env", "-i", "sh", "-c", f". {openrc} && env").stdout
-    settings = dict(line.split("=", 1) for line in shown.splitlines() if line.startswith("OS_"))
-    return {**os.environ, **settings, "no_proxy": "*"}
 
 
 def test_the_openstack_client_gets_a_token_through_the_vip(lab: Lab) -> None:

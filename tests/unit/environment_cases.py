@@ -8,32 +8,38 @@ from typing import Any
 
 import yaml
 
+from components import services
 from components.configuration.environment import RoleSpec, Survey, survey
 
 DATA = Path(__file__).parent / "data"
+
+
+def played(name: str, memory_mib: int, **facts: Any) -> RoleSpec:
+    """A role with the duties of the real one of this name, and of all else what is given."""
+    role = services.ROLES[name]
+    return RoleSpec(name, memory_mib, (name,), in_demo=role.in_demo, **services.duties_of(role), **facts)
+
 
 ROLES = {
     role.name: role
     for role in (
         RoleSpec("plain", 16, ("base",), provisioned=False),
-        RoleSpec("dnsmasq", 30, ("dnsmasq",), aliases=frozenset({"dns"}), at_most=1, serves_dns=True),
-        RoleSpec("puppet", 1700, ("puppet",), needs=("dnsmasq",), at_most=1),
-        RoleSpec("haproxy", 64, ("haproxy",), aliases=frozenset({"vip"}), needs=("dnsmasq", "puppet")),
-        RoleSpec(
+        played("dnsmasq", 30, aliases=frozenset({"dns"}), at_most=1),
+        played("puppet", 1700, needs=("dnsmasq",), at_most=1),
+        played("haproxy", 64, aliases=frozenset({"vip"}), needs=("dnsmasq", "puppet")),
+        played(
             "galera",
             300,
-            ("galera",),
             needs=("dnsmasq", "puppet"),
             mounts=frozenset({"/var/lib/mysql"}),
             volumes=("data",),
             secrets={"galera_root_password": ("galera_password",)},
         ),
-        RoleSpec("rabbitmq", 150, ("rabbitmq",), needs=("dnsmasq", "puppet")),
-        RoleSpec("memcached", 64, ("memcached",), needs=("dnsmasq", "puppet")),
-        RoleSpec(
+        played("rabbitmq", 150, needs=("dnsmasq", "puppet")),
+        played("memcached", 64, needs=("dnsmasq", "puppet")),
+        played(
             "keystone",
             400,
-            ("keystone",),
             needs=("galera", "haproxy", "puppet", "rabbitmq"),
             wants=("memcached",),
             secrets={"keystone_admin_password": ()},

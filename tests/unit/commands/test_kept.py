@@ -161,7 +161,7 @@ def test_a_volume_in_ceph_is_lost_when_its_bytes_are_others(
         raise AssertionError(command)
 
     monkeypatch.setattr(engine, "execute", execute)
-    volumes: Any = Volumes(openrc, "cinder1")
+    volumes: Any = Volumes(openrc, "cinder1", "/etc/cinder/cinder.conf")
     volumes._cloud = cloud
     assert volumes.begin() == ""
     assert sorted(written) == sorted(cloud.ours())
@@ -170,7 +170,7 @@ def test_a_volume_in_ceph_is_lost_when_its_bytes_are_others(
     assert (volumes.find().lost, volumes.find().why) == (1, cloud.ours()[1])
     # Where volumes are elsewhere, nothing is written, and they are there as long as Cinder says so.
     monkeypatch.setattr(engine, "execute", lambda *_, **__: Ended(0, "", ""))
-    others: Any = Volumes(openrc, "cinder1")
+    others: Any = Volumes(openrc, "cinder1", "/etc/cinder/cinder.conf")
     others._cloud = cloud
     assert others.begin() == ""
     assert others.find().lost == 0

@@ -198,7 +198,7 @@ def test_a_silent_service_is_told_with_its_container_whatever_openstack_calls_it
     ]
     # Of a service that the lab has not, the SDK refuses the mere name.
     cloud = SimpleNamespace(authorize=lambda: None, block_storage=SimpleNamespace(services=lambda: rows))
-    monkeypatch.setattr(status, "_connect", lambda _openrc: cloud)
+    monkeypatch.setattr(status, "connect", lambda _openrc: cloud)
     services = {"dns1": {"role": "volumes"}, "web1": {"role": "plain"}}
     outputs = {**OUTPUTS, "services": services, "endpoints": {"cinder": "tcp://cinder"}, "openrc": "openrc"}
     assert status.find("lab", outputs) == [
@@ -219,7 +219,7 @@ def test_a_neutron_whose_networks_are_opensdns_has_no_agents_to_be_silent(
         "neutron": {"network": SimpleNamespace(agents=missing)},
     }
     cloud = SimpleNamespace(authorize=lambda: None, **apis[service])
-    monkeypatch.setattr(status, "_connect", lambda _openrc: cloud)
+    monkeypatch.setattr(status, "connect", lambda _openrc: cloud)
     outputs = {**OUTPUTS, "endpoints": {service: f"tcp://{service}"}, "openrc": "openrc"}
     assert [fault.subject for fault in status.find("lab", outputs)] == told
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from commands import summary
-from components import paths
+from components import login, paths
 from hostside.demo import RECORD
 
 MADE = {
@@ -29,7 +32,7 @@ def record(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_the_dashboards_address_user_and_password_are_told() -> None:
-    told = summary.dashboard({"endpoints": {"dashboard": "http://vip.lab/horizon/"}, "openrc": "/somewhere/openrc"})
+    told = summary.pages({"endpoints": {"dashboard": "http://vip.lab/horizon/"}, "openrc": "/somewhere/openrc"})
     assert told == [
         "",
         "Horizon: http://vip.lab/horizon/, user admin; its password:",
@@ -38,7 +41,7 @@ def test_the_dashboards_address_user_and_password_are_told() -> None:
 
 
 def test_a_lab_without_dashboard_has_no_way_into_it() -> None:
-    assert summary.dashboard({"endpoints": {"keystone": "http://vip.lab:5000/v3"}, "openrc": "/somewhere/openrc"}) == []
+    assert summary.pages({"endpoints": {"keystone": "http://vip.lab:5000/v3"}, "openrc": "/somewhere/openrc"}) == []
 
 
 def test_other_peoples_clients_are_told_of_clouds_yaml_where_there_is_one() -> None:
@@ -77,3 +80,59 @@ def test_a_lab_of_plain_containers_alone_has_addresses_and_no_endpoints(
     told = capsys.readouterr().out
     assert "Addresses\n  web1  10.87.0.60\n" in told
     assert "Endpoints" not in told
+
+
+@pytest.fixture
+def keystone(tmp_path: Path) -> Iterator[tuple[str, list[int]]]:
+    """Serve tokens, each by the next of some statuses; yield an openrc file for it, and the statuses."""
+    statuses: list[int] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert asked["auth"]["identity"]["password"]["user"]["password"] == "a password"
+            told = {"token": {"expires_at": "2026-11-29T06:17:46.000000Z", "methods": ["password"]}}
+            body = json.dumps(told if (status := statuses.pop(0)) == 201 else {}).encode()
+            self.send_response(status)
+            self.send_header("X-Subject-Token", "a token")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    openrc = tmp_path / "openrc"
+    url, names = (
+        f"http://127.0.0.1:{server.server_port}/v3",
+        ("USER_DOMAIN_NAME", "PROJECT_NAME", "PROJECT_DOMAIN_NAME"),
+    )
+    given = {"OS_AUTH_URL": url, "OS_USERNAME": "admin", "OS_PASSWORD": "a password"}
+    openrc.write_text(login.text(given | {f"OS_{name}": "Default" for name in names}))
+    yield str(openrc), statuses
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_token_is_waited_for_and_no_proxy_is_asked(
+    keystone: tuple[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openrc, statuses = keystone
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    statuses += [503, 401, 201]
+    assert summary._expiry(openrc) == "2026-11-29T06:17:46Z"
+    assert statuses == []
+
+
+def test_where_no_token_is_issued_it_is_told_why(
+    keystone: tuple[str, list[int]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    openrc, statuses = keystone
+    statuses.append(503)
+    monkeypatch.setattr(summary, "TOKEN_SECONDS", 0.0)
+    outputs = {"addresses": {"a": "b"}, "endpoints": {"a": "b"}, "openrc": openrc}
+    monkeypatch.setattr(summary, "outputs_of", lambda _stack: outputs)
+    assert summary.main("lab") == 1
+    assert "Keystone issued no token through the VIP: " in capsys.readouterr().err

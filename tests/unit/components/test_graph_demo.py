@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
 
 from components import demo, paths, services
-from components.configuration import derived, environment, rules
+from components.configuration import derived, environment
 from components.host import dockerfiles
 from components.services.topology import Topology
 from tests.unit.graph_recorder import GIVEN, Graph, Secret, config, record_lab
 
 PROVIDER = {"bridge": "br-ext", "network": "10.87.1.0/24", "gateway": "10.87.1.1"}
-ALONE = {name: rules.RoleSpec(name, 1, ("openstack",)) for name in rules.DEMO_ROLES}
+ALONE = {name: replace(role, needs=(), wants=()) for name, role in services.facts().items() if role.in_demo}
 """The demo's roles, as if they needed nobody."""
 TOKEN_LAB = {"dnsmasq", "puppet", "haproxy", "galera", "rabbitmq", "memcached", "keystone"}
 

@@ -56,7 +56,7 @@ PREVIEW = Run("tests/lab/test_idempotence.py::test_a_second_up_changes_nothing_a
 TOKEN = Run(
     "tests/lab/test_token.py::test_the_openstack_client_gets_a_token_through_the_vip", '"openstack", "token", "issue"'
 )
-OPENRC = Run("tests/lab/test_token.py::environment", ". {openrc} && env")
+OPENRC = Run("tests/lab/cloud.py::environment", ". {openrc} && env")
 GUEST = Run("tests/lab/test_dashboard.py::guest", "documented_commands(")
 EXAMPLE = Run("tests/lab/test_documents.py::test_an_example_is_reviewed_and_its_secret_is_kept", "Pulumi.identity.yaml")
 SMOKE = "tempest-smoke"

@@ -28,9 +28,9 @@ def test_two_executables_name_the_same_version_of_each_module(one: str, other: s
 
 
 def test_what_stands_in_for_a_part_of_a_module_is_used_by_the_build() -> None:
-    script = (ENGINE / "build").read_text()
+    script = (ENGINE / "modules.sh").read_text()
     stand_ins = [path.parent for path in ENGINE.glob("*/instead/**/*.go")]
-    named = re.findall(r"^(?:without|replace) (\S+) (\S+)", script, re.MULTILINE)
+    named = re.findall(r"^ +(?:without|replace) (\S+) (\S+)", script, re.MULTILINE)
     places = [ENGINE / directory / "instead" / module for directory, module in named]
     assert stand_ins
     assert all(any(place in (path, *path.parents) for place in places) for path in stand_ins)

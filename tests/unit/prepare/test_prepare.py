@@ -167,16 +167,24 @@ def test_images_of_other_hosts_are_built_here_where_the_lab_is_here_too(near: bo
     assert {"tempest", "galera"} <= set(told) if near else not told
 
 
-def test_what_the_lab_needs_last_is_left_to_up() -> None:
-    told = [
-        {"directory": name, "tag": dockerfiles.tag(name), "parent": dockerfiles.parent_tag(name)}
-        for name in (*prepare.LATE, "openstack")
-    ]
-    assert [job.name for job in prepare._found_out(json.dumps(told))] == ["image openstack"]
+@pytest.mark.parametrize(
+    ("changed", "late"),
+    [
+        (config(demo=True), {"compute", "dashboard", "guest", "neutron", "tempest"}),
+        (
+            config(common=CONFIG["common"] | {"networking": "opensdn"}),
+            {"compute", "dashboard", "neutron", "neutron-opensdn", "tempest"},
+        ),
+    ],
+)
+def test_what_the_lab_needs_last_is_left_to_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], changed: dict[str, Any], late: set[str]
+) -> None:
+    lab = read(changed)
+    monkeypatch.setattr(prebuild, "configured", lambda _stack: lab)
+    monkeypatch.setattr(prebuild, "run", lambda _command: "")
+    assert prebuild.main("h1") == 0
+    told = {image["directory"] for image in json.loads(capsys.readouterr().out)}
+    assert told == set(prebuild.wanted(lab)) - late
     # Nothing that is built before may be made from one of them.
-    assert not prepare.LATE & {
-        before
-        for path in paths.DOCKERFILES.iterdir()
-        if path.name not in prepare.LATE
-        for before in dockerfiles.images_for(path.name)
-    }
+    assert not {before for name in told for before in dockerfiles.images_for(name)} & late

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components.configuration import legacy
-from components.configuration.environment import Environment, HookScripts, RoleSpec, Ssh, Survey, load, survey
-from tests.unit.environment_cases import DATA, ROLES, lab, look
+from components.configuration.environment import Environment, HookScripts, Ssh, Survey, load, survey
+from components.configuration.schema import ContainerInput, names_of_2015
+from tests.unit.environment_cases import DATA, ROLES, lab, look, played
 
 CASES = sorted((DATA / "legacy" / "faults").glob("*.yaml"))
 
@@ -252,7 +254,7 @@ def test_a_fault_in_what_stands_beside_the_file_names_that_place_and_one_in_the_
 
 
 def test_a_lab_that_needs_ceph_is_told_where_to_choose_something_else() -> None:
-    roles = {**ROLES, "cinder": RoleSpec("cinder", 1, ("cinder",)), "ceph": RoleSpec("ceph", 1, ("ceph",))}
+    roles = {**ROLES, "cinder": played("cinder", 1), "ceph": played("ceph", 1)}
     text = OLD.replace("image: plain", "image: cinder")
 
     def faults(beside: dict[str, Any]) -> list[str]:
@@ -310,3 +312,17 @@ def test_the_vips_mask_is_noted_only_where_it_is_another_than_the_labs(vip_mask:
     assert result.faults == ()
     told = ["environment.yaml:common.vip_mask: left out: the VIP has the lab's mask"] if noted else []
     assert [str(note) for note in result.notes] == told
+
+
+@pytest.mark.parametrize("name", sorted(names_of_2015(ContainerInput)))
+def test_each_name_of_2015_is_read_as_the_key_that_it_stands_for(name: str) -> None:
+    container = {"image": "plain", "ip": "10.86.0.9", "mask": 16, "gateway": "10.86.0.1", "bridge": "br0"}
+    container.pop("mask" if name == "netmask" else "", None)
+    file = {
+        "common": {"domain": "example.lab", "vip": "10.86.0.254"},
+        "containerdefault": {"mask": 16, "gateway": "10.86.0.1", "bridge": "br0"},
+        "containers": {"web1": container | {name: {"of": "no use"}}},
+    }
+    faults = _survey(yaml.safe_dump(file)).faults
+    assert [fault for fault in faults if fault.reason == "unknown key"] == []
+    assert any(fault.key.startswith(f"environment.yaml:containers.web1.{name}") for fault in faults)

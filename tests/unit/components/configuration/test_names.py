@@ -22,7 +22,7 @@ def _whole_lab() -> environment.Environment:
 
 def test_all_containers_and_volumes_are_known_beforehand(lab: Graph) -> None:
     made = {r.inputs["name"] for r in lab.of_type(CONTAINER)}
-    assert names.containers(_whole_lab(), "local").keys() == {*made, "lab-demo"}
+    assert names.containers(_whole_lab(), "local", ROLES).keys() == {*made, "lab-demo"}
     assert names.volumes(_whole_lab(), "local", ROLES).keys() == {r.inputs["name"] for r in lab.of_type(VOLUME)}
 
 
@@ -36,9 +36,9 @@ def test_all_links_are_known_beforehand(lab: Graph) -> None:
 
 
 def test_each_name_tells_the_place_that_it_is_from() -> None:
-    assert names.containers(_whole_lab(), "local")["lab-keeper"] == "stack"
+    assert names.containers(_whole_lab(), "local", ROLES)["lab-keeper"] == "stack"
     assert names.volumes(_whole_lab(), "local", ROLES)["galera1-data"] == "dockstack:containers.galera1"
-    assert names.containers(_whole_lab(), "elsewhere") == {"lab-keeper": "stack"}
+    assert names.containers(_whole_lab(), "elsewhere", ROLES) == {"lab-keeper": "stack"}
 
 
 def _said(containers: dict[str, Any] | None = None, stack: str = "lab", **changes: Any) -> list[str]:

@@ -7,18 +7,14 @@ from typing import Any
 import pytest
 
 from components import demo, services
-from components.configuration.environment import Environment, RoleSpec, survey
+from components.configuration.environment import Environment, survey
 from components.configuration.preflight import HostFacts, check
 from components.services.topology import Topology
-from tests.unit.environment_cases import DATA, ROLES, lab
+from tests.unit.environment_cases import DATA, ROLES, lab, played
 
 WITH_NETWORKS = {
     **ROLES,
-    "neutron": RoleSpec("neutron", 500, ("neutron",), provider_port=True, tenant_port=True),
-    "config": RoleSpec("config", 400, ("config",)),
-    "control": RoleSpec("control", 400, ("control",)),
-    "compute": RoleSpec("compute", 400, ("compute",), tenant_port=True),
-    "glance": RoleSpec("glance", 400, ("glance",)),
+    **{name: played(name, 400) for name in ("neutron", "config", "control", "compute", "glance", "nova")},
 }
 NEUTRON = {"neutron1": {"role": "neutron", "address": "10.87.0.85"}}
 CONFIG = {"config1": {"role": "config", "address": "10.87.0.86"}}
@@ -87,6 +83,13 @@ def test_the_demo_makes_no_networks_of_opensdn() -> None:
     assert faults == []
     topology = Topology(environment, services.ROLES)
     assert set(demo.wanted(topology, "disk")) == {"image"}
+
+
+def test_a_demo_needs_a_service_to_make_something_in() -> None:
+    assert _survey({}, "ovs", demo=True)[1] == [
+        "dockstack:demo: there is nothing to make: no container has one of the roles glance, neutron, nova."
+        " Fix: Add these services, or write false."
+    ]
 
 
 def test_tunnels_end_at_no_neutron_of_opensdns() -> None:

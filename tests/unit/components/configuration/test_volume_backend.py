@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from components import services
-from components.configuration.environment import Environment, RoleSpec, survey
+from components.configuration.environment import Environment, survey
 from components.configuration.preflight import HostFacts, check, gather, local
-from tests.unit.environment_cases import DATA, ROLES, lab
+from tests.unit.environment_cases import DATA, ROLES, lab, played
 from tests.unit.graph_recorder import CONTAINER, config, record_lab
 
 WITH_VOLUMES = {
     **ROLES,
-    "ceph": RoleSpec("ceph", 400, ("ceph",), needs=("dnsmasq", "puppet"), at_most=1),
-    "cinder": RoleSpec("cinder", 500, ("cinder",), needs=("galera", "keystone"), wants=("ceph",), at_most=1),
-    "compute": RoleSpec("compute", 600, ("compute",), needs=("keystone",)),
+    "ceph": played("ceph", 400, needs=("dnsmasq", "puppet"), at_most=1),
+    "cinder": played("cinder", 500, needs=("galera", "keystone"), wants=("ceph",), at_most=1),
+    "compute": played("compute", 600, needs=("keystone",)),
 }
 CEPH = {"ceph1": {"role": "ceph", "address": "10.87.0.80"}}
 CINDER = {"cinder1": {"role": "cinder", "address": "10.87.0.81"}}
