@@ -2,8 +2,8 @@
 stage { 'setup':
   before => Stage['main'],
 }
-# What waits for the rest of a catalog.
-stage { 'settled':
+# The end of a catalog: its services run.
+stage { 'running':
   require => Stage['main'],
 }
 
@@ -13,7 +13,7 @@ node default {
     fail("${trusted['certname']} has no role: its certificate carries no pp_role")
   }
   include "role::${role}"
-  class { 'dockstack::settled':
-    stage => 'settled',
+  class { 'dockstack::running':
+    stage => 'running',
   }
 }

@@ -41,7 +41,7 @@ Puppet::Type.newtype(:supervisor_programs) do
   def broken_services
     wanted = catalog.resources.select { |resource| resource.type == :service && resource.should(:ensure) == :running }
                     .map { |service| service.provider.program }
-    states = PuppetX::Dockstack::Supervisor.settled_states(wanted)
+    states = PuppetX::Dockstack::Supervisor.final_states(wanted)
     wanted.to_h { |name| [name, states[name]] }.reject { |_, state| state == 'RUNNING' }
   end
 

@@ -13,7 +13,7 @@ module PuppetX::Dockstack::Supervisor
   ALREADY_STARTED = 60
   NOT_RUNNING = 70
   # supervisord is at work on a program in one of these states, and leaves it by itself.
-  UNSETTLED = ['STARTING', 'BACKOFF', 'STOPPING'].freeze
+  TRANSIENT = ['STARTING', 'BACKOFF', 'STOPPING'].freeze
 
   # HTTP over supervisord's socket.
   class Connection < Net::HTTP
@@ -59,11 +59,11 @@ module PuppetX::Dockstack::Supervisor
 
   # The states of these programs as soon as supervisord is done with them. Their startsecs, startretries and
   # stopwaitsecs bound that; five minutes are more than any of ours needs.
-  def settled_states(names)
+  def final_states(names)
     deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 300
     loop do
       found = states.slice(*names)
-      return found if found.values.none? { |state| UNSETTLED.include?(state) }
+      return found if found.values.none? { |state| TRANSIENT.include?(state) }
       return found if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
 
       sleep 0.3

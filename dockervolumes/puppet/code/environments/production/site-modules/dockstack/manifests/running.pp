@@ -1,5 +1,5 @@
 # @summary Waits until the services of the catalog, all started before, run.
-class dockstack::settled {
+class dockstack::running {
   supervisor_programs { 'services':
     services => running,
   }
