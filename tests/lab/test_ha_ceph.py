@@ -10,21 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.lab.harness import (
-    Stack,
-    brought_up,
-    config,
-    eventually,
-    inside,
-    kill_container,
-    left_since,
-    long_drill,
-    puppet_runs,
-    run,
-    started_at,
-)
+from tests.lab import harness
+from tests.lab.harness import Stack, eventually, inside, run
 
-pytestmark = [pytest.mark.lab, pytest.mark.drill, long_drill]
+pytestmark = [pytest.mark.lab, pytest.mark.drill, harness.long_drill]
 
 STACK = "t178"
 MEMBERS = [f"{STACK}-ceph{number}" for number in (1, 2, 3)]
@@ -78,13 +67,13 @@ with (
 def configuration(members: int = 3) -> dict[str, Any]:
     """Return a lab of so many members, which nobody but the test uses."""
     one_each = {f"{STACK}-{role}1": {"role": role} for role in ("dnsmasq", "puppet")}
-    return config(178, one_each | {name: {"role": "ceph"} for name in MEMBERS[:members]})
+    return harness.config(178, one_each | {name: {"role": "ceph"} for name in MEMBERS[:members]})
 
 
 @pytest.fixture(scope="module")
 def made(before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Bring the lab up; what a test changes, it changes back."""
-    with brought_up(STACK, tmp_path_factory.mktemp("stacks"), configuration()) as made:
+    with harness.brought_up(STACK, tmp_path_factory.mktemp("stacks"), configuration()) as made:
         client("write", "kept")
         yield made
 
@@ -160,7 +149,7 @@ def test_three_members_are_one_cluster_that_keeps_everything_apart(made: Stack) 
 
 def test_a_second_update_and_a_second_run_of_puppet_change_nothing(made: Stack) -> None:
     made.preview("--expect-no-changes")
-    ended = puppet_runs(MEMBERS, "--test")
+    ended = harness.puppet_runs(MEMBERS, "--test")
     assert {name: done.stdout + done.stderr for name, done in ended.items() if done.returncode} == {}
 
 
@@ -182,7 +171,7 @@ def test_a_disk_is_written_and_read_while_a_member_is_started_anew(made: Stack) 
         run("docker", "restart", MEMBERS[1])
         eventually("it is back", whole, 300, 1)
     with written_meanwhile(MEMBERS[0], "killed, and started again by Docker"):
-        kill_container(MEMBERS[2])
+        harness.kill_container(MEMBERS[2])
         eventually("it is back", whole, 300, 1)
 
 
@@ -219,7 +208,7 @@ def test_another_key_of_the_administrator_reaches_all_members(made: Stack) -> No
 
 
 def test_members_that_go_alive_or_dead_leave_nothing_and_lose_nothing_and_come_again(made: Stack) -> None:
-    started = started_at(STACK)
+    started = harness.started_at(STACK)
     run("docker", "kill", MEMBERS[1])
     made.configure(configuration(members=1))
     with written_meanwhile(MEMBERS[0], "from three to one, of which one is dead"):
@@ -237,9 +226,10 @@ def test_members_that_go_alive_or_dead_leave_nothing_and_lose_nothing_and_come_a
     assert known() == of(*MEMBERS)
     assert damaged() == []
     stayed = [name for name in started if name not in MEMBERS[1:]]
-    assert [started_at(STACK)[name] for name in stayed] == [started[name] for name in stayed]
+    assert [harness.started_at(STACK)[name] for name in stayed] == [started[name] for name in stayed]
 
 
 def test_nothing_is_left_of_it(made: Stack, before: dict[str, list[str]]) -> None:
     made.destroy()
-    assert left_since(before, ("containers", "volumes", "bridges", "ports", "links", "routes", "namespaces")) == {}
+    kinds = ("containers", "volumes", "bridges", "ports", "links", "routes", "namespaces")
+    assert harness.left_since(before, kinds) == {}

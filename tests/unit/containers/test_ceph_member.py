@@ -14,7 +14,8 @@ import pytest
 
 from components import services
 from components.stages import volumes
-from tests.unit.components.test_services import container, topology
+from tests.unit.components.test_services import topology
+from tests.unit.graph_recorder import container
 from tests.unit.scripts import load
 
 ADDRESSES = {"ceph1": "10.87.0.70", "ceph2": "10.87.0.71", "ceph3": "10.87.0.72"}
@@ -225,7 +226,7 @@ def test_nobody_leaves_by_a_member_that_knows_no_better_and_has_no_quorum(
     cluster: Any, member: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def silent(_seconds: int) -> Cluster:
-        raise sys.modules["rados"].TimedOut  # type: ignore[attr-defined]
+        raise sys.modules["rados"].TimedOut
 
     monkeypatch.setattr(member, "connect", silent)
     member.leave("ceph2")
