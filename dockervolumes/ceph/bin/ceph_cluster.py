@@ -16,8 +16,8 @@ MEMBERS = Path("/etc/dockstack/ceph/members")
 ROOT = Path("/var/lib/ceph")
 MADE = ROOT / "bootstrapped"
 """Lies there once the volume has a monitor, a manager and an OSD."""
-DAEMONS = ROOT / "daemons.conf"
-"""What these read, kept with their data."""
+DAEMONS = Path("/etc/ceph/daemons.conf")
+"""What these read."""
 MONITOR_PORT = 3300
 MEMBERS_KEY = "dockstack/members"
 """Under which the monitors keep the members that the lab is meant to have, address by name."""

@@ -56,8 +56,8 @@ class profile::ceph (
       ensure => file,
       owner  => 'root',
       group  => 'root';
-    # Kept with the data: a new container over them starts with it before any Puppet run.
-    '/var/lib/ceph/daemons.conf':
+    # A copy is kept with the data: a new container over them starts with it before any Puppet run.
+    '/etc/ceph/daemons.conf':
       mode    => '0644',
       content => epp('profile/ceph.conf.epp', {
         'address' => $address,
