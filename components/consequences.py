@@ -86,11 +86,14 @@ def warnings(change: Change, before: Mapping[str, str], roles: Mapping[str, Role
 def _is_kept_by_others(
     container: str, before: Mapping[str, str], away: Collection[str], roles: Mapping[str, Role]
 ) -> bool:
-    """Say whether a majority stays of the members that have the same data as a container that goes."""
+    """Say whether members stay that have a container's data, or get it as that leaves: a majority of them, or any."""
     name = before.get(container, "")
     members = [other for other, of in before.items() if of == name]
     left = [other for other in members if other not in away]
-    return name in roles and roles[name].quorum and len(left) >= majority(len(members))
+    if name not in roles or not roles[name].quorum:
+        return False
+    hands_over = any(each.role == name and not each.entry for each in roles[name].memberships)
+    return len(left) >= (1 if hands_over else majority(len(members)))
 
 
 def _at_once(role: Role, gone: list[str], change: Change) -> list[str]:

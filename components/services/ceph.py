@@ -1,4 +1,4 @@
-"""Ceph, all in user space: one monitor, one manager and one OSD in a container, for volumes and images on any host."""
+"""Ceph, all in user space: a monitor, a manager and an OSD in each container, for volumes and images on any host."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 from components.configuration.duties import Choice
 from components.configuration.environment import Container, Environment
 from components.configuration.rules import RawConfiguration
-from components.services.role import Check, Hiera, Requirements, Role, SecretNames
+from components.services.role import Check, Hiera, Membership, Requirements, Role, SecretNames
 from components.services.topology import Topology
 
 POOL, BACKUP_POOL, IMAGE_POOL = "volumes", "backups", "images"
 SECRET, BACKUP_SECRET, IMAGE_SECRET = "ceph_cinder", "ceph_cinder_backup", "ceph_glance"
 """Names of the secrets that the keys of client.cinder, client.cinder-backup and client.glance are made from."""
+ADMIN_SECRET = "ceph_admin"
+"""Name of the secret that the administrator's key is made from, which the members have in common."""
+MEMBER = "/etc/dockstack/bin/ceph-member"
 
 
 def cluster_id(topology: Topology) -> str:
@@ -38,19 +41,31 @@ def backend(kind: str, chosen: Callable[[RawConfiguration], bool], others: str) 
     return Choice(f"{kind}Backend", chosen, (ROLE.name,), f"the {kind} back end rbd needs", f"choose {others}")
 
 
+def _places(topology: Topology) -> dict[str, str]:
+    """Return the container host of each member, where they are on several."""
+    found = {member.name: member.host for member in topology.members("ceph")}
+    return found if len(set(found.values())) > 1 else {}
+
+
 def _hiera(topology: Topology, container: Container) -> Hiera:
     return {
         "profile::ceph::address": str(container.address),
+        "profile::ceph::monitors": monitors(topology),
         "profile::ceph::network": str(container.network),
         "profile::ceph::fsid": cluster_id(topology),
         "profile::ceph::volume_pool": POOL,
         "profile::ceph::backup_pool": BACKUP_POOL,
         **({"profile::ceph::image_pool": IMAGE_POOL} if topology.environment.image_backend == "rbd" else {}),
+        **({"profile::ceph::places": places} if (places := _places(topology)) else {}),
     }
 
 
 def _secrets(_requirements: Requirements) -> SecretNames:
-    return {"profile::ceph::cinder_secret": SECRET, "profile::ceph::backup_secret": BACKUP_SECRET}
+    return {
+        "profile::ceph::admin_secret": ADMIN_SECRET,
+        "profile::ceph::cinder_secret": SECRET,
+        "profile::ceph::backup_secret": BACKUP_SECRET,
+    }
 
 
 def _secrets_with_images(requirements: Requirements) -> SecretNames:
@@ -66,11 +81,14 @@ ROLE = Role(
     name="ceph",
     memory_mib=400,
     quorum=True,
-    # The keys of the cluster's own programs are made in the container: a second monitor would need them, and a quorum.
-    most=1,
+    # Everything is kept by three of them.
+    most=None,
+    unfit={2: "of two monitors, neither works without the other"},
+    birth=(MEMBER, "birth"),
     data={"data": "/var/lib/ceph"},
     endpoints={"ceph": "tcp://{address}:3300"},
     checks=(Check(port=3300), Check(command=("/etc/dockstack/bin/ceph-settle", "check"))),
+    memberships=(Membership(name="cluster", role="ceph", leave=(MEMBER, "leave"), stops=False),),
     packages=("ceph-mon", "ceph-osd"),
     overrides=_overrides,
     hiera=_hiera,

@@ -241,6 +241,12 @@ class Stack:
         """Return the stack's outputs."""
         return dict(json.loads(self.pulumi("stack", "output", "--json").stdout))
 
+    def rotate(self, *names: str) -> None:
+        """Have other values made of some secrets, and brought to all that read them."""
+        # The command works in the checkout, where the stack has no file.
+        file = {"PULUMI_OPTION_CONFIG_FILE": str(self.directory / f"Pulumi.{self.name}.yaml")}
+        run("make", "rotate", f"STACK={self.name}", f"SECRETS={' '.join(names)}", env={**self.env, **file})
+
     def end(self) -> None:
         """Take down whatever is there, for the end of a test that may have failed."""
         self.pulumi("cancel", "--yes", check=False)

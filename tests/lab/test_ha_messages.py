@@ -209,7 +209,7 @@ def test_a_token_of_one_keystone_is_good_at_the_other_and_across_a_rotation(made
     started = started_at(STACK)
     keys = keys_of(KEYSTONES[0])
 
-    rotate(made, "keystone_fernet", "keystone_credential")
+    made.rotate("keystone_fernet", "keystone_credential")
 
     assert keys_of(KEYSTONES[0]) == keys_of(KEYSTONES[1]) != keys
     new = [token_of(1), token_of(2)]
@@ -223,16 +223,9 @@ def keys_of(keystone: str) -> str:
     return inside(keystone, "sh", "-c", "cat /etc/keystone/*-keys/* | fold --width=44 | sort --unique")
 
 
-def rotate(made: Stack, *names: str) -> None:
-    """Have other values made of some secrets, and brought to all that read them."""
-    # The command works in the checkout, where the stack has no file.
-    file = {"PULUMI_OPTION_CONFIG_FILE": str(made.directory / f"Pulumi.{STACK}.yaml")}
-    run("make", "rotate", f"STACK={STACK}", f"SECRETS={' '.join(names)}", env={**made.env, **file})
-
-
 def test_another_cookie_and_password_end_no_broker(made: Stack) -> None:
     running = [inside(name, "supervisorctl", "pid", "rabbitmq-server") for name in BROKERS]
-    rotate(made, "rabbitmq_cookie", "rabbitmq_openstack")
+    made.rotate("rabbitmq_cookie", "rabbitmq_openstack")
     assert [inside(name, "supervisorctl", "pid", "rabbitmq-server") for name in BROKERS] == running
     assert published("with-another-password") == ["with-another-password"]
     kill_container(BROKERS[1])

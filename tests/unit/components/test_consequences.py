@@ -122,6 +122,13 @@ def test_what_the_others_of_a_quorum_have_as_well_is_not_lost() -> None:
     assert "loses data: volume galera1-data" in warnings(alone, {"galera1": "galera"}, ROLES)[-1]
 
 
+def test_what_members_hand_over_as_they_leave_is_not_lost() -> None:
+    two = Change(removed=frozenset({"ceph2", "ceph3"}), lost=(("ceph2-data", "ceph2"), ("ceph3-data", "ceph3")))
+    assert [said for said in warnings(two, trio("ceph"), ROLES) if "loses data" in said] == []
+    all_of_them = Change(removed=frozenset(trio("ceph")), lost=(("ceph3-data", "ceph3"),))
+    assert "loses data: volume ceph3-data" in warnings(all_of_them, trio("ceph"), ROLES)[-1]
+
+
 def test_the_gravest_fate_counts() -> None:
     both = frozenset({"a"})
     assert Change(replaced=both, provisioned=both).fate("a") is Fate.REPLACED

@@ -9,6 +9,7 @@ import pytest
 from components import paths, services
 from components.configuration import environment
 from components.configuration.faults import ConfigurationFaults
+from tests.unit.components.test_services import topology
 from tests.unit.graph_recorder import Graph, config, data_of, record_lab
 
 THREE_BROKERS = {f"rabbitmq{number}": {"role": "rabbitmq", "address": f"10.87.0.{140 + number}"} for number in (2, 3)}
@@ -164,6 +165,51 @@ def test_images_in_ceph_have_a_pool_and_a_client_of_their_own(lab: Graph, shared
         )
     ]
     assert len(set(same)) == 1
+
+
+@pytest.fixture(scope="module")
+def monitored() -> Graph:
+    """A lab with three members of Ceph, and a second Cinder."""
+    more = {f"ceph{number}": {"role": "ceph", "address": f"10.87.0.{170 + number}"} for number in (2, 3)}
+    more["cinder2"] = {"role": "cinder", "address": "10.87.0.160"}
+    return record_lab(config(containers=config()["containers"] | more))
+
+
+def test_members_of_ceph_have_the_same_keys_and_their_clients_know_all_monitors(lab: Graph, monitored: Graph) -> None:
+    addresses = ["10.87.0.70", "10.87.0.172", "10.87.0.173"]
+    secret = [data(monitored, f"ceph{number}", "secrets") for number in (1, 2, 3)]
+    assert secret[0] == secret[1] == secret[2] and "profile::ceph::admin_secret" in secret[0]
+    for name, key in (
+        ("ceph1", "profile::ceph::monitors"),
+        ("ceph3", "profile::ceph::monitors"),
+        ("cinder2", "profile::cinder::ceph_monitors"),
+        ("compute1", "profile::compute::volumes::ceph_monitors"),
+    ):
+        assert data(monitored, name)[key] == addresses
+        if name in ("ceph1", "compute1"):
+            assert data(lab, name)[key] == addresses[:1]
+    assert not [key for key in data(monitored, "ceph1") if key.endswith("places")]
+
+
+def test_a_member_of_ceph_that_goes_is_let_go_by_another_while_it_works(lab: Graph, monitored: Graph) -> None:
+    assert not [r for r in lab if r.name == "ceph1-cluster"]
+    for number in (1, 2, 3):
+        leaving = monitored.one(f"ceph{number}-cluster").parameters()
+        assert {leaving["other"], *leaving["others"], f"ceph{number}"} == {"ceph1", "ceph2", "ceph3"}
+        assert leaving["leave"] == ["/etc/dockstack/bin/ceph-member", "leave"] and leaving["stops"] is False
+    birth = monitored.the("cluster-birth", container="ceph1").parameters()
+    assert birth["command"] == ["/etc/dockstack/bin/ceph-member", "birth"]
+
+
+def test_ceph_is_told_on_which_host_a_member_is_where_there_are_several() -> None:
+    hosts = {"containerHosts": {"local": {}, "far": {"ssh": {"host": "192.0.2.7"}}}}
+    more = {f"ceph{number}": {"role": "ceph", "address": f"10.87.0.{170 + number}"} for number in (2, 3)}
+    more["ceph3"]["host"] = "far"
+    given = config(containers=config()["containers"] | more, **hosts)
+    given["containerDefaults"]["host"] = "local"
+    lab = topology(given)
+    told = services.ROLES["ceph"].hiera(lab, lab.members("ceph")[0])
+    assert told["profile::ceph::places"] == {"ceph1": "local", "ceph2": "local", "ceph3": "far"}
 
 
 def test_each_of_several_glances_is_reached_by_the_others(lab: Graph, shared: Graph) -> None:

@@ -439,8 +439,8 @@ def test_the_check_of_a_role_is_made_at_the_containers_address() -> None:
 @pytest.mark.parametrize("role", sorted(services.ROLES))
 def test_a_role_says_how_many_of_it_can_work_together(role: str) -> None:
     any_number = {
-        "cinder", "compute", "dashboard", "dnsmasq", "galera", "glance", "haproxy", "keystone", "memcached", "neutron",
-        "nova", "placement", "plain", "portal", "rabbitmq", "tempest",
+        "ceph", "cinder", "compute", "dashboard", "dnsmasq", "galera", "glance", "haproxy", "keystone", "memcached",
+        "neutron", "nova", "placement", "plain", "portal", "rabbitmq", "tempest",
     }  # fmt: skip
     assert services.facts()[role].at_most == {**dict.fromkeys(any_number), "cassandra": 3}.get(role, 1)
 
@@ -471,6 +471,7 @@ def test_one_member_too_many_is_refused_by_name() -> None:
     told = {fault.key.split(".")[1]: fault.reason for fault in caught.value.faults}
     assert "two, the loss of one stops the other" in told.pop("galera2")
     assert "of two brokers" in told.pop("rabbitmq2")
+    assert "of two monitors" in told.pop("ceph2")
     assert "files on a volume" in told.pop("glance2")
     assert {name: reason.partition(" today")[0] for name, reason in told.items()} == {
         f"{role}{most + 1}": f"a lab has at most {most} {role}" for role, most in limited.items()

@@ -1,4 +1,4 @@
-# @summary A small Ceph cluster, all of it in one container.
+# @summary A member of a small Ceph cluster, or all of it.
 class role::ceph {
   include profile::ceph
 }
