@@ -378,6 +378,20 @@ def plain(number: int, count: int, **common: Any) -> dict[str, Any]:
     return config(number, {f"t{number}-p{i}": {"role": "plain"} for i in range(1, count + 1)}, **common)
 
 
+def example(file: str, *renamed: tuple[str, str]) -> dict[str, Any]:
+    """Return the configuration of a stack file in the checkout, under names of a test's own: its stack may be up.
+
+    Args:
+        file: its path in the checkout.
+        renamed: text that stands in the file, each with what is to stand there instead.
+    """
+    text = (PROJECT / file).read_text()
+    for theirs, ours in renamed:
+        assert theirs in text, f"{file} has no {theirs}"
+        text = text.replace(theirs, ours)
+    return {key.removeprefix("dockstack:"): value for key, value in yaml.safe_load(text)["config"].items()}
+
+
 @dataclass(frozen=True)
 class _Containers:
     """What tells the whole lab's part of an inventory from others': it is changed by tests that run meanwhile."""

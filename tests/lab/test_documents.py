@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
-from tests.lab.harness import PROJECT, Make
+from tests.lab.harness import Make, example
 
 pytestmark = pytest.mark.lab
 
@@ -13,17 +12,8 @@ PASSWORD = "given-by-a-person"
 
 
 def test_an_example_is_reviewed_and_its_secret_is_kept(stack: Make) -> None:
-    text = (PROJECT / "examples/Pulumi.identity.yaml").read_text()
-    # The example itself may be up.
-    for theirs, ours in (
-        ("10.88.0.", "10.86.88."),
-        ("id-", "t88-"),
-        ("br-identity", "br-t88"),
-        ("identity.lab", "t88.lab"),
-    ):
-        text = text.replace(theirs, ours)
-    given = yaml.safe_load(text)["config"]
-    made = stack("t88", {key.removeprefix("dockstack:"): value for key, value in given.items()})
+    names = (("id-", "t88-"), ("br-identity", "br-t88"), ("identity.lab", "t88.lab"))
+    made = stack("t88", example("examples/Pulumi.identity.yaml", ("10.88.0.", "10.86.88."), *names))
     made.pulumi("config", "set", "--secret", "--path", "dockstack:common.passwords.keystone_admin", PASSWORD)
     assert PASSWORD not in (made.directory / "Pulumi.t88.yaml").read_text()
     said = made.preview().stdout

@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 
 from tests.lab.harness import (
     ALL_DRILLS,
     PATIENCE_SECONDS,
-    PROJECT,
     Stack,
     eventually,
+    example,
     inside,
     inspect,
     inventory,
@@ -178,11 +177,8 @@ class Client:
 @pytest.fixture(scope="module")
 def given() -> dict[str, Any]:
     """Return the example's configuration, under names of the test's own."""
-    text = (PROJECT / "examples/Pulumi.ha-identity.yaml").read_text()
     ours = (("10.88.1.", "10.86.60."), ("br-ha-identity", f"br-{NAME}"), ("ha-identity.lab", f"{NAME}.lab"))
-    for theirs, our in (*ours, (" ha-", f" {NAME}-")):
-        text = text.replace(theirs, our)
-    return {key.removeprefix("dockstack:"): value for key, value in yaml.safe_load(text)["config"].items()}
+    return example("examples/Pulumi.ha-identity.yaml", *ours, (" ha-", f" {NAME}-"))
 
 
 @pytest.fixture(scope="module")

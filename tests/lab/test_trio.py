@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from commands import drill, drills, loss_table
 from tests.bench import memory
 from tests.lab import cloud as clouds
-from tests.lab.harness import PROJECT, Stack, eventually, left_since, long_drill, puppet_runs, run, started_at
+from tests.lab.harness import Stack, eventually, example, left_since, long_drill, puppet_runs, run, started_at
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill, long_drill]
 
 STACK = "t182"
-EXAMPLE = PROJECT / "examples/Pulumi.ha.yaml"
 MOST_MIB = 22 * 1024
 AWAY_SECONDS = 10.0
 """What no API may be away for when one of several members is lost."""
@@ -26,13 +24,9 @@ AWAY_SECONDS = 10.0
 
 def given() -> dict[str, Any]:
     """Return the example's configuration, under names of the test's own."""
-    text = EXAMPLE.read_text()
-    for theirs, ours in (
-        *(("10.88.2.", "10.86.182."), ("10.88.3.", "10.86.183.")),
-        *(("br-trio", f"br-{STACK}"), ("trio.lab", f"{STACK}.lab"), (" trio-", f" {STACK}-")),
-    ):
-        text = text.replace(theirs, ours)
-    return {key.removeprefix("dockstack:"): value for key, value in yaml.safe_load(text)["config"].items()}
+    networks = (("10.88.2.", "10.86.182."), ("10.88.3.", "10.86.183."))
+    names = (("br-trio", f"br-{STACK}"), ("trio.lab", f"{STACK}.lab"), (" trio-", f" {STACK}-"))
+    return example("examples/Pulumi.ha.yaml", *networks, *names)
 
 
 def members() -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -95,3 +96,18 @@ def test_one_that_comes_serves_the_networks_that_too_few_serve_and_no_others(mon
     }  # fmt: skip
     came(monkeypatch, neutron, "n3")
     assert neutron.having["network-a"] == {"n1", "n3"}
+
+
+def test_a_neutron_without_agents_has_none_to_remove(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Opensdn(Neutron):
+        status = 404
+
+        def ask(self, _method: str, _service: str, _path: str, body: dict[str, str] | None = None, **_: str) -> Any:
+            raise sys.modules["openstack_api"].Refused(self.status, "The resource could not be found.")
+
+    neutron = Opensdn({})
+    left(monkeypatch, neutron, "n3")
+    assert neutron.gone == []
+    neutron.status = 500
+    with pytest.raises(Exception, match="500"):
+        left(monkeypatch, neutron, "n3")
