@@ -102,7 +102,7 @@ def test_a_neutron_without_agents_has_none_to_remove(monkeypatch: pytest.MonkeyP
     class Opensdn(Neutron):
         status = 404
 
-        def ask(self, _method: str, _service: str, _path: str, body: dict[str, str] | None = None, **_: str) -> Any:
+        def ask(self, method: str, _service: str, path: str, body: dict[str, str] | None = None, **_: str) -> Any:
             raise sys.modules["openstack_api"].Refused(self.status, "The resource could not be found.")
 
     neutron = Opensdn({})
