@@ -6,7 +6,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from openstack.exceptions import ConflictException
+from openstack.exceptions import ConflictException, NotFoundException
 
 from components import paths
 
@@ -125,3 +125,14 @@ def test_what_was_made_in_a_service_that_is_gone_is_gone_too(program: ModuleType
     demo.cloud = SimpleNamespace(has_service=lambda _: False)
     demo.remove("router", ROUTER)
     assert demo.doing == "removing router demo"
+
+
+def test_what_neutron_knows_no_kind_of_needs_no_removal(program: ModuleType) -> None:
+    def unknown(**_: str) -> list[Any]:
+        raise NotFoundException(details="The resource could not be found.")
+
+    demo = object.__new__(program.Demo)
+    demo.project = "a project"
+    network = SimpleNamespace(routers=unknown, delete_router=None)
+    demo.cloud = SimpleNamespace(network=network, has_service=lambda _: True)
+    demo.remove("router", {"name": "demo", "inside": "demo", "outside": "provider"})
