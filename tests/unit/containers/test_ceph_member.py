@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import struct
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -318,6 +320,37 @@ def test_copies_are_counted_by_what_the_osds_say(cluster: Any, acting: list[int]
 @pytest.fixture
 def settle(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return load("ceph/bin/ceph-settle", monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        pytest.param(b'{"whoami": 7, "state": "active"}', "active", id="it works"),
+        pytest.param(b"", "silent", id="it has a socket, and knows no question yet"),
+        pytest.param(None, "silent", id="it hangs up"),
+    ],
+)
+def test_an_osd_is_asked_itself(
+    cluster: Any, settle: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: bytes | None, state: str
+) -> None:
+    (tmp_path / "osd" / "ceph-7").mkdir(parents=True)
+    monkeypatch.setattr(settle, "SOCKETS", tmp_path)
+    assert settle.state_of_osd() == "silent"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "ceph-osd.7.asok"))
+        listening.listen()
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                assert json.loads(connection.recv(1000).rstrip(b"\0"))["prefix"] == "status"
+                if answer is not None:
+                    connection.sendall(struct.pack(">I", len(answer)) + answer)
+
+        with ThreadPoolExecutor(1) as pool:
+            served = pool.submit(serve)
+            assert settle.state_of_osd() == state
+            served.result()
 
 
 def test_pools_grow_with_the_members_that_are_there_and_no_further(cluster: Any, settle: Any) -> None:
