@@ -20,7 +20,9 @@ AGENT = [
 
 The environment is named, or the agent would ask the server for it first.
 """
-CHANGED = 2
+_ENDED_WELL = (0, 2)
+_UNREACHED = "No more routes to"
+"""What the agent says when it can't reach its server."""
 PROGRESS_SECONDS = 10.0
 LIMIT_SECONDS = 1800.0
 """No role's run takes a tenth of this; one that hangs has to end."""
@@ -62,35 +64,42 @@ class _Progress:
 
 
 def provision(container: str, logs: Path) -> int:
-    """Run the agent once and return its detailed exit code: 0 when nothing was to do, 2 when it changed something.
+    """Run the agent and return its detailed exit code: 0 when nothing was to do, 2 when it changed something.
 
-    The whole output goes to ``<logs>/<container>.puppet.log``; a line of progress is printed every ten seconds.
+    Where the Puppet server got out of reach, as while DNS is started anew, it is run again. All output goes to
+    ``<logs>/<container>.puppet.log``; a line of progress is printed every ten seconds.
 
     Raises:
         StepError: with the failing resources and the end of the log.
     """
-    # It may be coming up: after a power cut, all do at once.
     server = containers.execute(container, ["sed", "-n", "s/^server = //p", "/etc/puppet/puppet.conf"]).strip()
-    certificate.await_server(container, server, STEP)
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = logs / f"{container}.puppet.log"
     with path.open("w") as log:
         path.chmod(0o600)
-        progress = _Progress(container, log)
-        try:
-            status = containers.stream(container, AGENT, progress.take, progress.tell, PROGRESS_SECONDS)
-        except TimeoutError:
-            # Or the next run would wait for this one.
-            containers.execute(container, ["pkill", "--full", "puppet agent"])
-            reason = f"puppet agent did not end within {LIMIT_SECONDS:.0f} s (log: {path})"
-            raise StepError(container, STEP, reason, progress.lines[-containers.LOG_LINES :]) from None
-    if status not in (0, CHANGED):
+        status, progress = _run(container, server, log)
+        if status not in _ENDED_WELL and any(_UNREACHED in line for line in progress.lines):
+            status, progress = _run(container, server, log)
+    if status not in _ENDED_WELL:
         errors = [line for line in progress.lines if _ERROR.match(line)][:6]
         tail = [line for line in progress.lines[-containers.LOG_LINES :] if line not in errors]
         reason = f"puppet agent ended with status {status} after {progress.seconds:.0f} s (log: {path})"
         raise StepError(container, STEP, reason, [*errors, *tail])
     _say(f"{container}: Puppet, {progress.seconds:.0f} s, {'changed' if status else 'nothing to do'}")
     return status
+
+
+def _run(container: str, server: str, log: TextIO) -> tuple[int, _Progress]:
+    """Run the agent once, as soon as its server is there: after a power cut, all come up at once."""
+    certificate.await_server(container, server, STEP)
+    progress = _Progress(container, log)
+    try:
+        return containers.stream(container, AGENT, progress.take, progress.tell, PROGRESS_SECONDS), progress
+    except TimeoutError:
+        # Or the next run would wait for this one.
+        containers.execute(container, ["pkill", "--full", "puppet agent"])
+        reason = f"puppet agent did not end within {LIMIT_SECONDS:.0f} s (log: {log.name})"
+        raise StepError(container, STEP, reason, progress.lines[-containers.LOG_LINES :]) from None
 
 
 def _say(text: str) -> None:

@@ -112,6 +112,29 @@ def test_a_puppet_run_that_failed_is_a_failure_with_its_status(tmp_path: Path, a
         provisioning.provision("galera1", tmp_path / "logs")
 
 
+@pytest.mark.parametrize(("first", "runs"), [("No more routes to puppet", 2), ("Could not find class role::galera", 1)])
+def test_a_puppet_run_that_lost_its_server_and_no_other_is_repeated(
+    tmp_path: Path, agent: Agent, monkeypatch: pytest.MonkeyPatch, first: str, runs: int
+) -> None:
+    agent([], 0)
+    statuses = [1, 0]
+    waited = []
+    monkeypatch.setattr(certificate, "await_server", lambda *asked: waited.append(asked))
+
+    def stream(_container: str, _arguments: object, line: Callable[[str], None], *_waiting: object) -> int:
+        line(f"Error: Could not retrieve catalog from remote server: {first}")
+        return statuses.pop(0)
+
+    monkeypatch.setattr(containers, "stream", stream)
+    if runs == 1:
+        with pytest.raises(StepError, match=first):
+            provisioning.provision("galera1", tmp_path)
+    else:
+        assert provisioning.provision("galera1", tmp_path) == 0
+    assert len(waited) == runs
+    assert (tmp_path / "galera1.puppet.log").read_text().count(first) == runs
+
+
 def test_a_failed_puppet_run_shows_the_failing_resource_and_the_last_lines_and_no_more(
     tmp_path: Path, agent: Agent
 ) -> None:
