@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from components import paths
-from hostside import engine, runs
+from hostside import docker_api, runs
 from hostside.purge import is_hollow, is_ours, purge
 
 CONTAINER = "docker:index/container:Container"
@@ -65,8 +65,8 @@ def clear_unrecorded(stack: str, recorded: Callable[[], Collection[str]] | None 
         subprocess.CalledProcessError: when Pulumi can't tell the state.
     """
     try:
-        listed = engine.containers(stack)
-    except engine.EngineError:
+        listed = docker_api.containers(stack)
+    except docker_api.EngineError:
         # The configuration's check says that the engine doesn't answer, and what to do.
         return []
     known = (recorded() if recorded else containers_in(stack)) if listed else ()
@@ -101,9 +101,9 @@ def resources(stack: str, *, secrets: bool = False) -> list[dict[str, Any]]:
 
 
 def _remove(summary: dict[str, Any]) -> str:
-    name = engine.name(summary)
+    name = docker_api.name(summary)
     say_left(name)
-    engine.remove(summary["Id"])
+    docker_api.remove(summary["Id"])
     return name
 
 

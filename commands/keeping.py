@@ -15,7 +15,7 @@ from commands.jobs import Job
 from components import ssh
 from components.configuration.environment import ConfiguredHost
 from components.host import distance
-from hostside import archive, engine
+from hostside import archive, docker_api
 from hostside.archive import Saved
 from hostside.errors import StepError
 
@@ -60,16 +60,16 @@ class Here:
     def packing(self, beside: Sequence[str], out: BinaryIO) -> Job:
         """Return what writes the data to a file."""
         files = [self._directory / name for name in beside]
-        return Job("this host", archive.packing(engine.volumes(self._stack), files), out=out)
+        return Job("this host", archive.packing(docker_api.volumes(self._stack), files), out=out)
 
     def unpacking(self, file: BinaryIO, beside: Sequence[str]) -> list[Job]:
         """Return what lays the data of a backup beside those that there are."""
-        command = archive.unpacking(engine.volumes(self._stack), beside, self._directory)
+        command = archive.unpacking(docker_api.volumes(self._stack), beside, self._directory)
         return [Job("this host", command, stdin=file)]
 
     def discard(self) -> None:
         """Remove what :meth:`unpacking` has laid there."""
-        archive.discard(engine.volumes(self._stack), self._directory)
+        archive.discard(docker_api.volumes(self._stack), self._directory)
 
     def make_anew(self, beside: Sequence[str], keeper: str) -> None:
         """Remove the containers but for the keeper, and put the data in their place.

@@ -26,7 +26,7 @@ from openstack.exceptions import NotFoundException
 
 from commands import status
 from components import services
-from hostside import engine
+from hostside import docker_api
 
 NAME = "dockstack-drill"
 BEFORE = 2
@@ -383,7 +383,7 @@ def _one_of(roles: Iterable[str], here: Mapping[str, str], victim: str) -> str:
 def _execute(container: str, command: list[str], *, stdin: str) -> str:
     """Run a command in a container; return what it prints, or raise why it fails."""
     # Without `timeout`, the command would outlive the request and go on inside.
-    ended = engine.execute(
+    ended = docker_api.execute(
         container, ["timeout", str(ANSWER_SECONDS), *command], stdin=stdin, timeout=ANSWER_SECONDS + 5.0
     )
     if ended.status:

@@ -12,7 +12,7 @@ from commands.hosts import behind_ssh
 from components.configuration.environment import ConfiguredHost
 from components.host import distance
 from components.outputs import outputs_of
-from hostside import engine, report
+from hostside import docker_api, report
 from hostside.cli import OTHER_VERSION
 from hostside.errors import Refused
 
@@ -136,7 +136,7 @@ def host_of(stack: str, container: str, command: str) -> ConfiguredHost | None:
     """
     if not container:
         raise Refused(f"say of which container: make {command} CONTAINER=...")
-    known = {engine.name(each) for each in engine.containers(stack)}
+    known = {docker_api.name(each) for each in docker_api.containers(stack)}
     if container in known:
         return None
     hosts = {host.name: host for host in others(stack)}

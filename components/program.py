@@ -16,7 +16,7 @@ from components.configuration import environment, names, preflight
 from components.configuration.faults import ConfigurationFaults
 from components.host import distance
 from components.lab import Lab
-from hostside import drift, engine, runs
+from hostside import docker_api, drift, runs
 from hostside.process import complete_path
 
 DEBUG = "PULUMI_OPTION_DEBUG"
@@ -73,8 +73,8 @@ async def main() -> dict[str, Any]:
 def _standing(stack: str) -> set[str]:
     """Return the names of a stack's containers that run on this host."""
     try:
-        return {engine.name(found) for found in engine.containers(stack) if found["State"] == "running"}
-    except engine.EngineError:
+        return {docker_api.name(found) for found in docker_api.containers(stack) if found["State"] == "running"}
+    except docker_api.EngineError:
         # The first step that needs the engine fails with the engine's own words.
         return set()
 

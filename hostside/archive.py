@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hostside import engine
+from hostside import docker_api
 from hostside.errors import StepError
 from hostside.process import run
 
@@ -64,10 +64,10 @@ def saved(stack: str, directory: Path, beside: Sequence[str]) -> Saved:
     Raises:
         OSError: when the engine can't be asked.
     """
-    volumes = engine.volumes(stack)
+    volumes = docker_api.volumes(stack)
     containers = {}
-    for name in map(engine.name, engine.containers(stack)):
-        if found := engine.inspect(name):
+    for name in map(docker_api.name, docker_api.containers(stack)):
+        if found := docker_api.inspect(name):
             containers[name] = {
                 "fqdn": f"{found['Config']['Hostname']}.{found['Config']['Domainname']}",
                 "volumes": {m["Name"]: m["Destination"] for m in found["Mounts"] if m.get("Name") in volumes},
@@ -85,16 +85,16 @@ def standing_still(stack: str) -> Iterator[None]:
     Raises:
         StepError: when one can't be frozen.
     """
-    names = [engine.name(summary) for summary in engine.containers(stack) if summary["State"] == "running"]
+    names = [docker_api.name(summary) for summary in docker_api.containers(stack) if summary["State"] == "running"]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
-            list(pool.map(engine.pause, names))
-            for summary in engine.containers(stack):
+            list(pool.map(docker_api.pause, names))
+            for summary in docker_api.containers(stack):
                 if summary["State"] == "running":
-                    raise StepError(engine.name(summary), STEP, "the engine did not freeze it")
+                    raise StepError(docker_api.name(summary), STEP, "the engine did not freeze it")
             yield
         finally:
-            list(pool.map(engine.unpause, names))
+            list(pool.map(docker_api.unpause, names))
 
 
 def stand_still(stack: str, orders: int, say: Callable[[str], None]) -> None:
@@ -276,10 +276,10 @@ def make_anew(stack: str, directory: Path, beside: Sequence[str], keeper: str) -
     Raises:
         OSError: when it fails on the way; it may be repeated.
     """
-    for name in map(engine.name, engine.containers(stack)):
+    for name in map(docker_api.name, docker_api.containers(stack)):
         if name != keeper:
-            engine.remove(name)
-    swap(engine.volumes(stack))
+            docker_api.remove(name)
+    swap(docker_api.volumes(stack))
     place = directory / BESIDE_RESTORED
     for name in beside:
         (place / name).replace(directory / name)

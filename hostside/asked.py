@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hostside import archive, capture, engine, impairment, logs, losses, present, process
+from hostside import archive, capture, docker_api, impairment, logs, losses, present, process
 from hostside.errors import Refused
 
 
@@ -26,7 +26,7 @@ def _present(directory: Path, stack: str) -> Mapping[str, object]:
 
 
 def _containers(_directory: Path, stack: str) -> Mapping[str, object]:
-    return {"containers": [engine.name(each) for each in engine.containers(stack)]}
+    return {"containers": [docker_api.name(each) for each in docker_api.containers(stack)]}
 
 
 def _logs(directory: Path, stack: str) -> Mapping[str, object]:
@@ -75,17 +75,17 @@ def _stand_still(_directory: Path, stack: str) -> None:
 
 def _pack(directory: Path, words: str) -> None:
     stack, *beside = words.split()
-    command = archive.packing(engine.volumes(stack), [directory / name for name in beside])
+    command = archive.packing(docker_api.volumes(stack), [directory / name for name in beside])
     process.run(command, out=sys.stdout.buffer, timeout=archive.SECONDS)
 
 
 def _unpack(directory: Path, words: str) -> None:
     stack, *beside = words.split()
-    archive.unpack(sys.stdin.buffer, engine.volumes(stack), beside, directory)
+    archive.unpack(sys.stdin.buffer, docker_api.volumes(stack), beside, directory)
 
 
 def _discard(directory: Path, stack: str) -> Mapping[str, object]:
-    archive.discard(engine.volumes(stack), directory)
+    archive.discard(docker_api.volumes(stack), directory)
     return {}
 
 

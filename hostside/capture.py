@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import BinaryIO
 
-from hostside import engine, namespace, ports
+from hostside import docker_api, namespace, ports
 from hostside.errors import Refused
 
 END_SECONDS = 20.0
@@ -36,7 +36,7 @@ def command(stack: str, container: str, interface: str, expression: str) -> list
     """
     if shutil.which("tcpdump") is None:
         raise Refused("tcpdump is not installed on that host. Fix: `make prepare`; `make hosts` where it is behind ssh")
-    pid = engine.process_of(stack, container)
+    pid = docker_api.process_of(stack, container)
     known = sorted(namespace.names(pid))
     if interface not in (*known, "any"):
         raise Refused(f"{container} has no interface {interface}; it has {' '.join(known)}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hostside import engine
+from hostside import docker_api
 from hostside.containers import MOUNT_POINT, execute
 from hostside.errors import StepError
 from hostside.process import CommandFailed
@@ -17,7 +17,7 @@ def clean(server: str, certname: str) -> None:
     Raises:
         StepError: when the authority refuses.
     """
-    found = engine.inspect(server)
+    found = docker_api.inspect(server)
     if found is None:
         return
     try:
@@ -35,5 +35,5 @@ def certificate(server: str) -> str:
 
 def answers(server: str) -> bool:
     """Say whether the server's container runs."""
-    found = engine.inspect(server)
+    found = docker_api.inspect(server)
     return found is not None and bool(found["State"]["Running"])

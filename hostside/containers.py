@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hostside import engine
+from hostside import docker_api
 from hostside.process import CommandFailed, own_environment, run, succeeds, tail
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def execute(container: str, arguments: Sequence[str], *, stdin: str | None = Non
     """
     said = f"{' '.join(arguments[:2])} in {container}"
     try:
-        ended = engine.execute(container, arguments, stdin=stdin, timeout=timeout)
+        ended = docker_api.execute(container, arguments, stdin=stdin, timeout=timeout)
     except TimeoutError as error:
         raise CommandFailed(f"{said} did not end within {timeout:.0f} s") from error
-    except engine.EngineError as error:
+    except docker_api.EngineError as error:
         raise CommandFailed(str(error)) from error
     if ended.status != 0:
         raise CommandFailed(f"{said} ended with status {ended.status}: {tail(ended.stderr or ended.stdout)}")

@@ -11,7 +11,7 @@ import urllib.error
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hostside import containers, engine, programs, web
+from hostside import containers, docker_api, programs, web
 from hostside.errors import StepError
 from hostside.inspection import Inspected, inspect
 from hostside.process import CommandFailed
@@ -51,7 +51,7 @@ def await_healthy(container: str, checks: Sequence[Mapping[str, Any]], seconds: 
 
 def _take_in_changes(container: str) -> None:
     """Have supervisord restart the programs whose files say something else than when they were started."""
-    pid = engine.pid(container)
+    pid = docker_api.pid(container)
     # The checks will tell what is wrong with it.
     if pid is not None:
         with contextlib.suppress(StepError, OSError):
@@ -62,7 +62,7 @@ def first_failure(container: str, checks: Sequence[Mapping[str, Any]]) -> str | 
     """Return what doesn't work in a container right now, in one line, or None; the checks are as above."""
     try:
         return failure(inspect(container), checks)
-    except engine.EngineError as error:
+    except docker_api.EngineError as error:
         return _line(str(error))
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from hostside import engine, files, namespace, ovs, ports
+from hostside import docker_api, files, namespace, ovs, ports
 from hostside.errors import Refused, StepError
 from hostside.process import CommandFailed, run, succeeds
 
@@ -142,7 +142,7 @@ def impose(stack: str, directory: Path, container: str, wanted: Impairment) -> N
         StepError: when the kernel refuses.
         OSError: when the engine can't be asked.
     """
-    engine.process_of(stack, container)
+    docker_api.process_of(stack, container)
     if reason := lacking(wanted):
         raise Refused(reason)
     Impairments(directory).set(container, wanted)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeVar
 
-from hostside import certificate_authority, containers, engine, ovs, passage, ports, programs
+from hostside import certificate_authority, containers, docker_api, ovs, passage, ports, programs
 from hostside.errors import StepError
 from hostside.process import CommandFailed
 
@@ -37,7 +37,7 @@ def inspect(container: str) -> Inspected:
     Raises:
         EngineError: when the engine can't be asked.
     """
-    return _inspected(container, engine.inspect(container))
+    return _inspected(container, docker_api.inspect(container))
 
 
 def _inspected(container: str, found: Mapping[str, Any] | None) -> Inspected:
@@ -71,10 +71,10 @@ class Inspection:
         self._answers: dict[Hashable, Future[Any]] = {}
         self._lock = Lock()
         self._held = ovs.ports_by_container()
-        self._listed = engine.containers(stack)
-        self.states: Mapping[str, tuple[str, str]] = {engine.name(c): (c["Id"], c["State"]) for c in self._listed}
+        self._listed = docker_api.containers(stack)
+        self.states: Mapping[str, tuple[str, str]] = {docker_api.name(c): (c["Id"], c["State"]) for c in self._listed}
         """ID and state of each of the stack's containers, by name."""
-        self.labels: Mapping[str, Mapping[str, str]] = {engine.name(c): c["Labels"] or {} for c in self._listed}
+        self.labels: Mapping[str, Mapping[str, str]] = {docker_api.name(c): c["Labels"] or {} for c in self._listed}
 
     @property
     def bridges(self) -> Mapping[str, dict[str, str]]:
@@ -84,7 +84,7 @@ class Inspection:
     @property
     def images(self) -> set[str]:
         """The names of the engine's images."""
-        return self._once("images", engine.images)
+        return self._once("images", docker_api.images)
 
     def container(self, name: str) -> Inspected:
         """Return how a container of the stack is."""
@@ -163,7 +163,7 @@ class Inspection:
         """Return what the engine knows of a container of the stack."""
         if container not in self.states:
             return None
-        return self._once(("found", container), lambda: engine.inspect(container))
+        return self._once(("found", container), lambda: docker_api.inspect(container))
 
     def _ask(self, container: str, *command: str) -> set[str] | None:
         """Return the words that a command in a container prints; several records are about the same."""

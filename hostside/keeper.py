@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-from hostside import batch, engine, leaving, metrics, ovs, ports, probes, programs, records, ways
+from hostside import batch, docker_api, leaving, metrics, ovs, ports, probes, programs, records, ways
 from hostside import bridge as bridges
 from hostside import labels as names
 from hostside.errors import StepError
@@ -84,7 +84,7 @@ class Keeper:
             if way is not None and ways.lack(way):
                 self._rejoin(name)
         self._guarded("metrics", self._serve)
-        listed = {engine.name(summary): summary for summary in engine.containers(self._stack)}
+        listed = {docker_api.name(summary): summary for summary in docker_api.containers(self._stack)}
         held = ovs.ports_by_container()
         self._compare({name: s for name, s in listed.items() if s["State"] == "running"}, held)
         jobs = [
@@ -145,7 +145,7 @@ class Keeper:
     def _follow(self) -> None:
         while not self._ending.is_set():
             try:
-                for event in engine.events(self._stack):
+                for event in docker_api.events(self._stack):
                     if not event:
                         # Subscribed: whatever happened before now is found by a look at everything.
                         # On a thread of its own: it waits for the pool's workers.
@@ -155,13 +155,13 @@ class Keeper:
                     self._pool.submit(
                         self._guarded, attributes["name"], self._handle, event["Action"], attributes["name"], attributes
                     )
-            except engine.EngineGone as error:
+            except docker_api.EngineGone as error:
                 # The socket that is mounted here is that of the engine that is gone; the next one makes another.
                 # It starts this container again, as all that are to run and don't.
                 log(f"{error}; ending until it is back")
                 os.kill(os.getppid(), signal.SIGTERM)
                 return
-            except engine.EngineError as error:
+            except docker_api.EngineError as error:
                 log(f"{error}; trying again")
                 time.sleep(0.2)
 
@@ -247,7 +247,7 @@ class Keeper:
 
     def _start_given_up(self, name: str) -> None:
         """Start what supervisord gave up in a container: the reason, such as a full disk, may have gone since."""
-        pid = engine.pid(name)
+        pid = docker_api.pid(name)
         if pid is None:
             return
         for program in programs.start_given_up(name, programs.SOCKET.format(pid=pid)):
@@ -257,12 +257,12 @@ class Keeper:
         """Start a container again that was killed: Docker takes `docker kill` for a wish and leaves it down."""
         if self._ending.is_set() or name in self._stopped:
             return
-        found = engine.inspect(name)
+        found = docker_api.inspect(name)
         if found is None or found["HostConfig"]["RestartPolicy"]["Name"] in ("", "no"):
             return
         if found["State"]["Status"] == "exited":
             self._report("killed", name, "was killed, starting it again")
-            engine.start(name)
+            docker_api.start(name)
 
     def _ports(self) -> set[str]:
         """Return the names of the ports on this stack's bridges."""
@@ -301,7 +301,7 @@ class Keeper:
 
 
 def _runs(container: str) -> bool:
-    found = engine.inspect(container)
+    found = docker_api.inspect(container)
     return found is not None and bool(found["State"]["Running"])
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from hostside import applied, engine, stamps
+from hostside import applied, docker_api, stamps
 
 LOGS = "/var/log/supervisor"
 """Where supervisord keeps the output of each program, in every container."""
@@ -68,7 +68,7 @@ def written(
     Raises:
         OSError: when the engine can't be asked.
     """
-    states = {engine.name(each): each["State"] for each in engine.containers(stack)}
+    states = {docker_api.name(each): each["State"] for each in docker_api.containers(stack)}
     wanted = [name for name in states if name in names or not names]
     faults: list[str] = []
 
@@ -127,8 +127,8 @@ def end_of(log: BinaryIO, since: float) -> list[str]:
 
 
 def _of_container(name: str, own: str, state: str, since: float) -> Iterator[Entry]:
-    yield from entries_of(name, own, (_SECOND_TIME.sub(r"\1", line) for line in engine.logs(name, since)), since)
-    pid = engine.pid(name) if state == "running" else None
+    yield from entries_of(name, own, (_SECOND_TIME.sub(r"\1", line) for line in docker_api.logs(name, since)), since)
+    pid = docker_api.pid(name) if state == "running" else None
     for program, changed, lines in _running(pid, since) if pid else _stopped(name, since):
         yield from entries_of(name, program, lines, changed)
 
@@ -148,7 +148,7 @@ def _running(pid: int, since: float) -> Iterator[tuple[str, float, list[str]]]:
 
 def _stopped(name: str, since: float) -> Iterator[tuple[str, float, list[str]]]:
     """Read the logs of a container that doesn't run, the same way."""
-    packed = engine.archive(name, LOGS)
+    packed = docker_api.archive(name, LOGS)
     if not packed:
         return
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:

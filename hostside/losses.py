@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from hostside import engine
+from hostside import docker_api
 from hostside.impairment import Impairment, Impairments
 
 GRACE_SECONDS = 60
@@ -17,7 +17,7 @@ GRACE_SECONDS = 60
 
 def _kill(containers: Sequence[str]) -> None:
     # One that Docker is about to start again has none, and 0 would mean ourselves.
-    pids = [pid for pid in map(engine.pid, containers) if pid]
+    pids = [pid for pid in map(docker_api.pid, containers) if pid]
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -36,7 +36,7 @@ def act(stack: str, directory: Path, what: str, containers: Sequence[str]) -> No
         StepError: when the kernel refuses.
         OSError: when the engine can't be asked.
     """
-    names = containers or [engine.name(each) for each in engine.containers(stack)]
+    names = containers or [docker_api.name(each) for each in docker_api.containers(stack)]
     if what == KILL:
         _kill(names)
         return
@@ -47,10 +47,10 @@ def act(stack: str, directory: Path, what: str, containers: Sequence[str]) -> No
 KILL = "kill"
 """Process 1 of all of them at once, ``kill -9``, behind Docker's back."""
 ACTIONS: Mapping[str, Callable[[Impairments, str], None]] = {
-    "stop": lambda _, name: engine.stop(name, GRACE_SECONDS),
-    "start": lambda _, name: engine.start(name),
-    "freeze": lambda _, name: engine.pause(name),
-    "thaw": lambda _, name: engine.unpause(name),
+    "stop": lambda _, name: docker_api.stop(name, GRACE_SECONDS),
+    "start": lambda _, name: docker_api.start(name),
+    "freeze": lambda _, name: docker_api.pause(name),
+    "thaw": lambda _, name: docker_api.unpause(name),
     "cut off": lambda kept, name: kept.set(name, Impairment(loss="100%")),
     "join": lambda kept, name: kept.clear(name),
 }

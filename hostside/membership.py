@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from hostside import containers, engine, health
+from hostside import containers, docker_api, health
 from hostside.errors import StepError
 from hostside.process import CommandFailed
 
@@ -90,7 +90,7 @@ def leave(
                 return
     # A container on another host isn't found here: its programs go on, and may report once more after it has left.
     if stops:
-        engine.stop(container, STOP_SECONDS)
+        docker_api.stop(container, STOP_SECONDS)
     other = _working(running) or running[0]
     try:
         containers.execute(other, [*command, container, fqdn], timeout=SECONDS)
@@ -103,7 +103,7 @@ def leave(
 
 
 def _runs(container: str) -> bool:
-    found = engine.inspect(container)
+    found = docker_api.inspect(container)
     return found is not None and bool(found["State"]["Running"])
 
 

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from hostside import engine, labels
+from hostside import docker_api, labels
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PATH = "/metrics"
@@ -75,7 +75,7 @@ def text(stack: str, counters: Counters, impaired: Iterable[str]) -> str:
     Raises:
         EngineError: when the engine can't be asked.
     """
-    listed = {engine.name(each): each for each in engine.containers(stack)}
+    listed = {docker_api.name(each): each for each in docker_api.containers(stack)}
     worse = set(impaired)
     families: list[Family] = [
         (
@@ -171,7 +171,7 @@ def _summaries(listed: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return the summaries of the last Puppet runs; only what has a health check has Puppet, too."""
     found = {}
     for name, each in listed.items():
-        pid = engine.pid(name) if "health" in each["Status"] else None
+        pid = docker_api.pid(name) if "health" in each["Status"] else None
         try:
             found.update({name: Path(SUMMARY.format(pid=pid)).read_text()} if pid else {})
         except OSError:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hostside import engine
+from hostside import docker_api
 from hostside.errors import StepError, raise_as_one
 from hostside.ports import STEP, Port
 
@@ -41,7 +41,7 @@ def blocked(listed: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     Args:
         listed: containers as the engine lists them.
     """
-    running = {engine.name(each): each.get("Labels") or {} for each in listed if each.get("State") == "running"}
+    running = {docker_api.name(each): each.get("Labels") or {} for each in listed if each.get("State") == "running"}
     ports = [port for name, labels in running.items() for port in Port.of(name, labels)]
     # One that gets its address by DHCP has none that we know.
     wanted = {port.container: port for port in ports if port.address}
@@ -67,7 +67,7 @@ def prove(stack: str, containers: Collection[str]) -> None:
     Raises:
         StepError: with what does not pass to which.
     """
-    listed = [each for each in engine.containers(stack) if engine.name(each) in containers]
+    listed = [each for each in docker_api.containers(stack) if docker_api.name(each) in containers]
     raise_as_one([StepError(name, STEP, reason) for name, reason in blocked(listed).items()])
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hostside import engine, labels, namespace, ovs
+from hostside import docker_api, labels, namespace, ovs
 from hostside.errors import StepError
 from hostside.process import CommandFailed, own_environment, run, succeeds
 
@@ -125,7 +125,7 @@ def attach(container: str, locks: Path) -> str:
 
 def running(container: str) -> tuple[int, list[Port]]:
     """Return a container's first process, and the ports that it is to have; no ports where it doesn't run."""
-    found = engine.inspect(container)
+    found = docker_api.inspect(container)
     if found is None or not found["State"]["Running"]:
         return 0, []
     pid = int(found["State"]["Pid"])

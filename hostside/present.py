@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from hostside import applied, engine, labels
+from hostside import applied, docker_api, labels
 from hostside.operations.access_publish import AccessPublish
 from hostside.operations.files_write import FilesWrite
 from hostside.vip import HOLDER, is_held_by
@@ -63,11 +63,11 @@ def together(found: Iterable[Present]) -> Present:
 
 def _roles(stack: str) -> dict[str, str]:
     try:
-        listed = engine.containers(stack)
-    except engine.EngineError:
+        listed = docker_api.containers(stack)
+    except docker_api.EngineError:
         # The configuration's check says that the engine doesn't answer, and what to do.
         return {}
-    return {engine.name(each): str((each["Labels"] or {}).get(labels.ROLE, "")) for each in listed}
+    return {docker_api.name(each): str((each["Labels"] or {}).get(labels.ROLE, "")) for each in listed}
 
 
 def _told(directory: Path) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
@@ -87,7 +87,7 @@ def _told(directory: Path) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
 def _holder(roles: Mapping[str, str]) -> str:
     for name in (name for name, role in roles.items() if role == HOLDER):
         try:
-            pid = engine.pid(name)
+            pid = docker_api.pid(name)
             if pid and is_held_by(pid):
                 return name
         except OSError:

@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from hostside import engine
+from hostside import docker_api
 
 USUAL_NANOSECONDS = 30_000_000_000
 """Docker's interval and timeout, where a health check doesn't say."""
@@ -18,11 +18,11 @@ USUAL_NANOSECONDS = 30_000_000_000
 
 def resume(container: str) -> bool:
     """Have a container's probes started anew if they have been silent for too long; return whether they had."""
-    found = engine.inspect(container)
+    found = docker_api.inspect(container)
     if found is None or not is_silent(found, datetime.datetime.now(datetime.UTC)):
         return False
-    engine.pause(container)
-    engine.unpause(container)
+    docker_api.pause(container)
+    docker_api.unpause(container)
     return True
 
 

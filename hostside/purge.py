@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hostside import access, bridge, engine, ovs, ports, runs, ways
+from hostside import access, bridge, docker_api, ovs, ports, runs, ways
 from hostside.process import run, succeeds
 
 
@@ -36,11 +36,11 @@ def purge(stack: str, directory: Path) -> None:
         EngineError: when the engine doesn't answer.
     """
     runs.end_orphans(directory)
-    for summary in engine.containers(stack):
-        name = engine.name(summary)
+    for summary in docker_api.containers(stack):
+        name = docker_api.name(summary)
         print(f"{name}: removing a container that no state knows", file=sys.stderr, flush=True)
-        engine.remove(summary["Id"])
-    volumes = engine.volumes(stack)
+        docker_api.remove(summary["Id"])
+    volumes = docker_api.volumes(stack)
     if volumes:
         run(["docker", "volume", "rm", "--force", *volumes])
     for name, identifiers in ovs.bridges(stack).items():

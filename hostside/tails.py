@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hostside import engine
+from hostside import docker_api
 
 LOGS = ("var", "log", "supervisor")
 LINES = 40
@@ -28,8 +28,8 @@ def of(container: str) -> dict[str, list[str]]:
     Raises:
         EngineError: when the engine can't be asked.
     """
-    found = {"container": [_once(line) for line in engine.logs(container, time.time() - ENGINE_SECONDS)[-LINES:]]}
-    pid = engine.pid(container)
+    found = {"container": [_once(line) for line in docker_api.logs(container, time.time() - ENGINE_SECONDS)[-LINES:]]}
+    pid = docker_api.pid(container)
     if pid:
         found |= programs(f"/proc/{pid}/root")
     return {name: lines for name, lines in found.items() if lines}

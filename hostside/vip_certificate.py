@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from hostside import certificate, containers, engine
+from hostside import certificate, containers, docker_api
 from hostside.errors import StepError
 from hostside.process import CommandFailed
 
@@ -50,6 +50,6 @@ def issue(container: str, *, fqdn: str, server: str, secret: str, names: Sequenc
 
 def withdraw(container: str, *, fqdn: str) -> None:
     """Remove certificate and key from a container, if it is there to be asked."""
-    found = engine.inspect(container)
+    found = docker_api.inspect(container)
     if found and found["State"]["Running"] and not found["State"]["Paused"]:
         containers.execute(container, [PROGRAM, "remove", fqdn])

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from hostside import bridge as bridges
-from hostside import drift, engine, labels, ovs, ports, report, tails, vip, ways
+from hostside import docker_api, drift, labels, ovs, ports, report, tails, vip, ways
 from hostside.impairment import Impairments
 from hostside.inspection import Inspection
 from hostside.journal import Journal
@@ -122,7 +122,7 @@ class Watch:
 
     def _tell_logs(self, request: BaseHTTPRequestHandler, name: str) -> None:
         # Of this stack's containers only: the engine has others' as well.
-        if name not in {engine.name(each) for each in engine.containers(self._stack)}:
+        if name not in {docker_api.name(each) for each in docker_api.containers(self._stack)}:
             request.send_error(HTTPStatus.NOT_FOUND)
             return
         body = json.dumps(tails.of(name)).encode()

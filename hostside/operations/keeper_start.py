@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hostside import engine
+from hostside import docker_api
 from hostside.operations.base import OnContainers, Record
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class KeeperStart(OnContainers):
     id: str
 
     def run(self, directory: Path) -> None:
-        engine.resume(self.container)
+        docker_api.resume(self.container)
 
     def record(self) -> Record:
         return {"containers": {self.container: self.id}}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hostside import engine, passage, ports, ways
+from hostside import docker_api, passage, ports, ways
 from hostside.errors import StepError
 from hostside.operations.base import OnContainers, Record
 
@@ -38,7 +38,7 @@ class PortAttach(OnContainers):
         return {"containers": {self.container: self.id}}
 
     def repair(self) -> None:
-        engine.resume(self.container)
+        docker_api.resume(self.container)
 
 
 OPERATION = PortAttach

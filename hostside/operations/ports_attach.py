@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hostside import batch, engine, leaving, passage
+from hostside import batch, docker_api, leaving, passage
 from hostside.operations.base import OnContainers, Record
 
 
@@ -35,7 +35,7 @@ class PortsAttach(OnContainers):
 
     def repair(self) -> None:
         for container in self.containers:
-            engine.resume(container)
+            docker_api.resume(container)
 
 
 OPERATION = PortsAttach

@@ -14,7 +14,7 @@ import pytest
 from commands import backup, jobs, keeping
 from commands.jobs import Job
 from commands.keeping import Here, There
-from hostside import archive, engine, process
+from hostside import archive, docker_api, process
 from hostside.errors import Refused, StepError
 from hostside.process import CommandFailed
 from tests.unit.played_hosts import STACK, Hosts, played
@@ -158,9 +158,9 @@ class Engine:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, states: dict[str, str], obeys: bool = True) -> None:
         self.states, self.obeys = states, obeys
-        monkeypatch.setattr(engine, "containers", self.listed)
-        monkeypatch.setattr(engine, "pause", lambda name: self.obeys and self.states.update({name: "paused"}))
-        monkeypatch.setattr(engine, "unpause", lambda name: self.states.update({name: "running"}))
+        monkeypatch.setattr(docker_api, "containers", self.listed)
+        monkeypatch.setattr(docker_api, "pause", lambda name: self.obeys and self.states.update({name: "paused"}))
+        monkeypatch.setattr(docker_api, "unpause", lambda name: self.states.update({name: "running"}))
 
     def listed(self, _stack: str) -> list[Mapping[str, Any]]:
         return [{"Names": [f"/{name}"], "State": state} for name, state in self.states.items()]

@@ -20,7 +20,7 @@ from commands.kept import Found
 from commands.load import Attempt, Load, Outcome
 from commands.loss_table import Result
 from components import paths
-from hostside import engine, losses, ways
+from hostside import docker_api, losses, ways
 from hostside.impairment import Impairment, Impairments
 from hostside.report import Problem
 from tests.unit.played_hosts import STACK, Hosts, played
@@ -91,10 +91,10 @@ def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]]:
     monkeypatch.setattr(drill, "QUIET_SECONDS", 0.05)
     monkeypatch.setattr(load, "INTERVAL_SECONDS", 0.001)
     for name in ("start", "pause", "unpause"):
-        monkeypatch.setattr(engine, name, lambda container, name=name: calls.append(f"{name} {container}"))
-    monkeypatch.setattr(engine, "stop", lambda container, _seconds: calls.append(f"stop {container}"))
+        monkeypatch.setattr(docker_api, name, lambda container, name=name: calls.append(f"{name} {container}"))
+    monkeypatch.setattr(docker_api, "stop", lambda container, _seconds: calls.append(f"stop {container}"))
     monkeypatch.setattr(losses, "_kill", lambda containers: calls.append(f"kill {' '.join(containers)}"))
-    monkeypatch.setattr(engine, "containers", lambda _stack: [{"Names": ["/lab-keeper"]}, {"Names": ["/web1"]}])
+    monkeypatch.setattr(docker_api, "containers", lambda _stack: [{"Names": ["/lab-keeper"]}, {"Names": ["/web1"]}])
     monkeypatch.setattr(Impairments, "set", lambda _self, name, given: calls.append(f"cut {name} {given}"))
     monkeypatch.setattr(Impairments, "clear", lambda _self, name: calls.append(f"join {name}"))
     monkeypatch.setattr(ways, "of", lambda _stack: [])

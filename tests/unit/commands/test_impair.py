@@ -16,7 +16,7 @@ import pytest
 
 from commands import capture, impair, status
 from components import paths
-from hostside import engine, impairment, namespace, ovs, ports
+from hostside import docker_api, impairment, namespace, ovs, ports
 from hostside.errors import StepError
 from hostside.impairment import Impairment, Impairments
 from hostside.process import CommandFailed
@@ -155,8 +155,8 @@ def stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kernel: Kernel) -> Pa
         "off1": {"Config": {"Labels": labels}, "State": {"Running": False, "Pid": 0}},
         "other1": {"Config": {"Labels": {}}, "State": {"Running": True, "Pid": 8}},
     }
-    monkeypatch.setattr(engine, "inspect", known.get)
-    monkeypatch.setattr(engine, "containers", lambda _stack: [{"Names": ["/web1"]}, {"Names": ["/off1"]}])
+    monkeypatch.setattr(docker_api, "inspect", known.get)
+    monkeypatch.setattr(docker_api, "containers", lambda _stack: [{"Names": ["/web1"]}, {"Names": ["/off1"]}])
     monkeypatch.setattr(paths, "stack_directory", lambda _stack: tmp_path)
     return tmp_path
 

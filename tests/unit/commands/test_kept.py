@@ -15,8 +15,8 @@ from openstack.exceptions import NotFoundException, SDKException
 
 from commands import kept, volume_bytes
 from commands.kept import Images, Kept, Messages, Rows, Users, Volumes
-from hostside import engine
-from hostside.engine import Ended
+from hostside import docker_api
+from hostside.docker_api import Ended
 
 SERVICES = {
     "galera1": {"role": "galera"}, "galera2": {"role": "galera"}, "haproxy1": {"role": "haproxy"},
@@ -160,7 +160,7 @@ def test_a_volume_in_ceph_is_lost_when_its_bytes_are_others(
                 return Ended(0, f"{written[volume]}\n", "")
         raise AssertionError(command)
 
-    monkeypatch.setattr(engine, "execute", execute)
+    monkeypatch.setattr(docker_api, "execute", execute)
     volumes: Any = Volumes(openrc, "cinder1", "/etc/cinder/cinder.conf")
     volumes._cloud = cloud
     assert volumes.begin() == ""
@@ -169,7 +169,7 @@ def test_a_volume_in_ceph_is_lost_when_its_bytes_are_others(
     written[cloud.ours()[1]] = ""
     assert (volumes.find().lost, volumes.find().why) == (1, cloud.ours()[1])
     # Where volumes are elsewhere, nothing is written, and they are there as long as Cinder says so.
-    monkeypatch.setattr(engine, "execute", lambda *_, **__: Ended(0, "", ""))
+    monkeypatch.setattr(docker_api, "execute", lambda *_, **__: Ended(0, "", ""))
     others: Any = Volumes(openrc, "cinder1", "/etc/cinder/cinder.conf")
     others._cloud = cloud
     assert others.begin() == ""
@@ -242,7 +242,7 @@ class Containers:
         self.given: list[str] = []
         self.there: set[str] = set()
         self.answers: Callable[[Sequence[str]], Ended] | None = None
-        monkeypatch.setattr(engine, "execute", self.execute)
+        monkeypatch.setattr(docker_api, "execute", self.execute)
 
     def execute(self, container: str, command: Sequence[str], *, stdin: str, timeout: float) -> Ended:
         assert command[:2] == ["timeout", str(kept.ANSWER_SECONDS)] and timeout > kept.ANSWER_SECONDS
@@ -302,9 +302,9 @@ def test_a_command_that_fails_says_why(containers: Containers, ended: Ended, why
 
 def test_a_container_that_does_not_run_is_no_surprise(containers: Containers, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(*_: Any, **__: Any) -> Ended:
-        raise engine.EngineError("running timeout in galera2: container is paused")
+        raise docker_api.EngineError("running timeout in galera2: container is paused")
 
-    monkeypatch.setattr(engine, "execute", refuses)
+    monkeypatch.setattr(docker_api, "execute", refuses)
     assert _kinds()[1].add() == "running timeout in galera2: container is paused"
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from commands import logs
 from components import paths
-from hostside import engine, stamps
+from hostside import docker_api, stamps
 from hostside import logs as hostside_logs
 from tests.unit.played_hosts import STACK, Hosts, played
 
@@ -141,10 +141,10 @@ class Host:
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
     played = Host()
-    monkeypatch.setattr(engine, "containers", played.containers)
-    monkeypatch.setattr(engine, "logs", played.logs)
-    monkeypatch.setattr(engine, "archive", played.archive)
-    monkeypatch.setattr(engine, "pid", lambda _name: None)
+    monkeypatch.setattr(docker_api, "containers", played.containers)
+    monkeypatch.setattr(docker_api, "logs", played.logs)
+    monkeypatch.setattr(docker_api, "archive", played.archive)
+    monkeypatch.setattr(docker_api, "pid", lambda _name: None)
     monkeypatch.setattr(time, "time", lambda: AT + 60)
     monkeypatch.setattr(paths, "stack_directory", lambda _stack: tmp_path)
     (tmp_path / "logs").mkdir()

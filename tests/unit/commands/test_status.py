@@ -16,7 +16,7 @@ from commands import status
 from components import paths
 from components.configuration.environment import ConfiguredHost, Ssh
 from components.host import distance
-from hostside import applied, bridge, containers, engine, health, ovs, passage, ports, programs, ways
+from hostside import applied, bridge, containers, docker_api, health, ovs, passage, ports, programs, ways
 from hostside.applied import Applied
 from hostside.cli import SERVICES
 from hostside.programs import Program
@@ -50,7 +50,7 @@ class Host:
 
     def listed(self, _stack: str) -> list[dict[str, Any]]:
         if not self.engine_answers:
-            raise engine.EngineGone("the Docker engine is gone: Connection refused")
+            raise docker_api.EngineGone("the Docker engine is gone: Connection refused")
         return [
             {"Names": [f"/{name}"], "Id": "1", "State": state["Status"], "Labels": self.labels(name)}
             for name, state in self.states.items()
@@ -68,8 +68,8 @@ class Host:
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     played = Host()
     recorded = bridge.Bridge("br-lab", "lab", "10.87.0.0/24", "10.87.0.1/24", 1500)
-    monkeypatch.setattr(engine, "containers", played.listed)
-    monkeypatch.setattr(engine, "inspect", played.inspect)
+    monkeypatch.setattr(docker_api, "containers", played.listed)
+    monkeypatch.setattr(docker_api, "inspect", played.inspect)
     monkeypatch.setattr(ovs, "ports_by_container", lambda: {name: {"eth0": ["x"]} for name in played.attached})
     monkeypatch.setattr(ovs, "bridges", lambda _stack: {"br-lab": recorded.identifiers()})
     monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)

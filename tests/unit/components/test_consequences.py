@@ -20,7 +20,7 @@ from components.configuration.environment import ConfiguredHost, Ssh
 from components.consequences import Change, Fate, warnings
 from components.host import distance
 from components.services.role import Role
-from hostside import access, engine, files, present, vip, ways
+from hostside import access, docker_api, files, present, vip, ways
 from hostside.present import Present
 
 ROLES = {**services.ROLES, "cassandra": Role(name="cassandra", memory_mib=1, quorum=True)}
@@ -164,8 +164,8 @@ class _Id:
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(ways, "of", lambda _stack: [])
-    monkeypatch.setattr(engine, "containers", lambda _stack: LISTED)
-    monkeypatch.setattr(engine, "pid", lambda _name: None)
+    monkeypatch.setattr(docker_api, "containers", lambda _stack: LISTED)
+    monkeypatch.setattr(docker_api, "pid", lambda _name: None)
     (tmp_path / "done").mkdir()
     for name in ("keystone1", "nova1"):
         written = {
@@ -211,7 +211,7 @@ def test_a_preview_tells_what_is_replaced_and_what_is_lost(monkeypatch: pytest.M
 
 def test_a_preview_tells_of_programs_that_are_restarted(monkeypatch: pytest.MonkeyPatch, host: Path) -> None:
     keeps = [row for row in LISTED if row["Names"] != ["/galera1"]]
-    monkeypatch.setattr(engine, "containers", lambda _stack: keeps)
+    monkeypatch.setattr(docker_api, "containers", lambda _stack: keeps)
     assert warned(monkeypatch, host, Lab(set(), keystone1="as it is")) == []
     (said,) = warned(monkeypatch, host, Lab(set(), keystone1="changed"))
     assert "the programs of keystone1 are restarted" in said
@@ -219,7 +219,7 @@ def test_a_preview_tells_of_programs_that_are_restarted(monkeypatch: pytest.Monk
 
 def test_a_preview_tells_of_another_vip(monkeypatch: pytest.MonkeyPatch, host: Path) -> None:
     keeps = [row for row in LISTED if row["Names"] != ["/galera1"]]
-    monkeypatch.setattr(engine, "containers", lambda _stack: keeps)
+    monkeypatch.setattr(docker_api, "containers", lambda _stack: keeps)
     for address, wanted in (("10.87.0.250", 0), ("10.87.0.251", 1)):
         line = access.line("lab", address, "vip.dockstack.lab")
         record = {"verb": "access-publish", "subject": "lab", "count": 0, "done": {"files": {}, "line": line}}
@@ -230,21 +230,21 @@ def test_a_preview_tells_of_another_vip(monkeypatch: pytest.MonkeyPatch, host: P
 
 
 def test_where_there_is_nothing_yet_nothing_is_told(monkeypatch: pytest.MonkeyPatch, host: Path) -> None:
-    monkeypatch.setattr(engine, "containers", lambda _stack: [])
+    monkeypatch.setattr(docker_api, "containers", lambda _stack: [])
     assert warned(monkeypatch, host, Lab({"keystone1", "web1", "nova1"})) == []
 
     def gone(_stack: str) -> None:
-        raise engine.EngineGone("the Docker engine is gone")
+        raise docker_api.EngineGone("the Docker engine is gone")
 
-    monkeypatch.setattr(engine, "containers", gone)
+    monkeypatch.setattr(docker_api, "containers", gone)
     assert warned(monkeypatch, host, Lab({"keystone1"})) == []
 
 
 def test_the_holder_is_the_one_that_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(vip, "STATE", (tmp_path / "state").parts[1:])
-    monkeypatch.setattr(engine, "pid", lambda name: {"haproxy2": os.getpid()}.get(name))
+    monkeypatch.setattr(docker_api, "pid", lambda name: {"haproxy2": os.getpid()}.get(name))
     proxies = [{"Names": [f"/haproxy{n}"], "Labels": {"dockstack.role": "haproxy"}} for n in (1, 2)]
-    monkeypatch.setattr(engine, "containers", lambda _stack: proxies)
+    monkeypatch.setattr(docker_api, "containers", lambda _stack: proxies)
     assert present.look("lab", tmp_path).holder == ""
     (tmp_path / "state").write_text("MASTER\n")
     assert present.look("lab", tmp_path).holder == "haproxy2"

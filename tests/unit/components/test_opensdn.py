@@ -15,7 +15,7 @@ from opensdn_standin import neutron, settings
 from components import paths, services
 from components.host import dockerfiles
 from components.published import Published
-from hostside import containers, engine, membership
+from hostside import containers, docker_api, membership
 from hostside import image as images
 from hostside.errors import StepError
 from hostside.process import CommandFailed
@@ -216,8 +216,8 @@ def test_what_opensdn_cant_read_is_no_password_of_its_services() -> None:
 @pytest.mark.parametrize("stops", [True, False])
 def test_an_entry_goes_without_an_end_of_its_containers_programs(monkeypatch: pytest.MonkeyPatch, stops: bool) -> None:
     stopped: list[str] = []
-    monkeypatch.setattr(engine, "inspect", lambda _: {"State": {"Running": True}})
-    monkeypatch.setattr(engine, "stop", lambda name, _seconds: stopped.append(name))
+    monkeypatch.setattr(docker_api, "inspect", lambda _: {"State": {"Running": True}})
+    monkeypatch.setattr(docker_api, "stop", lambda name, _seconds: stopped.append(name))
     monkeypatch.setattr(containers, "execute", lambda *_arguments, **_options: "")
     membership.leave("c1", "c1.lab", ["config1"], ["leave"], stops=stops)
     assert stopped == (["c1"] if stops else [])

@@ -22,7 +22,7 @@ import pytest
 from commands import backup, capture, drills, impair, keeping, logs, places, status
 from components import foresight, paths
 from components.host import container_host, distance
-from hostside import asked, bridge, cli, containers, engine, image, ovs, ports, process
+from hostside import asked, bridge, cli, containers, docker_api, image, ovs, ports, process
 from hostside.errors import StepError
 from hostside.operations import NAMES, UNDONE_BY, named
 from hostside.operations.keeper_start import KeeperStart
@@ -174,7 +174,12 @@ def test_each_operation_is_called_like_its_module_and_undone_by_what_it_says() -
 
 @pytest.mark.parametrize(
     "error",
-    [StepError("galera1", "its Puppet run", "why"), CommandFailed("why"), engine.EngineError("why"), OSError("why")],
+    [
+        StepError("galera1", "its Puppet run", "why"),
+        CommandFailed("why"),
+        docker_api.EngineError("why"),
+        OSError("why"),
+    ],
     ids=lambda error: type(error).__name__,
 )
 def test_an_expected_error_is_shown_in_its_own_words_and_the_status_is_one(
@@ -526,7 +531,7 @@ def test_a_container_that_asks_dhcp_has_a_port_without_address_and_gateway() -> 
 def test_what_does_not_run_or_asks_for_no_port_gets_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: dict[str, Any] | None
 ) -> None:
-    monkeypatch.setattr(engine, "inspect", lambda _name: found)
+    monkeypatch.setattr(docker_api, "inspect", lambda _name: found)
     assert ports.attach("galera1", tmp_path / "locks") == "none"
 
 
@@ -540,7 +545,7 @@ def test_a_container_is_attached_by_one_process_at_a_time(tmp_path: Path, monkey
         time.sleep(0.02)
         inside.pop()
 
-    monkeypatch.setattr(engine, "inspect", inspect)
+    monkeypatch.setattr(docker_api, "inspect", inspect)
     threads = [threading.Thread(target=ports.attach, args=("galera1", tmp_path)) for _ in range(5)]
     for thread in threads:
         thread.start()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hostside import access, applied, bridge, cli, containers, drift, engine, health, ovs, passage, ports, programs
+from hostside import access, applied, bridge, cli, containers, docker_api, drift, health, ovs, passage, ports, programs
 from hostside.drift import Finding
 from hostside.errors import StepError
 from hostside.inspection import Inspected
@@ -69,7 +69,7 @@ class Host:
 
     def listed(self, _stack: str) -> list[dict[str, Any]]:
         if not self.engine_answers:
-            raise engine.EngineGone("the Docker engine is gone")
+            raise docker_api.EngineGone("the Docker engine is gone")
         return [
             {"Names": [f"/{name}"], "Id": i, "State": state, "Labels": {} if name == "lab-keeper" else LABELS}
             for name, (i, state) in self.states.items()
@@ -100,13 +100,13 @@ class Host:
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     played = Host()
-    monkeypatch.setattr(engine, "containers", played.listed)
-    monkeypatch.setattr(engine, "images", lambda: played.images)
+    monkeypatch.setattr(docker_api, "containers", played.listed)
+    monkeypatch.setattr(docker_api, "images", lambda: played.images)
     monkeypatch.setattr(ovs, "bridges", lambda _stack: played.bridges)
     monkeypatch.setattr(ovs, "ports_by_container", lambda: {name: {"eth0": ["x"]} for name in played.attached})
     monkeypatch.setattr(bridge, "is_up", lambda _bridge: played.bridge_is_up)
     monkeypatch.setattr(ports, "are_attached", lambda _wanted, _pid, held: bool(held))
-    monkeypatch.setattr(engine, "inspect", played.inspect)
+    monkeypatch.setattr(docker_api, "inspect", played.inspect)
     monkeypatch.setattr(programs, "listed", played.listed_programs)
     monkeypatch.setattr(passage, "blocked", lambda _listed: played.blocked)
     monkeypatch.setattr(containers, "not_kept", lambda _name, _pid: played.kept)
@@ -225,8 +225,8 @@ def test_a_keeper_that_was_stopped_is_found(host: Host, directory: Path, state: 
 
 def test_the_keeper_is_started_by_its_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(engine, "unpause", lambda name: asked.append(f"unpause {name}"))
-    monkeypatch.setattr(engine, "start", lambda name: asked.append(f"start {name}"))
+    monkeypatch.setattr(docker_api, "unpause", lambda name: asked.append(f"unpause {name}"))
+    monkeypatch.setattr(docker_api, "start", lambda name: asked.append(f"start {name}"))
     given = {"container": "lab-keeper", "id": "3" * 64}
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(given)))
     assert cli.main(["keeper-start", "lab-keeper"], tmp_path) == 0

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from hostside import engine, process
+from hostside import docker_api, process
 
 ATTACHED = {"Detach": False, "Tty": False}
 
@@ -79,24 +79,24 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
 
 def test_a_container_is_inspected_by_its_name(docker: Engine) -> None:
     docker.answer(200, {"State": {"Running": True}})
-    assert engine.inspect("galera1") == {"State": {"Running": True}}
+    assert docker_api.inspect("galera1") == {"State": {"Running": True}}
     assert docker.asked == [("GET", "/containers/galera1/json", {})]
 
 
 def test_a_container_that_there_is_not_is_none(docker: Engine) -> None:
     docker.answer(404, {"message": "No such container: galera1"})
-    assert engine.inspect("galera1") is None
+    assert docker_api.inspect("galera1") is None
 
 
 def test_any_other_refusal_is_told_with_the_engines_words(docker: Engine) -> None:
     docker.answer(500, {"message": "the disk is full"})
-    with pytest.raises(engine.EngineError, match=r"inspecting galera1.*the disk is full"):
-        engine.inspect("galera1")
+    with pytest.raises(docker_api.EngineError, match=r"inspecting galera1.*the disk is full"):
+        docker_api.inspect("galera1")
 
 
 def test_all_containers_of_one_stack_are_listed_running_or_not(docker: Engine) -> None:
     docker.answer(200, [{"Id": "1"}])
-    assert engine.containers("lab") == [{"Id": "1"}]
+    assert docker_api.containers("lab") == [{"Id": "1"}]
     _, path, query = docker.asked[0]
     assert path == "/containers/json"
     assert query["all"] == ["1"]
@@ -106,22 +106,22 @@ def test_all_containers_of_one_stack_are_listed_running_or_not(docker: Engine) -
 @pytest.mark.parametrize("status", [204, 304, 404, 409])
 def test_starting_what_runs_already_or_is_gone_is_no_error(docker: Engine, status: int) -> None:
     docker.answer(status)
-    engine.start("galera1")
+    docker_api.start("galera1")
     assert docker.asked == [("POST", "/containers/galera1/start", {})]
 
 
 @pytest.mark.parametrize("status", [204, 404, 409])
 def test_removing_what_is_gone_or_going_is_no_error(docker: Engine, status: int) -> None:
     docker.answer(status)
-    engine.remove("galera1")
+    docker_api.remove("galera1")
     method, path, query = docker.asked[0]
     assert (method, path, query["force"]) == ("DELETE", "/containers/galera1", ["1"])
 
 
 def test_a_removal_that_fails_is_told(docker: Engine) -> None:
     docker.answer(500, {"message": "device is busy"})
-    with pytest.raises(engine.EngineError, match="device is busy"):
-        engine.remove("galera1")
+    with pytest.raises(docker_api.EngineError, match="device is busy"):
+        docker_api.remove("galera1")
 
 
 def frame(number: int, text: bytes) -> bytes:
@@ -139,7 +139,7 @@ def plays(docker: Engine, *frames: bytes, status: int = 0) -> None:
 
 def test_a_command_is_run_and_what_it_wrote_is_told_apart(docker: Engine) -> None:
     plays(docker, frame(1, b"on"), frame(2, b"alas"), frame(1, b"e\n"), status=3)
-    assert engine.execute("galera1", ["cat", "/a"], timeout=5) == engine.Ended(3, "one\n", "alas")
+    assert docker_api.execute("galera1", ["cat", "/a"], timeout=5) == docker_api.Ended(3, "one\n", "alas")
     assert [asked[:2] for asked in docker.asked[:3]] == [
         ("POST", "/containers/galera1/exec"),
         ("POST", "/exec/e1/start"),
@@ -150,19 +150,19 @@ def test_a_command_is_run_and_what_it_wrote_is_told_apart(docker: Engine) -> Non
 
 def test_a_command_is_given_its_input_and_nobody_elses_list_of_processes_shows_it(docker: Engine) -> None:
     plays(docker)
-    assert engine.execute("galera1", ["cat"], stdin="s3cret", timeout=5) == engine.Ended(0, "", "")
+    assert docker_api.execute("galera1", ["cat"], stdin="s3cret", timeout=5) == docker_api.Ended(0, "", "")
     assert docker.stdin == b"s3cret"
     assert "s3cret" not in json.dumps(docker.given)
 
 
 def test_a_command_that_the_engine_refuses_is_told_with_its_words(docker: Engine) -> None:
     docker.answer(409, {"message": "Container 1 is not running"})
-    with pytest.raises(engine.EngineError, match="running cat in galera1: Container 1 is not running"):
-        engine.execute("galera1", ["cat"], timeout=5)
+    with pytest.raises(docker_api.EngineError, match="running cat in galera1: Container 1 is not running"):
+        docker_api.execute("galera1", ["cat"], timeout=5)
     docker.answer(201, {"Id": "e1"})
     docker.raw(b"HTTP/1.0 400 Bad\r\n\r\nno such program")
-    with pytest.raises(engine.EngineError, match="running cat in galera1: no such program"):
-        engine.execute("galera1", ["cat"], timeout=5)
+    with pytest.raises(docker_api.EngineError, match="running cat in galera1: no such program"):
+        docker_api.execute("galera1", ["cat"], timeout=5)
 
 
 def test_a_command_that_does_not_end_is_not_waited_for(docker: Engine) -> None:
@@ -171,7 +171,7 @@ def test_a_command_that_does_not_end_is_not_waited_for(docker: Engine) -> None:
     for _ in range(30):
         docker.answer(200, {"Running": True, "ExitCode": None})
     with pytest.raises(TimeoutError):
-        engine.execute("galera1", ["sleep", "60"], timeout=0.1)
+        docker_api.execute("galera1", ["sleep", "60"], timeout=0.1)
 
 
 def test_events_begin_with_the_word_that_they_are_followed_and_end_with_an_error(docker: Engine) -> None:
@@ -179,8 +179,8 @@ def test_events_begin_with_the_word_that_they_are_followed_and_end_with_an_error
     lines = b"".join(json.dumps(event).encode() + b"\n" for event in events)
     docker.raw(b"HTTP/1.0 200 OK\r\n\r\n" + lines)
     got = []
-    with pytest.raises(engine.EngineError, match="closed"):
-        for event in engine.events("lab"):
+    with pytest.raises(docker_api.EngineError, match="closed"):
+        for event in docker_api.events("lab"):
             got.append(event)
     assert got == [{}, *events]
     filters = json.loads(docker.asked[0][2]["filters"][0])
@@ -190,34 +190,34 @@ def test_events_begin_with_the_word_that_they_are_followed_and_end_with_an_error
 
 def test_an_engine_that_is_killed_while_it_tells_an_event_is_an_engine_that_went_away(docker: Engine) -> None:
     docker.raw(b'HTTP/1.0 200 OK\r\n\r\n{"Action": "die", "Act')
-    with pytest.raises(engine.EngineError):
-        list(engine.events("lab"))
+    with pytest.raises(docker_api.EngineError):
+        list(docker_api.events("lab"))
 
 
 def test_an_engine_that_is_killed_while_it_answers_is_an_engine_that_went_away(docker: Engine) -> None:
     docker.raw(b'HTTP/1.0 200 OK\r\n\r\n[{"Id": "12')
-    with pytest.raises(engine.EngineError):
-        engine.containers("lab")
+    with pytest.raises(docker_api.EngineError):
+        docker_api.containers("lab")
 
 
 def test_events_that_are_refused_are_an_error(docker: Engine) -> None:
     docker.answer(500, {"message": "no"})
-    with pytest.raises(engine.EngineError, match="500"):
-        next(engine.events("lab"))
+    with pytest.raises(docker_api.EngineError, match="500"):
+        next(docker_api.events("lab"))
 
 
 def test_an_engine_that_closes_the_connection_is_an_error(docker: Engine) -> None:
     docker.raw(b"")
-    with pytest.raises(engine.EngineError, match="closed the connection"):
-        engine.inspect("galera1")
+    with pytest.raises(docker_api.EngineError, match="closed the connection"):
+        docker_api.inspect("galera1")
 
 
 CALLS: list[Callable[[], object]] = [
-    lambda: engine.inspect("a"),
-    lambda: engine.containers("lab"),
-    lambda: engine.start("a"),
-    lambda: engine.remove("a"),
-    lambda: next(engine.events("lab")),
+    lambda: docker_api.inspect("a"),
+    lambda: docker_api.containers("lab"),
+    lambda: docker_api.start("a"),
+    lambda: docker_api.remove("a"),
+    lambda: next(docker_api.events("lab")),
 ]
 
 
@@ -226,7 +226,7 @@ def test_an_engine_that_is_not_there_is_an_error_that_says_so(
     call: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "SOCKET", tmp_path / "nobody.sock")
-    with pytest.raises(engine.EngineGone, match="is gone"):
+    with pytest.raises(docker_api.EngineGone, match="is gone"):
         call()
 
 
@@ -236,12 +236,12 @@ def test_the_socket_of_an_engine_that_ended_is_told_from_a_slow_engines(
     monkeypatch.setattr(process, "SOCKET", tmp_path / "docker.sock")
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(f"{tmp_path}/docker.sock")
-        with pytest.raises(engine.EngineGone, match="is gone"):
-            engine.inspect("galera1")
+        with pytest.raises(docker_api.EngineGone, match="is gone"):
+            docker_api.inspect("galera1")
         left.listen()
-        with pytest.raises(engine.EngineError, match="timed out") as slow:
-            engine.call("GET", "/info", timeout=0.05)
-    assert not isinstance(slow.value, engine.EngineGone)
+        with pytest.raises(docker_api.EngineError, match="timed out") as slow:
+            docker_api.call("GET", "/info", timeout=0.05)
+    assert not isinstance(slow.value, docker_api.EngineGone)
 
 
 def test_the_engine_is_this_hosts_whatever_the_environment_names(
@@ -249,20 +249,20 @@ def test_the_engine_is_this_hosts_whatever_the_environment_names(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2376")
     docker.answer(404, {"message": "none"})
-    assert engine.inspect("galera1") is None
+    assert docker_api.inspect("galera1") is None
 
 
 def test_images_are_told_by_their_names(docker: Engine) -> None:
     docker.answer(
         200, [{"RepoTags": ["dockstack/base:1", "dockstack/base:latest"]}, {"RepoTags": None}, {"RepoTags": []}]
     )
-    assert engine.images() == {"dockstack/base:1", "dockstack/base:latest"}
+    assert docker_api.images() == {"dockstack/base:1", "dockstack/base:latest"}
     docker.answer(500, {"message": "no"})
-    with pytest.raises(engine.EngineError, match="listing images"):
-        engine.images()
+    with pytest.raises(docker_api.EngineError, match="listing images"):
+        docker_api.images()
 
 
 def test_a_name_can_not_reach_another_path(docker: Engine) -> None:
     docker.answer(404, {"message": "none"})
-    engine.inspect("a?b=c")
+    docker_api.inspect("a?b=c")
     assert docker.asked[0][1:] == ("/containers/a%3Fb%3Dc/json", {})

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hostside import batch, bridge, engine, keeper, leaving, ovs, ports, probes, programs, ways
+from hostside import batch, bridge, docker_api, keeper, leaving, ovs, ports, probes, programs, ways
 from hostside.errors import StepError
 from hostside.impairment import Impairment, Impairments
 from hostside.process import CommandFailed
@@ -99,7 +99,7 @@ class World:
         yield {}
         while (event := self.feed.get()) is not None:
             yield event
-        raise engine.EngineError("the Docker engine went away")
+        raise docker_api.EngineError("the Docker engine went away")
 
     def attach(self, name: str, _locks: Path) -> str:
         if self.attach_fails:
@@ -175,8 +175,8 @@ def counted(world: World) -> Callable[..., Any]:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     played = World()
     for name in ("inspect", "start", "events"):
-        monkeypatch.setattr(engine, name, getattr(played, name))
-    monkeypatch.setattr(engine, "containers", played.listed)
+        monkeypatch.setattr(docker_api, name, getattr(played, name))
+    monkeypatch.setattr(docker_api, "containers", played.listed)
     monkeypatch.setattr(batch, "attach", played.attach_all)
     monkeypatch.setattr(batch, "detach", played.detach)
     monkeypatch.setattr(ports, "present", played.present)
@@ -519,7 +519,7 @@ def test_a_record_that_comes_while_those_of_others_are_looked_at_stays(
         assert name == "gone1"
         records.add("started1", "10.87.0.9", "started1.dockstack.lab")
 
-    monkeypatch.setattr(engine, "inspect", inspect)
+    monkeypatch.setattr(docker_api, "inspect", inspect)
     keeper.Keeper("lab", directory).reconcile()
     assert names(directory) == {"started1"}
 
@@ -541,9 +541,9 @@ def test_a_keeper_whose_engine_is_gone_ends_its_container_which_has_the_old_engi
     ended: list[tuple[int, int]] = []
 
     def gone(_stack: str) -> Iterator[dict[str, Any]]:
-        raise engine.EngineGone("the Docker engine is gone: Connection refused")
+        raise docker_api.EngineGone("the Docker engine is gone: Connection refused")
 
-    monkeypatch.setattr(engine, "events", gone)
+    monkeypatch.setattr(docker_api, "events", gone)
     monkeypatch.setattr(os, "kill", lambda process, number: ended.append((process, number)))
     world.feed.put(None)
     assert eventually(lambda: ended == [(os.getppid(), signal.SIGTERM)])

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from hostside import containers, engine, health, membership
+from hostside import containers, docker_api, health, membership
 from hostside.errors import StepError
 from hostside.inspection import Inspection
 from hostside.operations.member_join import MemberJoin
@@ -51,8 +51,8 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     played = World()
-    monkeypatch.setattr(engine, "inspect", played.inspect)
-    monkeypatch.setattr(engine, "stop", played.stop)
+    monkeypatch.setattr(docker_api, "inspect", played.inspect)
+    monkeypatch.setattr(docker_api, "stop", played.stop)
     monkeypatch.setattr(health, "first_failure", played.first_failure)
     monkeypatch.setattr(containers, "execute", played.execute)
     monkeypatch.setattr(containers, "program_logs", lambda _container: [])

@@ -15,7 +15,7 @@ import yaml
 from components import paths, services
 from components.configuration import environment
 from components.services.haproxy import METRICS_PORT
-from hostside import engine, metrics
+from hostside import docker_api, metrics
 from tests.documents import blocks
 from tests.unit.commands.test_reference import configuration
 
@@ -44,8 +44,8 @@ LISTED: list[dict[str, Any]] = [
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(engine, "containers", lambda _stack: LISTED)
-    monkeypatch.setattr(engine, "pid", lambda name: {"nova1": 7, "lab-keeper": 8}.get(name))
+    monkeypatch.setattr(docker_api, "containers", lambda _stack: LISTED)
+    monkeypatch.setattr(docker_api, "pid", lambda name: {"nova1": 7, "lab-keeper": 8}.get(name))
     monkeypatch.setattr(metrics, "SUMMARY", f"{tmp_path}/{{pid}}")
     (tmp_path / "7").write_text(SUMMARY)
     return tmp_path
@@ -110,7 +110,7 @@ def served() -> Iterator[tuple[str, list[str]]]:
 
     def answer() -> str:
         if not answers:
-            raise engine.EngineGone("the Docker engine is gone")
+            raise docker_api.EngineGone("the Docker engine is gone")
         return answers.pop(0)
 
     server = metrics.serve("127.0.0.1", 0, answer)

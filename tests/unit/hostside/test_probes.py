@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hostside import engine, probes
+from hostside import docker_api, probes
 
 NOW = datetime.datetime(2026, 11, 23, 12, 0, tzinfo=datetime.UTC)
 CHECK = {"Interval": 20_000_000_000, "Timeout": 5_000_000_000}
@@ -41,17 +41,17 @@ def test_two_probes_that_were_not_made_are_a_silence(found: dict[str, Any], sile
 
 
 def test_a_container_that_is_not_there_or_has_no_health_yet_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "pause", lambda _name: pytest.fail("paused"))
-    monkeypatch.setattr(engine, "inspect", lambda _name: None)
+    monkeypatch.setattr(docker_api, "pause", lambda _name: pytest.fail("paused"))
+    monkeypatch.setattr(docker_api, "inspect", lambda _name: None)
     assert not probes.resume("galera1")
-    monkeypatch.setattr(engine, "inspect", lambda _name: {"State": {"Status": "running"}, "Config": {}})
+    monkeypatch.setattr(docker_api, "inspect", lambda _name: {"State": {"Status": "running"}, "Config": {}})
     assert not probes.resume("galera1")
 
 
 def test_a_silent_container_is_paused_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    monkeypatch.setattr(engine, "inspect", lambda _name: container())
-    monkeypatch.setattr(engine, "pause", lambda name: calls.append(f"pause {name}"))
-    monkeypatch.setattr(engine, "unpause", lambda name: calls.append(f"unpause {name}"))
+    monkeypatch.setattr(docker_api, "inspect", lambda _name: container())
+    monkeypatch.setattr(docker_api, "pause", lambda name: calls.append(f"pause {name}"))
+    monkeypatch.setattr(docker_api, "unpause", lambda name: calls.append(f"unpause {name}"))
     assert probes.resume("galera1")
     assert calls == ["pause galera1", "unpause galera1"]

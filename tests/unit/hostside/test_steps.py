@@ -18,7 +18,7 @@ from hostside import (
     certificate,
     certificate_authority,
     containers,
-    engine,
+    docker_api,
     health,
     programs,
     provisioning,
@@ -189,7 +189,7 @@ def test_a_long_puppet_run_tells_where_it_is(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "INTERVAL_SECONDS", 0.01)
-    monkeypatch.setattr(engine, "inspect", lambda _name: {"State": {"Running": True, "Pid": 4711}})
+    monkeypatch.setattr(docker_api, "inspect", lambda _name: {"State": {"Running": True, "Pid": 4711}})
     monkeypatch.setattr(programs, "follow_files", lambda *_arguments: None)
     monkeypatch.setattr(containers, "program_logs", lambda _container: ["mariadb FATAL", "-- its log"])
 
@@ -204,7 +204,7 @@ EXITED: dict[str, Any] = {"State": {"Status": "exited", "Running": False, "Pause
 def listed(monkeypatch: pytest.MonkeyPatch) -> list[Program]:
     """Play the container's supervisord; return the list of its programs, for a test to change."""
     there = [Program("mariadb", "RUNNING", "")]
-    monkeypatch.setattr(engine, "inspect", lambda _container: RUNNING)
+    monkeypatch.setattr(docker_api, "inspect", lambda _container: RUNNING)
     monkeypatch.setattr(programs, "listed", lambda _container, _path: there)
     return there
 
@@ -299,7 +299,7 @@ def test_a_program_that_does_not_run_is_told_with_its_log(listed: list[Program])
         (None, None, "it does not run"),
         (EXITED, None, "it does not run"),
         (RUNNING, StepError("galera1", "its programs", "supervisord does not answer"), "supervisord does not answer"),
-        (RUNNING, engine.EngineError("the Docker engine does not answer"), "the Docker engine does not answer"),
+        (RUNNING, docker_api.EngineError("the Docker engine does not answer"), "the Docker engine does not answer"),
     ],
 )
 def test_a_container_whose_programs_cannot_be_asked_for_is_not_healthy(
@@ -309,7 +309,7 @@ def test_a_container_whose_programs_cannot_be_asked_for_is_not_healthy(
         assert error
         raise error
 
-    monkeypatch.setattr(engine, "inspect", lambda _container: found)
+    monkeypatch.setattr(docker_api, "inspect", lambda _container: found)
     monkeypatch.setattr(programs, "listed", ask)
     with pytest.raises(StepError, match=told):
         health.await_healthy("galera1", [], 0.05)
@@ -426,7 +426,7 @@ def test_a_server_that_can_not_be_reached_is_told_before_the_secret_is_written(i
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: Inside) -> Path:
     """Return the rendered directory of a Puppet server that runs."""
-    monkeypatch.setattr(engine, "inspect", lambda _name: {"State": {"Running": True, "Status": "running"}})
+    monkeypatch.setattr(docker_api, "inspect", lambda _name: {"State": {"Running": True, "Status": "running"}})
     monkeypatch.setattr(os, "chown", lambda *_arguments: None)
     monkeypatch.setattr(shutil, "chown", lambda *_arguments, **_options: None)
     assert not inside.calls
@@ -518,7 +518,7 @@ def test_withdrawing_from_a_server_that_is_gone_is_no_error(
     server: Path, inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry(server).register()
-    monkeypatch.setattr(engine, "inspect", lambda _name: None)
+    monkeypatch.setattr(docker_api, "inspect", lambda _name: None)
     inside.calls.clear()
     entry(server).withdraw()
     assert inside.calls == []
@@ -529,7 +529,7 @@ def test_withdrawing_from_a_server_that_was_stopped_is_no_error(
     server: Path, inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry(server).register()
-    monkeypatch.setattr(engine, "inspect", lambda _name: {"State": {"Running": False, "Status": "exited"}})
+    monkeypatch.setattr(docker_api, "inspect", lambda _name: {"State": {"Running": False, "Status": "exited"}})
     inside.failures["clean"] = "Container puppet1 is not running"
     entry(server).withdraw()
     assert written(server) == set()
@@ -538,7 +538,7 @@ def test_withdrawing_from_a_server_that_was_stopped_is_no_error(
 def test_registering_at_a_server_that_was_stopped_is_an_error(
     server: Path, inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "inspect", lambda _name: {"State": {"Running": False, "Status": "exited"}})
+    monkeypatch.setattr(docker_api, "inspect", lambda _name: {"State": {"Running": False, "Status": "exited"}})
     inside.failures["clean"] = "Container puppet1 is not running"
     with pytest.raises(StepError, match="not running"):
         entry(server).register()

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from components import paths
-from hostside import authority, certificate, certificate_authority, containers, engine, vip_certificate
+from hostside import authority, certificate, certificate_authority, containers, docker_api, vip_certificate
 from hostside.errors import StepError
 from hostside.grant import Grant
 from hostside.inspection import Inspection
@@ -94,7 +94,7 @@ def haproxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Container:
     monkeypatch.setattr(containers, "execute", made.execute)
     monkeypatch.setattr(certificate_authority, "answers", lambda _server: False)
     monkeypatch.setattr(certificate_authority, "clean", lambda _server, name: made.asked.append(f"cleaned {name}"))
-    monkeypatch.setattr(engine, "inspect", lambda _name: {"State": {"Running": True, "Paused": False}})
+    monkeypatch.setattr(docker_api, "inspect", lambda _name: {"State": {"Running": True, "Paused": False}})
     return made
 
 
@@ -174,7 +174,7 @@ def test_a_withdrawn_one_leaves_nothing_behind(haproxy: Container) -> None:
 def test_a_container_that_is_stopped_takes_its_key_along(haproxy: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     issue()
     for found in (None, {"State": {"Running": False, "Paused": False}}, {"State": {"Running": True, "Paused": True}}):
-        monkeypatch.setattr(engine, "inspect", lambda _name, found=found: found)
+        monkeypatch.setattr(docker_api, "inspect", lambda _name, found=found: found)
         vip_certificate.withdraw("haproxy1", fqdn=NAME)
     assert haproxy.served.exists()
 

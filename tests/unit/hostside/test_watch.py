@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hostside import drift, engine, journal, metrics, ovs, report, tails, watch
+from hostside import docker_api, drift, journal, metrics, ovs, report, tails, watch
 from hostside.inspection import Inspected
 from hostside.journal import Journal
 from hostside.programs import Program
@@ -41,9 +41,9 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World()
     listed = [{"Names": ["/web1"], "Id": "1", "State": "running", "Labels": {"dockstack.role": "plain"}}]
-    monkeypatch.setattr(engine, "containers", lambda _stack: [each for each in listed if made.seen])
-    monkeypatch.setattr(engine, "logs", lambda name, _since: [f"2026 {name} speaks"])
-    monkeypatch.setattr(engine, "pid", lambda _name: None)
+    monkeypatch.setattr(docker_api, "containers", lambda _stack: [each for each in listed if made.seen])
+    monkeypatch.setattr(docker_api, "logs", lambda name, _since: [f"2026 {name} speaks"])
+    monkeypatch.setattr(docker_api, "pid", lambda _name: None)
     monkeypatch.setattr(ovs, "ports_by_container", dict)
     monkeypatch.setattr(ovs, "bridges", lambda _stack: {})
     monkeypatch.setattr(report, "look_at", lambda _inspection, _stack, name: made.seen[name])
