@@ -121,11 +121,12 @@ def _of_members(role: Role, members: list[str], gone: list[str], change: Change)
     left = len(members) - len(gone)
     together = f"{_listed(gone)} {_verb(gone, change)}"
     if role.quorum and len(members) > 1 and left < majority(len(members)):
-        way_out = (
-            "Remove one at a time, with an update for each."
-            if change.removed.intersection(gone)
-            else "`make upgrade` replaces one service after the other."
-        )
+        if not change.removed.intersection(gone):
+            way_out = "`make upgrade` replaces one service after the other."
+        elif between := [number for number in range(left + 1, len(members)) if number in role.unfit]:
+            way_out = f"No lab has {between[-1]} of them, so there is no step between: `make backup` before."
+        else:
+            way_out = "Remove one at a time, with an update for each."
         yield (
             f"breaks a quorum: {together}, at once; of {len(members)} members of {role.name} {left or 'none'} would be "
             f"left, and {majority(len(members))} are a majority. {way_out}"
