@@ -243,9 +243,12 @@ class Stack:
 
     def rotate(self, *names: str) -> None:
         """Have other values made of some secrets, and brought to all that read them."""
-        # The command works in the checkout, where the stack has no file.
+        self.make("rotate", f"SECRETS={' '.join(names)}")
+
+    def make(self, *words: str) -> None:
+        """Run one of the owner's commands on the stack, which works in the checkout, where the stack has no file."""
         file = {"PULUMI_OPTION_CONFIG_FILE": str(self.directory / f"Pulumi.{self.name}.yaml")}
-        run("make", "rotate", f"STACK={self.name}", f"SECRETS={' '.join(names)}", env={**self.env, **file})
+        run("make", *words, f"STACK={self.name}", env={**self.env, **file})
 
     def end(self) -> None:
         """Take down whatever is there, for the end of a test that may have failed."""
@@ -259,10 +262,12 @@ class Stack:
 
 @contextlib.contextmanager
 def brought_up(name: str, directory: Path, settings: Mapping[str, Any]) -> Iterator[Stack]:
-    """Bring a throwaway stack up, whose project is made in a directory, and take it down at the end."""
+    """Bring a throwaway stack up, whose project is made in a directory, tell how long that took, and take it down."""
     made = Stack(name, directory / name, settings)
     try:
+        begun = time.monotonic()
         made.up()
+        print(f"\nup: {time.monotonic() - begun:.0f} s")
         yield made
     finally:
         made.end()

@@ -24,6 +24,7 @@ from tests.lab.harness import (
     ALL_DRILLS,
     PATIENCE_SECONDS,
     Stack,
+    brought_up,
     eventually,
     example,
     inside,
@@ -184,14 +185,8 @@ def given() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def made(given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Bring it up."""
-    stack = Stack(NAME, tmp_path_factory.mktemp(NAME), given)
-    try:
-        begun = time.monotonic()
-        stack.up()
-        print(f"\nup: {time.monotonic() - begun:.0f} s")
+    with brought_up(NAME, tmp_path_factory.mktemp("stacks"), given) as stack:
         yield stack
-    finally:
-        stack.end()
 
 
 @pytest.fixture(scope="module")

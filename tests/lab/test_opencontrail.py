@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 
 from tests.bench import memory
 from tests.lab import cloud as clouds
-from tests.lab.harness import Stack, example, left_since, long_drill, run
+from tests.lab.harness import Stack, brought_up, example, left_since, long_drill
 from tests.standins import images
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill, long_drill]
@@ -30,22 +29,15 @@ def given() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def made(before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Bring it up; nothing is left of it at the end."""
-    stack = Stack(STACK, tmp_path_factory.mktemp("stacks") / STACK, given())
-    stack.env["PULUMI_OPTION_CONFIG_FILE"] = str(stack.directory / f"Pulumi.{STACK}.yaml")
-    try:
-        begun = time.monotonic()
-        stack.up()
-        print(f"\nup: {time.monotonic() - begun:.0f} s")
-        yield stack
-    finally:
-        stack.end()
+    with brought_up(STACK, tmp_path_factory.mktemp("stacks"), given()) as made:
+        yield made
     assert left_since(before, ("containers", "volumes", "bridges", "ports", "links", "routes", "namespaces")) == {}
 
 
 def works(made: Stack) -> None:
     """Nothing is left to do, and nothing is broken."""
     made.preview("--expect-no-changes")
-    run("make", "status", f"STACK={STACK}", env=made.env)
+    made.make("status")
 
 
 def test_both_halves_work_and_fit_into_the_machine(made: Stack, tmp_path: Path) -> None:

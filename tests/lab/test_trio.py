@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from commands import drill, drills, loss_table
 from tests.bench import memory
 from tests.lab import cloud as clouds
-from tests.lab.harness import Stack, eventually, example, left_since, long_drill, puppet_runs, run, started_at
+from tests.lab.harness import Stack, brought_up, eventually, example, left_since, long_drill, puppet_runs, started_at
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill, long_drill]
 
@@ -48,15 +47,8 @@ LOST = [
 @pytest.fixture(scope="module")
 def made(before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Bring it up; nothing is left of it at the end."""
-    stack = Stack(STACK, tmp_path_factory.mktemp("stacks") / STACK, given())
-    stack.env["PULUMI_OPTION_CONFIG_FILE"] = str(stack.directory / f"Pulumi.{STACK}.yaml")
-    try:
-        begun = time.monotonic()
-        stack.up()
-        print(f"\nup: {time.monotonic() - begun:.0f} s")
-        yield stack
-    finally:
-        stack.end()
+    with brought_up(STACK, tmp_path_factory.mktemp("stacks"), given()) as made:
+        yield made
     assert left_since(before, ("containers", "volumes", "bridges", "ports", "links", "routes", "namespaces")) == {}
 
 
@@ -78,7 +70,7 @@ def lose(trio: drill.Lab, name: str) -> tuple[drills.Drill, loss_table.Result]:
 def test_nothing_is_left_to_do(made: Stack) -> None:
     before = started_at(STACK)
     made.preview("--expect-no-changes")
-    run("make", "status", f"STACK={STACK}", env=made.env)
+    made.make("status")
     ended = puppet_runs([names[-1] for names in members().values()], "--test")
     assert {name: done.stdout + done.stderr for name, done in ended.items() if done.returncode} == {}
     assert started_at(STACK) == before
