@@ -171,6 +171,22 @@ def test_a_service_does_not_wait_for_one_who_was_cut_off(lab: Lab) -> None:
             lab.await_healthy()
 
 
+def test_a_page_of_the_dashboard_does_not_wait_for_a_cache_that_stands_still(lab: Lab) -> None:
+    dashboard, cache = lab.of_role("dashboard"), lab.of_role("memcached")
+    # At the container: haproxy would answer in its place, once a check has found out that it doesn't.
+    domain = lab.settings()["config"]["dockstack:common"]["domain"]
+    page = f"http://{dashboard}.{domain}/horizon/auth/login/"
+    ask = ("curl", "--silent", "--output", "/dev/null", "--max-time", "10", "--write-out", "%{http_code}", page)
+    assert inside(dashboard, *ask) == "200"
+    run("docker", "pause", cache)
+    try:
+        assert inside(dashboard, *ask) == "500"
+    finally:
+        run("docker", "unpause", cache)
+        lab.await_healthy()
+    assert inside(dashboard, *ask) == "200"
+
+
 @long_drill
 def test_computes_and_agents_count_as_up_while_the_broker_comes_back(lab: Lab, acknowledged: Acknowledged) -> None:
     """Reports that are lost with the broker are waited for by those who sent them, for a minute."""

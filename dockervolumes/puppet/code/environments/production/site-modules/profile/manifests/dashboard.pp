@@ -17,6 +17,11 @@ class profile::dashboard (
   include dockstack::tls
   Class['dockstack::tls'] ~> Anchor['horizon::service::begin']
 
+  # Seconds. Without them a page waits for ever for a cache that stands still, or whose host has lost its power.
+  $waits = { 'connect_timeout' => 2, 'timeout' => 2 }
+  # One of several that is away is one without sessions, and no error.
+  $forgives = $memcached_hosts.length ? { 1 => {}, default => { 'ignore_exc' => 'True' } }
+
   # Not the package with Apache: the classes that set that up are most of what such a catalog takes to compile.
   Package <| title == 'horizon' |> {
     name => 'openstack-dashboard',
@@ -32,8 +37,7 @@ class profile::dashboard (
     secure_cookies                 => $dockstack::tls::enabled,
     cache_backend                  => 'django.core.cache.backends.memcached.PyMemcacheCache',
     cache_server_ip                => $memcached_hosts,
-    # One of several that is away is one without sessions, and no error.
-    cache_options                  => $memcached_hosts.length ? { 1 => {}, default => { 'ignore_exc' => 'True' } },
+    cache_options                  => $waits + $forgives,
     # A session with its tokens is too long for a cookie.
     django_session_engine          => 'django.contrib.sessions.backends.cache',
     # The image has the files compressed, and Debian's own settings keep them in use; to do it again takes half a minute.
