@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.lab.harness import listing, run
+from tests.lab.harness import Runs, listing, run
 
 _UNITS = {"B": 1 / 2**20, "KiB": 1 / 2**10, "MiB": 1.0, "GiB": 2.0**10}
 
 
-def measure(stack: str) -> dict[str, float]:
-    """Return MiB by container, the keeper included, the largest first."""
-    names = run(*listing(stack)).stdout.split()
+def measure(stack: str, on: Runs = run) -> dict[str, float]:
+    """Return MiB by container of a host, this machine unless said otherwise; the keeper included, the largest first."""
+    names = on(*listing(stack)).stdout.split()
     if not names:
         return {}
-    told = run("docker", "stats", "--no-stream", "--format", "{{.Name}}\t{{.MemUsage}}", *names).stdout
+    told = on("docker", "stats", "--no-stream", "--format", "{{.Name}}\t{{.MemUsage}}", *names).stdout
     used = dict(line.split("\t") for line in told.splitlines())
     held = {name: mebibytes(usage.split("/")[0].strip()) for name, usage in used.items()}
     return dict(sorted(held.items(), key=lambda item: -item[1]))

@@ -6,6 +6,7 @@ import copy
 import json
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,18 @@ def test_stacks_that_come_with_the_project_can_be_up_at_the_same_time() -> None:
     bridges += [provider.bridge for provider in outside]
     for things in (names, bridges, networks):
         assert len(things) == len(set(things))
+
+
+def test_the_lab_of_three_hosts_is_that_of_one_with_most_members_of_no_role_on_one_of_the_others() -> None:
+    given = (configuration(paths.PROJECT / "examples" / file) for file in ("Pulumi.ha.yaml", "Pulumi.ha-hosts.yaml"))
+    one, three = (
+        environment.load(each, stack="ha", roles=services.facts(), base_dir=paths.PROJECT)[0] for each in given
+    )
+    kinds = [Counter(container.role for container in each.containers) for each in (one, three)]
+    assert kinds[0] == kinds[1]
+    placed = Counter((container.role, container.host) for container in three.containers)
+    for (role, host), count in placed.items():
+        assert count == 1 or host == "local", (role, host)
 
 
 def test_the_example_of_2015_has_the_file_and_what_stands_beside_it() -> None:
