@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -22,28 +22,44 @@ from hostside.operations.provision import Provision
 
 ENVIRONMENT = paths.DOCKERVOLUMES / "puppet/code/environments/production"
 _OF_ONE_ROLE = ("role/manifests", "profile/manifests", "profile/templates", "profile/files")
-_SHARED = ("base",)
-"""Names in those directories that every role uses."""
 
 
 @cache
 def code_digests(role: str, profiles: tuple[str, ...] = ()) -> Mapping[str, str]:
     """Return digests of the Puppet code that a role's catalog is compiled from: what all share, and the role's own.
 
-    In ``role/`` and ``profile/`` a role's own files are those named after it, or after one of the other roles whose
-    profiles it includes parts of; whatever else is there is shared.
+    Args:
+        role: the role.
+        profiles: the other roles whose profiles it includes parts of; what is their own, it reads as well.
     """
+    known = puppet_roles()
     parts: dict[str, list[Path]] = {"shared": [], "role": []}
-    roles = {path.stem for path in (ENVIRONMENT / "site-modules/role/manifests").glob("*.pp")} - set(_SHARED)
     for path in sorted(p for p in ENVIRONMENT.rglob("*") if p.is_file()):
-        relative = path.relative_to(ENVIRONMENT)
-        within = next((d for d in _OF_ONE_ROLE if str(relative).startswith(f"site-modules/{d}/")), None)
-        name = relative.parts[3].split(".")[0] if within else ""
-        if name == role or name in profiles:
+        owner = owner_of(path, known)
+        if owner == role or owner in profiles:
             parts["role"].append(path)
-        elif name not in roles:
+        elif not owner:
             parts["shared"].append(path)
     return {part: _digest(files) for part, files in parts.items()}
+
+
+def puppet_roles() -> frozenset[str]:
+    """Return the roles that Puppet has a class for."""
+    return frozenset(path.stem for path in (ENVIRONMENT / "site-modules/role/manifests").glob("*.pp"))
+
+
+def owner_of(path: Path, roles: Collection[str]) -> str:
+    """Return the role that a file of the Puppet environment is for; nothing where it is for all.
+
+    Its name in ``role/`` and ``profile/`` tells it, or that of its directory there: the role's, or one that begins with
+    the role's and a hyphen. Types, providers and facts are for all: classes of other modules use them as well, and so
+    our code can't tell who does.
+    """
+    relative = path.relative_to(ENVIRONMENT)
+    if not str(relative).startswith(tuple(f"site-modules/{directory}/" for directory in _OF_ONE_ROLE)):
+        return ""
+    name = relative.parts[3].partition(".")[0]
+    return max((role for role in roles if f"{name}-".startswith(f"{role}-")), key=len, default="")
 
 
 class Provisioning:

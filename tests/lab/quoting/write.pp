@@ -42,7 +42,7 @@ file {
   '/etc/written/cookie':
     content => $cookie;
   '/etc/written/keepalived.conf':
-    content => epp('profile/keepalived.conf.epp', {
+    content => epp('profile/haproxy-keepalived.conf.epp', {
       'vip_address'   => '10.0.0.2',
       'prefix'        => 24,
       'router_id'     => 51,

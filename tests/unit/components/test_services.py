@@ -316,7 +316,7 @@ def test_every_api_is_served_by_uwsgi_as_one_place_says() -> None:
     assert served == {name: text.count("dockstack::uwsgi_settings(") for name, text in profiles.items()}
     shared = (SITE / "dockstack/functions/uwsgi_settings.pp").read_text()
     settings = dict(re.findall(r"^    'uwsgi/([\w-]+)'\s+=> { 'value' => '?(.*?)'? },$", shared, re.MULTILINE))
-    horizon = (SITE / "profile/templates/horizon-uwsgi.ini.epp").read_text()
+    horizon = (SITE / "profile/templates/dashboard-uwsgi.ini.epp").read_text()
     for name in ("add-header", "socket-timeout", "hook-master-start", "shutdown-sockets"):
         assert f"\n{name} = {settings[name]}\n" in horizon
 
@@ -427,6 +427,46 @@ def test_a_catalog_depends_on_the_code_of_its_own_role_and_on_what_all_share(
         shared.write("# changed\n")
     assert digests("keystone") != before["keystone"]
     provisioning.code_digests.cache_clear()
+
+
+SHARED = {
+    "profile/manifests/base.pp": "the classes of several roles include it",
+}
+"""What of the profiles is for all, each with the reason: a change of it runs Puppet in every container."""
+
+
+def owned() -> dict[str, str]:
+    """Return whose each file of the role classes and profiles is, by its path; nothing where it is for all."""
+    directories = ("role/manifests", "profile/manifests", "profile/templates", "profile/files")
+    files = [path for directory in directories for path in (SITE / directory).rglob("*") if path.is_file()]
+    roles = provisioning.puppet_roles()
+    return {str(path.relative_to(SITE)): provisioning.owner_of(path, roles) for path in files}
+
+
+def test_the_code_of_a_profile_is_its_roles_alone() -> None:
+    assert {path for path, role in owned().items() if not role} == SHARED.keys()
+
+
+def test_a_file_is_its_roles_by_its_whole_name_or_by_what_comes_before_a_hyphen() -> None:
+    def owner(name: str) -> str:
+        return provisioning.owner_of(SITE / "profile" / name, ("nova", "nova-cell"))
+
+    assert {owner(f"templates/{name}") for name in ("nova", "nova.conf.epp", "nova-a.b.epp", "nova/a.epp")} == {"nova"}
+    assert owner("files/nova-cell-a.conf") == "nova-cell"
+    assert {owner(f"manifests/{name}.pp") for name in ("base", "novab", "cell-nova")} == {""}
+    assert owner("lib/puppet/type/nova.rb") == ""
+
+
+def test_a_profile_names_what_is_another_roles_only_where_its_role_says_so() -> None:
+    opensdn = services.for_lab(topology(config(common=CONFIG["common"] | {"networking": "opensdn"})).environment)
+    found = owned()
+    for path, role in found.items():
+        text = (SITE / path).read_text()
+        classes = re.findall(r"\bprofile::(\w+)", text, re.IGNORECASE)
+        files = re.findall(r"'profile/([^']+)'", text)
+        named = {name.lower() for name in classes if f"profile/manifests/{name.lower()}.pp" not in SHARED}
+        named |= {found.get(f"profile/templates/{name}") or found[f"profile/files/{name}"] for name in files}
+        assert named <= {role, *services.ROLES[role].profiles, *opensdn[role].profiles} if role else not named, path
 
 
 def test_the_check_of_a_role_is_made_at_the_containers_address() -> None:

@@ -59,7 +59,7 @@ class profile::dashboard (
     owner   => 'root',
     group   => 'root',
     mode    => '0644',
-    content => epp('profile/horizon-uwsgi.ini.epp', { 'processes' => $processes, 'threads' => $threads }),
+    content => epp('profile/dashboard-uwsgi.ini.epp', { 'processes' => $processes, 'threads' => $threads }),
     require => Anchor['horizon::config::begin'],
   }
   ~> service { 'horizon':

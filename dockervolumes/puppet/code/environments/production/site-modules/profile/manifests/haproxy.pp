@@ -81,7 +81,7 @@ class profile::haproxy (
     owner   => 'root',
     group   => 'root',
     mode    => '0644',
-    content => file('profile/end_sessions.lua'),
+    content => file('profile/haproxy-end_sessions.lua'),
     require => Package['haproxy'],
     before  => Concat['/etc/haproxy/haproxy.cfg'],
     notify  => Exec['reload HAProxy'],
@@ -241,7 +241,7 @@ class profile::haproxy (
     group     => 'root',
     mode      => '0640',
     show_diff => false,
-    content   => Sensitive(epp('profile/keepalived.conf.epp', {
+    content   => Sensitive(epp('profile/haproxy-keepalived.conf.epp', {
       'vip_address'   => $vip_address,
       'prefix'        => $prefix,
       'router_id'     => $router_id,
