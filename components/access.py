@@ -49,7 +49,7 @@ class Access:
 def administrator(topology: Topology, password: str) -> dict[str, str]:
     """Return the administrator's login in the words of OpenStack's SDK."""
     return {
-        "auth_url": f"{topology.identity_url}/v3",
+        "auth_url": topology.identity_api,
         "username": "admin",
         "password": password,
         "project_name": "admin",

@@ -42,6 +42,7 @@ def volume_secret(topology: Topology) -> str:
 def _hiera(topology: Topology, container: Container) -> Hiera:
     return {
         "profile::cinder::vip_name": topology.vip_name,
+        "profile::cinder::keystone_url": topology.keystone_url,
         "profile::cinder::address": str(container.address),
         "profile::cinder::region": topology.environment.region,
         "profile::cinder::memcached_servers": topology.memcached_servers,

@@ -9,7 +9,7 @@ from components.services.topology import Topology
 
 def _hiera(topology: Topology, container: Container) -> Hiera:
     return {
-        "profile::dashboard::keystone_url": f"{topology.identity_url}/v3",
+        "profile::dashboard::keystone_url": topology.identity_api,
         "profile::dashboard::memcached_hosts": [m.fqdn for m in topology.members("memcached")],
         # The names that people, haproxy's check and our own call it by; Horizon refuses others.
         "profile::dashboard::hosts": [

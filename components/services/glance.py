@@ -26,7 +26,7 @@ PORT = 9292
 
 def _hiera(topology: Topology, container: Container) -> Hiera:
     return {
-        "profile::glance::keystone_url": topology.identity_url,
+        "profile::glance::keystone_url": topology.keystone_url,
         "profile::glance::region": topology.environment.region,
         "profile::glance::memcached_servers": topology.memcached_servers,
         "profile::glance::database_host": topology.vip_name,

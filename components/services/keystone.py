@@ -14,7 +14,7 @@ from components.services.topology import IDENTITY_PORT, Topology
 
 def _hiera(topology: Topology, _container: Container) -> Hiera:
     return {
-        "profile::keystone::vip_name": topology.vip_name,
+        "profile::keystone::url": topology.keystone_url,
         "profile::keystone::region": topology.environment.region,
         "profile::keystone::memcached_servers": topology.memcached_servers,
         "profile::keystone::database_host": topology.vip_name,

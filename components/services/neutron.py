@@ -46,6 +46,7 @@ METADATA_SECRET = "metadata_secret"
 def _server(topology: Topology) -> Hiera:
     return {
         "profile::neutron::vip_name": topology.vip_name,
+        "profile::neutron::keystone_url": topology.identity_api,
         "profile::neutron::region": topology.environment.region,
         "profile::neutron::memcached_servers": topology.memcached_servers,
         "profile::neutron::database_host": topology.vip_name,

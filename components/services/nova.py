@@ -30,6 +30,7 @@ def common_hiera(topology: Topology, container: Container) -> Hiera:
     return {
         "profile::nova::common::address": str(container.address),
         "profile::nova::common::vip_name": topology.vip_name,
+        "profile::nova::common::keystone_url": topology.keystone_url,
         "profile::nova::common::region": topology.environment.region,
         "profile::nova::common::memcached_servers": topology.memcached_servers,
         "profile::nova::common::rabbit_hosts": [m.fqdn for m in topology.members("rabbitmq")],

@@ -33,6 +33,7 @@ def place(profile: str, topology: Topology, container: Container) -> Hiera:
     return {
         f"{profile}::address": str(container.address),
         f"{profile}::vip_name": topology.vip_name,
+        f"{profile}::keystone_url": topology.identity_api,
         f"{profile}::region": topology.environment.region,
     }
 

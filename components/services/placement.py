@@ -21,7 +21,7 @@ PORT = 8778
 
 def _hiera(topology: Topology, _container: Container) -> Hiera:
     return {
-        "profile::placement::keystone_url": topology.identity_url,
+        "profile::placement::keystone_url": topology.keystone_url,
         "profile::placement::region": topology.environment.region,
         "profile::placement::memcached_servers": topology.memcached_servers,
         "profile::placement::database_host": topology.vip_name,

@@ -22,7 +22,7 @@ def _hiera(topology: Topology, container: Container) -> Hiera:
             host.name: f"http://{topology.host_address(host.name)}:{lab.metrics_port}" for host in lab.used_hosts
         },
         "profile::portal::lab": picture(topology),
-        **({"profile::portal::keystone_url": f"{topology.identity_url}/v3"} if topology.members("keystone") else {}),
+        **({"profile::portal::keystone_url": topology.identity_api} if topology.members("keystone") else {}),
     }
 
 

@@ -14,7 +14,7 @@ def _hiera(topology: Topology, container: Container) -> Hiera:
     dashboard = [f for role, f in topology.frontends if role.name == "dashboard"]
     address = _provider_address(topology, container)
     return {
-        "profile::tempest::keystone_url": f"{topology.identity_url}/v3",
+        "profile::tempest::keystone_url": topology.identity_api,
         "profile::tempest::domain": topology.environment.domain,
         "profile::tempest::region": topology.environment.region,
         "profile::tempest::computes": len(topology.members("compute")),

@@ -132,9 +132,14 @@ class Topology:
         return self.members_that(lambda role: role.issues_tokens)
 
     @property
-    def identity_url(self) -> str:
-        """Return the URL of Keystone, without a version."""
+    def keystone_url(self) -> str:
+        """Return the URL of Keystone at the VIP, without a version."""
         return self.url(IDENTITY_PORT)
+
+    @property
+    def identity_api(self) -> str:
+        """Return the URL of Keystone's API, which people and programs log in by."""
+        return f"{self.keystone_url}/v3"
 
     @property
     def memcached_servers(self) -> list[str]:

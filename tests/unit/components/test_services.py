@@ -321,6 +321,17 @@ def test_every_api_is_served_by_uwsgi_as_one_place_says() -> None:
         assert f"\n{name} = {settings[name]}\n" in horizon
 
 
+@pytest.mark.parametrize("tls", [False, True])
+def test_all_profiles_are_told_one_url_of_keystone_and_none_makes_it_itself(tls: bool) -> None:
+    lab = topology(config(common=CONFIG["common"] | {"tls": tls}))
+    given = {key: value for role in PROVISIONED for key, value in role.hiera(lab, lab.members(role.name)[0]).items()}
+    told = {key: value for key, value in given.items() if key.endswith(("::keystone_url", "profile::keystone::url"))}
+    assert len(told) >= 11
+    url = f"http{'s' if tls else ''}://vip.dockstack.lab:5000"
+    assert set(told.values()) == {url, f"{url}/v3"}
+    assert not [path for path in (SITE / "profile/manifests").rglob("*.pp") if ":5000" in path.read_text()]
+
+
 def test_uwsgi_ends_its_workers_itself_once_they_have_answered() -> None:
     files = [path for path in paths.DOCKERVOLUMES.glob("*/supervisor/*/*.conf*") if "uwsgi" in path.read_text()]
     assert len(files) >= 8

@@ -2,6 +2,7 @@
 # one backup service, which keeps its backups where that keeps its volumes.
 #
 # @param vip_name Host name of the virtual address, where the other services are.
+# @param keystone_url URL of Keystone without a version.
 # @param address Address of this container.
 # @param region Region of the endpoints.
 # @param memcached_servers Caches, `host:port`.
@@ -25,6 +26,7 @@
 # @param threads Threads of the API.
 class profile::cinder (
   Stdlib::Fqdn $vip_name,
+  Stdlib::HTTPUrl $keystone_url,
   Stdlib::IP::Address::V4::Nosubnet $address,
   String[1] $region,
   Array[String[1]] $memcached_servers,
@@ -51,7 +53,6 @@ class profile::cinder (
   Class['dockstack::tls'] ~> Anchor['cinder::service::begin']
 
   $url = "${dockstack::tls::scheme}://${vip_name}:8776/"
-  $identity_url = "${dockstack::tls::scheme}://${vip_name}:5000"
 
   class { 'cinder::logging':
     log_dir    => $facts['os_service_default'],
@@ -79,8 +80,8 @@ class profile::cinder (
   }
   class { 'cinder::keystone::authtoken':
     password                     => dockstack::quote::oslo_config($identity_password),
-    auth_url                     => $identity_url,
-    www_authenticate_uri         => $identity_url,
+    auth_url                     => $keystone_url,
+    www_authenticate_uri         => $keystone_url,
     cafile                       => $dockstack::tls::authority,
     region_name                  => $region,
     memcached_servers            => $memcached_servers,
@@ -91,14 +92,14 @@ class profile::cinder (
   }
   class { 'cinder::keystone::service_user':
     password                => dockstack::quote::oslo_config($identity_password),
-    auth_url                => $identity_url,
+    auth_url                => $keystone_url,
     cafile                  => $dockstack::tls::authority,
     region_name             => $region,
     send_service_user_token => true,
   }
   class { 'cinder::nova':
     password    => dockstack::quote::oslo_config($nova_password),
-    auth_url    => $identity_url,
+    auth_url    => $keystone_url,
     cafile      => $dockstack::tls::authority,
     region_name => $region,
   }

@@ -1,6 +1,6 @@
 # @summary Keystone behind uwsgi, with the administrator and the catalogue entry of the identity service.
 #
-# @param vip_name Host name of the virtual address, in all the endpoints.
+# @param url Its URL at the virtual address without a version, in all the endpoints.
 # @param region Region of the endpoints.
 # @param memcached_servers Caches, `host:port`; without any, every answer comes from the database.
 # @param database_host Host name of the database.
@@ -19,7 +19,7 @@
 # @param processes Processes of the API.
 # @param threads Threads of each process.
 class profile::keystone (
-  Stdlib::Fqdn $vip_name,
+  Stdlib::HTTPUrl $url,
   String[1] $region,
   Array[String[1]] $memcached_servers,
   Stdlib::Fqdn $database_host,
@@ -40,8 +40,6 @@ class profile::keystone (
   Integer[1] $threads = 4,
 ) {
   include dockstack::tls
-
-  $url = "${dockstack::tls::scheme}://${vip_name}:5000"
 
   class { 'keystone::logging':
     log_dir    => $facts['os_service_default'],

@@ -1,6 +1,7 @@
 # @summary Neutron: its API, its workers, and the agents for routers, DHCP and metadata; the API alone, where networks are OpenSDN's.
 #
 # @param vip_name Host name of the virtual address, where the other services are.
+# @param keystone_url Identity API.
 # @param region Region of the endpoints.
 # @param memcached_servers Caches, `host:port`.
 # @param database_host Host name of the database.
@@ -19,6 +20,7 @@
 # @param threads Threads of each process.
 class profile::neutron (
   Stdlib::Fqdn $vip_name,
+  Stdlib::HTTPUrl $keystone_url,
   String[1] $region,
   Array[String[1]] $memcached_servers,
   Stdlib::Fqdn $database_host,
@@ -36,8 +38,6 @@ class profile::neutron (
 ) {
   include dockstack::tls
   Class['dockstack::tls'] ~> Anchor['neutron::service::begin']
-
-  $keystone = "${dockstack::tls::scheme}://${vip_name}:5000/v3"
 
   if $networking == 'opensdn' {
     contain profile::neutron::opensdn
@@ -68,8 +68,8 @@ class profile::neutron (
     database_connection_recycle_time => 600,
   }
   class { 'neutron::keystone::authtoken':
-    auth_url                     => $keystone,
-    www_authenticate_uri         => $keystone,
+    auth_url                     => $keystone_url,
+    www_authenticate_uri         => $keystone_url,
     cafile                       => $dockstack::tls::authority,
     password                     => dockstack::quote::oslo_config($identity_password),
     memcached_servers            => $memcached_servers,
@@ -86,7 +86,7 @@ class profile::neutron (
   }
   if $nova_password {
     class { 'neutron::server::notifications::nova':
-      auth_url    => $keystone,
+      auth_url    => $keystone_url,
       password    => dockstack::quote::oslo_config($nova_password),
       region_name => $region,
     }

@@ -2,6 +2,7 @@
 #
 # @param address Address that it listens on.
 # @param vip_name Host name of the virtual address, where it finds Keystone and both of OpenSDN's APIs.
+# @param keystone_url Identity API.
 # @param region Region of Keystone's catalogue.
 # @param cassandra_servers Addresses of Cassandra's members.
 # @param dns_servers Addresses of the control nodes, whose DNS servers it shows.
@@ -10,6 +11,7 @@
 class profile::webui (
   Stdlib::IP::Address::V4::Nosubnet $address,
   Stdlib::Fqdn $vip_name,
+  Stdlib::HTTPUrl $keystone_url,
   String[1] $region,
   Array[Stdlib::IP::Address::V4::Nosubnet, 1] $cassandra_servers,
   Array[Stdlib::IP::Address::V4::Nosubnet] $dns_servers,
@@ -34,7 +36,7 @@ class profile::webui (
     'contrailEndPointFromConfig'           => true,
     'regionsFromConfig'                    => false,
     'endpoints'                            => { 'apiServiceType' => 'ApiServer', 'opServiceType' => 'OpServer' },
-    'regions'                              => { $region => "${dockstack::tls::scheme}://${vip_name}:5000/v3" },
+    'regions'                              => { $region => $keystone_url },
     'serviceEndPointTakePublicURL'         => true,
     'networkManager'                       => $unused + { 'port' => '9696' },
     'imageManager'                         => $unused + { 'port' => '9292' },

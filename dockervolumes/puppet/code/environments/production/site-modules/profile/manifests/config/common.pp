@@ -2,6 +2,7 @@
 #
 # @param address Address of the container.
 # @param vip_name Host name of the virtual address.
+# @param keystone_url Identity API.
 # @param region Region of the endpoints.
 # @param cassandra_servers Where CQL is spoken, `address:port`.
 # @param zookeeper_servers ZooKeeper's servers, `address:port`.
@@ -14,6 +15,7 @@
 class profile::config::common (
   Stdlib::IP::Address::V4::Nosubnet $address,
   Stdlib::Fqdn $vip_name,
+  Stdlib::HTTPUrl $keystone_url,
   String[1] $region,
   Array[String[1], 1] $cassandra_servers,
   Array[String[1], 1] $zookeeper_servers,
@@ -56,7 +58,7 @@ class profile::config::common (
           'auth_host'           => $vip_name,
           'auth_port'           => 5000,
           'auth_protocol'       => $dockstack::tls::scheme,
-          'auth_url'            => "${dockstack::tls::scheme}://${vip_name}:5000/v3",
+          'auth_url'            => $keystone_url,
           'auth_type'           => 'password',
           'admin_user'          => 'opensdn',
           'admin_password'      => $identity_password,

@@ -4,6 +4,7 @@
 #
 # @param address Address of the container.
 # @param vip_name Host name of the virtual address.
+# @param keystone_url URL of Keystone without a version.
 # @param region Region of the endpoints.
 # @param memcached_servers Caches for tokens, `host:port`.
 # @param rabbit_hosts Host names of the message brokers.
@@ -12,6 +13,7 @@
 class profile::nova::common (
   Stdlib::IP::Address::V4::Nosubnet $address,
   Stdlib::Fqdn $vip_name,
+  Stdlib::HTTPUrl $keystone_url,
   String[1] $region,
   Array[String[1]] $memcached_servers,
   Array[Stdlib::Fqdn, 1] $rabbit_hosts,
@@ -21,7 +23,6 @@ class profile::nova::common (
   include dockstack::tls
   Class['dockstack::tls'] ~> Anchor['nova::service::begin']
 
-  $auth_url = "${dockstack::tls::scheme}://${vip_name}:5000"
   $password = dockstack::quote::oslo_config($identity_password)
 
   class { 'nova::logging':
@@ -55,8 +56,8 @@ class profile::nova::common (
 
   class { 'nova::keystone::authtoken':
     password                     => $password,
-    auth_url                     => $auth_url,
-    www_authenticate_uri         => $auth_url,
+    auth_url                     => $keystone_url,
+    www_authenticate_uri         => $keystone_url,
     cafile                       => $dockstack::tls::authority,
     region_name                  => $region,
     memcached_servers            => $memcached_servers,
@@ -66,7 +67,7 @@ class profile::nova::common (
   # Cinder detaches a volume for a service only, and a user's token may end while a guest is built.
   class { 'nova::keystone::service_user':
     password                => $password,
-    auth_url                => $auth_url,
+    auth_url                => $keystone_url,
     cafile                  => $dockstack::tls::authority,
     region_name             => $region,
     send_service_user_token => true,
@@ -74,20 +75,20 @@ class profile::nova::common (
   class { 'nova::placement':
     password    => $password,
     username    => 'nova',
-    auth_url    => $auth_url,
+    auth_url    => $keystone_url,
     region_name => $region,
   }
   class { 'nova::network::neutron':
     password             => $password,
     username             => 'nova',
-    auth_url             => $auth_url,
+    auth_url             => $keystone_url,
     region_name          => $region,
     vif_plugging_timeout => 120,
   }
   class { 'nova::cinder':
     password       => $password,
     username       => 'nova',
-    auth_url       => $auth_url,
+    auth_url       => $keystone_url,
     os_region_name => $region,
   }
   class { 'nova::glance':
