@@ -1,4 +1,7 @@
-"""OpenStack's APIs as seen by a service's own user: nothing but the standard library, so that it loads at once."""
+"""OpenStack's APIs as seen by one of Keystone's users: nothing but the standard library, so that it loads at once.
+
+Programs of several roles have it beside them, by a link to here.
+"""
 
 import configparser
 import json
@@ -7,6 +10,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,50 +49,87 @@ class Refused(Exception):
         self.status = status
 
 
-class Cloud:
-    """The services of the catalogue, asked with the credentials in a service's configuration file.
+class Session:
+    """Requests with a token of Keystone's, past any proxy that the environment names.
 
     What fails in a service for a moment is asked again for so many seconds, if any: who only looks will look again.
     """
 
-    def __init__(self, file: str = NOVA, patience: float = 0) -> None:
-        self._patience = patience
-        own = settings("keystone_authtoken", file)
-        user = {
-            "name": own["username"],
-            "domain": {"name": own["user_domain_name"]},
-            "password": own["password"],
-        }
-        project = {"name": own["project_name"], "domain": {"name": own["project_domain_name"]}}
-        identity = {"methods": ["password"], "password": {"user": user}}
-        body = {"auth": {"identity": identity, "scope": {"project": project}}}
-        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
-        if "cafile" in own:
-            context = ssl.create_default_context(cafile=own["cafile"])
-            handlers.append(urllib.request.HTTPSHandler(context=context))
+    def __init__(
+        self,
+        identity_api: str,
+        user: str,
+        password: str,
+        project: str,
+        user_domain: str = "Default",
+        project_domain: str = "Default",
+        cafile: str | None = None,
+        patience: float = 0,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._patience, self._timeout = patience, timeout
+        context = ssl.create_default_context(cafile=cafile)
+        handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
         self._opener = urllib.request.build_opener(*handlers)
-        # With or without its version, which openstacksdk finds by itself.
-        keystone = own["auth_url"].rstrip("/").removesuffix("/v3")
-        request = self._request("POST", f"{keystone}/v3/auth/tokens", body, {})
-        with self._open(request) as answer:
+        known = {"name": user, "domain": {"name": user_domain}, "password": password}
+        identity = {"methods": ["password"], "password": {"user": known}}
+        scope = {"project": {"name": project, "domain": {"name": project_domain}}}
+        body = {"auth": {"identity": identity, "scope": scope}}
+        with self._open("POST", f"{identity_api}/auth/tokens", body, {}) as answer:
             self._token = answer.headers["X-Subject-Token"]
-            catalog = json.load(answer)["token"]["catalog"]
-        self.urls = {
+            self.catalog: list[dict[str, Any]] = json.load(answer)["token"]["catalog"]
+
+    def endpoints(self, interface: str, region: str) -> dict[str, str]:
+        """Returns the URLs of the catalogue's services, by their types."""
+        return {
             service["type"]: endpoint["url"].rstrip("/")
-            for service in catalog
+            for service in self.catalog
             for endpoint in service["endpoints"]
-            if endpoint["interface"] == "internal" and endpoint["region_id"] == own["region_name"]
+            if endpoint["interface"] == interface and endpoint["region_id"] == region
         }
+
+    def send(self, method: str, url: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
+        """Returns the answer, read from JSON; raises Refused when it isn't a success."""
+        with self._open(method, url, body, {"X-Auth-Token": self._token, **(headers or {})}) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def _open(self, method: str, url: str, body: object, headers: Mapping[str, str]) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **headers}
+        request = urllib.request.Request(url, data, headers, method=method)
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._opener.open(request, timeout=self._timeout)
+            except urllib.error.HTTPError as error:
+                if error.code < FAILED or time.monotonic() > deadline:
+                    raise Refused(error.code, error.read().decode(errors="replace").strip()) from None
+            time.sleep(PAUSE_SECONDS)
+
+
+class Cloud:
+    """The services of the catalogue, asked with the credentials in a service's configuration file."""
+
+    def __init__(self, file: str = NOVA, patience: float = 0) -> None:
+        own = settings("keystone_authtoken", file)
+        self._session = Session(
+            # With or without its version, which openstacksdk finds by itself.
+            own["auth_url"].rstrip("/").removesuffix("/v3") + "/v3",
+            own["username"],
+            own["password"],
+            own["project_name"],
+            own["user_domain_name"],
+            own["project_domain_name"],
+            own.get("cafile"),
+            patience,
+        )
+        self.urls = self._session.endpoints("internal", own["region_name"])
 
     def ask(self, method: str, service: str, path: str, body: object = None, version: str = "") -> Any:
         """Returns a service's answer; raises Refused when it isn't a success."""
-        headers = {"X-Auth-Token": self._token}
-        if version:
-            headers["OpenStack-API-Version"] = f"{service} {version}"
-        request = self._request(method, self.urls[service] + path, body, headers)
-        with self._open(request) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+        headers = {"OpenStack-API-Version": f"{service} {version}"} if version else None
+        return self._session.send(method, self.urls[service] + path, body, headers)
 
     def remove(self, service: str, path: str, version: str = "") -> None:
         """Deletes a thing that may be gone already."""
@@ -97,22 +138,6 @@ class Cloud:
         except Refused as refused:
             if refused.status != NOT_FOUND:
                 raise
-
-    def _open(self, request: urllib.request.Request) -> Any:
-        deadline = time.monotonic() + self._patience
-        while True:
-            try:
-                return self._opener.open(request, timeout=TIMEOUT_SECONDS)
-            except urllib.error.HTTPError as error:
-                if error.code < FAILED or time.monotonic() > deadline:
-                    raise Refused(error.code, error.read().decode(errors="replace").strip()) from None
-            time.sleep(PAUSE_SECONDS)
-
-    @staticmethod
-    def _request(method: str, url: str, body: object, headers: dict[str, str]) -> urllib.request.Request:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json", "Accept": "application/json", **headers}
-        return urllib.request.Request(url, data, headers, method=method)
 
 
 def container_started() -> datetime:

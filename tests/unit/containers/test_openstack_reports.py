@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.unit.scripts import load
 
 STARTED = datetime(2026, 5, 4, 12, 30, 15, 250_000, tzinfo=UTC)
 AGENT = "neutron-openvswitch-agent"
+PASSWORD = "of-this-test"
 
 
 @pytest.fixture
@@ -93,12 +94,21 @@ class Service(BaseHTTPRequestHandler):
     answers: ClassVar[list[int]]
 
     def do_POST(self) -> None:
-        """Give a token."""
+        """Give a token to who has the password."""
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["auth"]
+        assert asked["scope"]["project"]["name"] and "domain" in asked["scope"]["project"]
+        if asked["identity"]["password"]["user"]["password"] != PASSWORD:
+            self.send_error(401)
+            return
         self.send_response(201)
         self.send_header("X-Subject-Token", "token")
         self.end_headers()
-        endpoint = {"interface": "internal", "region_id": "RegionOne", "url": f"http://{self.headers['Host']}"}
-        self.wfile.write(json.dumps({"token": {"catalog": [{"type": "compute", "endpoints": [endpoint]}]}}).encode())
+        at = {"region_id": "RegionOne", "url": f"http://{self.headers['Host']}/"}
+        catalog = [
+            {"type": kind, "endpoints": [{"interface": interface, **at}]}
+            for kind, interface in (("compute", "internal"), ("image", "public"))
+        ]
+        self.wfile.write(json.dumps({"token": {"catalog": catalog}}).encode())
 
     def do_GET(self) -> None:
         """Give the next answer."""
@@ -111,20 +121,32 @@ class Service(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def configuration(tmp_path: Path) -> Iterator[str]:
-    """Run the service, and return the configuration file of a user of it."""
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Run the service, and return its URL; the environment names a proxy that there is not."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    user = {"username": "nova", "password": "of-this-test", "project_name": "services", "region_name": "RegionOne"}
-    domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
-    settings = user | domains | {"auth_url": f"http://127.0.0.1:{server.server_port}"}
-    file = tmp_path / "nova.conf"
-    file.write_text("[keystone_authtoken]\n" + "".join(f"{key}={value}\n" for key, value in settings.items()))
     try:
-        yield str(file)
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
+
+
+def section(file: Path, name: str, settings: Mapping[str, object]) -> str:
+    """Write a configuration file of one section, and return its path."""
+    file.write_text(f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in settings.items()))
+    return str(file)
+
+
+DOMAINS = {"user_domain_name": "Default", "project_domain_name": "Default"}
+
+
+@pytest.fixture
+def configuration(service: str, tmp_path: Path) -> str:
+    """Return the configuration file of a user of the service."""
+    user = {"username": "nova", "password": PASSWORD, "project_name": "services", "region_name": "RegionOne"}
+    return section(tmp_path / "nova.conf", "keystone_authtoken", user | DOMAINS | {"auth_url": service})
 
 
 def test_who_changes_something_asks_again_for_what_fails_for_a_moment(
@@ -144,3 +166,39 @@ def test_neither_who_only_looks_nor_what_is_refused_for_good_is_waited_for(
     cloud = script.Cloud(configuration, patience=patience)
     with pytest.raises(script.Refused, match=str(answer)):
         cloud.ask("GET", "compute", "/os-services")
+
+
+def test_opensdns_config_api_is_asked_with_its_users_token(
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registration = load("config/bin/registration", monkeypatch)
+    user = {"admin_user": "opensdn", "admin_password": PASSWORD, "admin_tenant_name": "services"}
+    settings = user | DOMAINS | {"auth_url": f"{service}/v3"}
+    monkeypatch.setattr(registration, "LOGIN", section(tmp_path / "login", "KEYSTONE", settings))
+    address, port = service.removeprefix("http://").split(":")
+    given = {"WEB_SERVER": address, "WEB_PORT": port}
+    monkeypatch.setattr(registration, "API", section(tmp_path / "api", "global", given))
+    Service.answers = [200, 404]
+    api = registration.Api()
+    assert api.ask("GET", "/config-nodes") == {"services": []}
+    with pytest.raises(registration.Refused, match="404"):
+        api.ask("GET", "/config-nodes")
+
+
+def test_keystones_check_tells_what_of_the_token_and_its_catalogue_is_missing(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bootstrap = load("keystone/bin/keystone-bootstrap", monkeypatch)
+    monkeypatch.setattr(bootstrap, "LOCAL_URL", service)
+    monkeypatch.setattr(bootstrap, "without_keys", list)
+    settings = {"password": PASSWORD, "region": "RegionOne", "url": service}
+    assert bootstrap.fault(settings).startswith("the catalogue lacks [('admin', 'RegionOne', ")
+    assert bootstrap.fault(settings | {"password": "another"}).startswith("no token: 401 ")
+
+
+def test_tempest_finds_the_services_at_their_public_endpoints(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tempest = load("tempest/bin/tempest-smoke", monkeypatch)
+    lab = tempest.Lab({"auth_url": f"{service}/v3", "password": PASSWORD, "region": "RegionOne"})
+    assert lab.urls == {"image": service}
+    Service.answers = [200]
+    assert lab.list("image", "/os-services", "services") == []

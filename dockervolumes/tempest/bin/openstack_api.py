@@ -1,0 +1,1 @@
+../../nova/bin/openstack_api.py
