@@ -33,6 +33,8 @@ long_drill = pytest.mark.long_drill
 STACK = os.environ.get("STACK", "lab")
 """The whole lab's stack."""
 PUPPET_RUNS_AT_ONCE = 3
+STACK_SECONDS = 1800.0
+"""How long a command for a whole stack may take: hundreds of containers take their time."""
 PATIENCE_SECONDS = 120.0
 """How long to wait for what shall come soon: how soon, the benchmarks measure, on a machine that does nothing else."""
 HOST_DAEMONS = ("dockerd", "containerd", "docker-proxy", "ovsdb-server", "ovs-vswitchd")
@@ -40,6 +42,8 @@ HOME_DEPTH = 3
 """How many directories down to look into root's home."""
 _OF_WORKER = b"PYTEST_XDIST_WORKER="
 """Variable that all has which is started by one of the processes that the tests run in."""
+OF_LABS = ("containers", "volumes", "bridges", "ports", "links", "routes", "namespaces")
+"""What of an inventory is made of labs, and of nothing else that a host does meanwhile."""
 COMES_AND_GOES = frozenset({"processes", "links", "namespaces"})
 """What of an inventory is there for a moment whenever a container is wired, or a command runs, whoever's it is."""
 _NAMELESS = re.compile(r"[a-z]+_[a-z]+\d?").fullmatch
@@ -205,10 +209,10 @@ class Stack:
 
     def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run pulumi on this stack."""
-        # Hundreds of containers take their time.
         return run(
-            "pulumi", *arguments, "--non-interactive", check=check, cwd=self.directory, env=self.env, timeout=1800
-        )
+            "pulumi", *arguments, "--non-interactive", check=check, cwd=self.directory, env=self.env,
+            timeout=STACK_SECONDS,
+        )  # fmt: skip
 
     def up(self, *, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Bring the stack up."""
@@ -245,10 +249,19 @@ class Stack:
         """Have other values made of some secrets, and brought to all that read them."""
         self.make("rotate", f"SECRETS={' '.join(names)}")
 
-    def make(self, *words: str) -> None:
-        """Run one of the owner's commands on the stack, which works in the checkout, where the stack has no file."""
-        file = {"PULUMI_OPTION_CONFIG_FILE": str(self.directory / f"Pulumi.{self.name}.yaml")}
-        run("make", *words, f"STACK={self.name}", env={**self.env, **file})
+    @property
+    def owners_env(self) -> dict[str, str]:
+        """Return the environment of the owner's commands, which work in the checkout, where the stack has no file."""
+        return {**self.env, "PULUMI_OPTION_CONFIG_FILE": str(self.directory / f"Pulumi.{self.name}.yaml")}
+
+    def make(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run one of the owner's commands on the stack."""
+        return run("make", *words, f"STACK={self.name}", check=check, env=self.owners_env, timeout=STACK_SECONDS)
+
+    def command(self, called: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run what one of the owner's commands does, on what its arguments say."""
+        command = ("python3", "-m", f"commands.{called}", *arguments)
+        return run(*command, check=check, env=self.owners_env, timeout=STACK_SECONDS)
 
     def end(self) -> None:
         """Take down whatever is there, for the end of a test that may have failed."""

@@ -232,5 +232,4 @@ def test_members_that_go_alive_or_dead_leave_nothing_and_lose_nothing_and_come_a
 
 def test_nothing_is_left_of_it(made: Stack, before: dict[str, list[str]]) -> None:
     made.destroy()
-    kinds = ("containers", "volumes", "bridges", "ports", "links", "routes", "namespaces")
-    assert harness.left_since(before, kinds) == {}
+    assert harness.left_since(before, harness.OF_LABS) == {}

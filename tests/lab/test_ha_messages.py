@@ -12,6 +12,7 @@ import pytest
 
 from hostside import web
 from tests.lab.harness import (
+    OF_LABS,
     Stack,
     brought_up,
     eventually,
@@ -250,4 +251,4 @@ def test_members_that_go_leave_nothing_in_the_others_and_come_again(made: Stack)
 
 def test_nothing_is_left_of_it(made: Stack, before: dict[str, list[str]]) -> None:
     made.destroy()
-    assert left_since(before, ("containers", "volumes", "bridges", "ports", "links", "routes", "namespaces")) == {}
+    assert left_since(before, OF_LABS) == {}

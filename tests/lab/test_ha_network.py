@@ -13,6 +13,7 @@ import pytest
 
 from tests.lab.cloud import Cloud, connect
 from tests.lab.harness import (
+    OF_LABS,
     Stack,
     brought_up,
     eventually,
@@ -56,7 +57,7 @@ def made(before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory)
     """Bring the lab up; what a test changes, it changes back. Nothing is left of it at the end."""
     with brought_up(STACK, tmp_path_factory.mktemp("stacks"), configuration()) as made:
         yield made
-    assert left_since(before, ("containers", "volumes", "bridges", "ports", "links", "routes", "namespaces")) == {}
+    assert left_since(before, OF_LABS) == {}
 
 
 @pytest.fixture(scope="module")

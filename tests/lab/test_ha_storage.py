@@ -19,6 +19,7 @@ import requests
 from hostside import web
 from tests.lab.cloud import Cloud, connect
 from tests.lab.harness import (
+    OF_LABS,
     Stack,
     brought_up,
     eventually,
@@ -383,4 +384,4 @@ def test_a_member_that_goes_leaves_nothing_in_the_other_and_comes_again(made: St
 
 def test_nothing_is_left_of_it(made: Stack, before: dict[str, list[str]]) -> None:
     made.destroy()
-    assert left_since(before, ("containers", "volumes", "bridges", "ports", "links", "routes", "namespaces")) == {}
+    assert left_since(before, OF_LABS) == {}

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from commands import drills
-from tests.lab.harness import PATIENCE_SECONDS, PROJECT, Stack, eventually, long_drill, outside_of_make, run
+from tests.lab.harness import PATIENCE_SECONDS, PROJECT, Stack, brought_up, eventually, long_drill, outside_of_make, run
 from tests.lab.hosts import Host, hosts, over_hosts
 from tests.lab.packets import PCAP, captured
 
@@ -52,19 +52,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 @pytest.fixture(scope="module")
 def pair(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Bring the lab up; the commands find its file where a person's would be in the checkout."""
-    made = Stack(STACK, tmp_path_factory.mktemp("stack") / "project", configured(host))
-    made.env["PULUMI_OPTION_CONFIG_FILE"] = str(made.directory / f"Pulumi.{STACK}.yaml")
-    try:
-        made.up()
+    """Bring the lab up."""
+    with brought_up(STACK, tmp_path_factory.mktemp("stack"), configured(host)) as made:
         yield made
-    finally:
-        made.end()
-
-
-def make(made: Stack, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run one of the owner's commands on the lab."""
-    return run("make", *words, f"STACK={STACK}", env=made.env, check=check)
 
 
 def sql(host: Host, text: str) -> str:
@@ -91,20 +81,20 @@ def test_a_backup_takes_both_hosts_at_one_moment_and_a_restore_gives_each_its_ow
     sql(host, 'CREATE DATABASE kept; CREATE TABLE kept.words (word TEXT); INSERT INTO kept.words VALUES ("first")')
     certificate, before = authority(), states(host)
 
-    print(make(pair, "backup", f"FILE={file}").stdout.splitlines()[0])
+    print(pair.make("backup", f"FILE={file}").stdout.splitlines()[0])
     assert states(host) == before
     assert file.stat().st_mode & 0o777 == 0o600
 
     sql(host, 'UPDATE kept.words SET word = "second"; CREATE DATABASE later')
     run("docker", "exec", PUPPET, "touch", "/var/lib/puppet/ca/later")
-    run("python3", "-m", "commands.backup", "restore", STACK, str(file), env=pair.env)
+    pair.command("backup", "restore", STACK, str(file))
     pair.pulumi("up", "--yes", "--skip-preview", "--refresh")
 
     assert sql(host, "SELECT word FROM kept.words") == "first"
     assert "later" not in sql(host, "SHOW DATABASES").split()
     assert authority() == certificate
     assert run("docker", "exec", PUPPET, "ls", "/var/lib/puppet/ca/later", check=False).returncode != 0
-    eventually("all works", lambda: make(pair, "status", check=False).returncode == 0, interval=1)
+    eventually("all works", lambda: pair.make("status", check=False).returncode == 0, interval=1)
     assert "_data.restored" not in host.run("ls /var/lib/docker/volumes/*").stdout
 
 
@@ -114,12 +104,13 @@ def test_a_backup_that_is_interrupted_lets_both_hosts_go_on(pair: Stack, host: H
     before = states(host)
     there = {line for line in before if FAR in line or DATABASE in line}
     command = ["python3", "-m", "commands.backup", "backup", STACK, str(tmp_path / "cut.tar.zst")]
+    env = outside_of_make(pair.owners_env)
 
     def stands_still() -> bool:
         return all(" paused " in line for line in states(host))
 
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with subprocess.Popen(command, cwd=PROJECT, env=outside_of_make(pair.env), stderr=subprocess.PIPE) as process:
+        with subprocess.Popen(command, cwd=PROJECT, env=env, stderr=subprocess.PIPE) as process:
             try:
                 eventually("both hosts stand still", stands_still, interval=0.01)
             finally:
@@ -139,13 +130,13 @@ def test_logs_of_both_hosts_are_one_time_line(pair: Stack, host: Host) -> None:
     run("docker", "exec", HERE, "sh", "-c", script, "sh", f"{stamps[0]}.100 first")
     host.run(f"docker exec {FAR} sh -c '{script}' sh '{stamps[1]}.100 second'")
     run("docker", "exec", HERE, "sh", "-c", script, "sh", f"{stamps[2]}.100 third")
-    said = make(pair, "logs", "GREP=first|second|third").stdout.splitlines()
+    said = pair.make("logs", "GREP=first|second|third").stdout.splitlines()
     told = [line.split(" ", 2)[2] for line in said if " sample: " in line]
     assert told == [f"{HERE} sample: first", f"{FAR} sample: second", f"{HERE} sample: third"]
-    everything = make(pair, "logs", "SINCE=1h").stdout
+    everything = pair.make("logs", "SINCE=1h").stdout
     assert f" far/{STACK}-keeper keeper: " in everything and f" {STACK}-keeper keeper: " in everything
     assert f" {DATABASE} puppet: " in everything
-    assert f"has no container nobody; it has {DATABASE}" in make(pair, "logs", "CONTAINER=nobody", check=False).stderr
+    assert f"has no container nobody; it has {DATABASE}" in pair.make("logs", "CONTAINER=nobody", check=False).stderr
 
 
 def captures(host: Host) -> list[str]:
@@ -166,7 +157,7 @@ def ping(count: int) -> float:
 def test_packets_of_a_container_on_the_other_host_come_by_a_pipe_and_the_capture_ends_with_it(
     pair: Stack, host: Host
 ) -> None:
-    with captured(STACK, FAR, "FILTER=icmp", env=pair.env) as process:
+    with captured(STACK, FAR, "FILTER=icmp", env=pair.owners_env) as process:
         assert process.stdout
         ping(3)
         packets = b""
@@ -183,7 +174,7 @@ def test_packets_of_a_container_on_the_other_host_go_to_a_file_until_an_interrup
     pair: Stack, host: Host, tmp_path: Path
 ) -> None:
     file = tmp_path / "packets.pcap"
-    with captured(STACK, FAR, f"FILE={file}", "FILTER=icmp", env=pair.env) as process:
+    with captured(STACK, FAR, f"FILE={file}", "FILTER=icmp", env=pair.owners_env) as process:
         ping(3)
         eventually("packets are there", lambda: file.exists() and file.stat().st_size > 6 * 98, interval=0.05)
         os.killpg(process.pid, signal.SIGINT)
@@ -194,7 +185,7 @@ def test_packets_of_a_container_on_the_other_host_go_to_a_file_until_an_interrup
 
 def impaired(made: Stack) -> dict[str, str | None]:
     """Return what `make status` tells of worse ports."""
-    told = json.loads(make(made, "status", "JSON=1", check=False).stdout)
+    told = json.loads(made.make("status", "JSON=1", check=False).stdout)
     return {row["name"]: row.get("impaired") for row in told["containers"] if "impaired" in row}
 
 
@@ -203,26 +194,26 @@ def test_a_worse_port_on_the_other_host_lasts_until_it_is_cleared(pair: Stack, h
         pid = host.run(f"docker inspect --format '{{{{.State.Pid}}}}' {FAR}").stdout.strip()
         return host.run(f"nsenter --net=/proc/{pid}/ns/net tc qdisc show dev eth0", check=False).stdout
 
-    make(pair, "impair", f"CONTAINER={FAR}", "LOSS=30%", "RATE=1mbit")
+    pair.make("impair", f"CONTAINER={FAR}", "LOSS=30%", "RATE=1mbit")
     # Twice 30 %: 49 % come through, and by chance 35 to 63.
     assert 0.3 < ping(200) < 0.7
     assert impaired(pair) == {FAR: "loss 30%, rate 1mbit"}
     # The keeper there remembers.
     host.run(f"docker restart -t 0 {FAR}")
     eventually("it is impaired again", lambda: "tbf" in queues() or "netem" in queues())
-    assert make(pair, "impair", "CLEAR=1").stdout == f"{FAR}: as it was\n"
+    assert pair.make("impair", "CLEAR=1").stdout == f"{FAR}: as it was\n"
     assert queues().split()[1] == "noqueue"
     assert impaired(pair) == {}
     eventually("packets pass", lambda: ping(20) > 0.8)
 
 
 def test_a_drill_loses_a_container_of_the_other_host(pair: Stack) -> None:
-    said = make(pair, "drill", f"NAME=kill-{FAR}").stdout
+    said = pair.make("drill", f"NAME=kill-{FAR}").stdout
     assert re.search(r"^all works again after \d+ s$", said, re.MULTILINE)
 
 
 def test_a_drill_cuts_this_host_off_from_the_other_and_joins_them_again(pair: Stack) -> None:
-    said = make(pair, "drill", "NAME=partition").stdout
+    said = pair.make("drill", "NAME=partition").stdout
     of_here, of_far = (
         re.search(rf"^\| ping {name} +\| (\d+) +\| (\d+) +\| (\S+) ", said, re.M) for name in (HERE, FAR)
     )
@@ -253,13 +244,13 @@ def test_a_preview_tells_what_goes_with_a_container_of_the_other_host(pair: Stac
 def test_without_the_other_host_a_backup_is_refused_and_logs_go_on(pair: Stack, host: Host, tmp_path: Path) -> None:
     host.cut_power()
     try:
-        refused = make(pair, "backup", f"FILE={tmp_path / 'none.tar.zst'}", check=False)
+        refused = pair.make("backup", f"FILE={tmp_path / 'none.tar.zst'}", check=False)
         assert refused.returncode != 0
         assert "make backup: containerHosts.far: the host can't be asked: " in refused.stderr
         assert "Fix: Bring it back" in refused.stderr
         assert " paused " not in run("docker", "ps", "--all", "--format", "{{.Names}} {{.State}} ").stdout
-        logs = make(pair, "logs")
+        logs = pair.make("logs")
         assert "containerHosts.far: the host can't be asked" in logs.stderr and logs.stdout
     finally:
         host.switch_on()
-    eventually("all works", lambda: make(pair, "status", check=False).returncode == 0, interval=1)
+    eventually("all works", lambda: pair.make("status", check=False).returncode == 0, interval=1)

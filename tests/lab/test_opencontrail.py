@@ -10,7 +10,7 @@ import pytest
 
 from tests.bench import memory
 from tests.lab import cloud as clouds
-from tests.lab.harness import Stack, brought_up, example, left_since, long_drill
+from tests.lab.harness import OF_LABS, Stack, brought_up, example, left_since, long_drill
 from tests.standins import images
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill, long_drill]
@@ -31,7 +31,7 @@ def made(before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory)
     """Bring it up; nothing is left of it at the end."""
     with brought_up(STACK, tmp_path_factory.mktemp("stacks"), given()) as made:
         yield made
-    assert left_since(before, ("containers", "volumes", "bridges", "ports", "links", "routes", "namespaces")) == {}
+    assert left_since(before, OF_LABS) == {}
 
 
 def works(made: Stack) -> None:

@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -78,7 +77,7 @@ NODES = {
 ASN = 65010
 ROUTER, NEIGHBOUR = "10.86.158.1", "10.86.158.2"
 """The host's address and that of one who is beside it."""
-RECOVERY_SECONDS, COMMAND_SECONDS = 120, 1200
+RECOVERY_SECONDS = 120
 ROTATED = (
     *("cassandra_admin", "cassandra_opensdn", "zookeeper_admin", "redis", "analytics_redis", "webui_redis"),
     *("rabbitmq_opensdn", "opensdn_identity", "control_rndc"),
@@ -135,15 +134,6 @@ class Sdn:
     def secrets(self) -> Secrets:
         """Return the generated secrets."""
         return exported(self.stack.pulumi("stack", "export", "--show-secrets").stdout)
-
-    def command(self, called: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run what a command of the Makefile's does, on this stack."""
-        env = {
-            **self.stack.env,
-            "PULUMI_OPTION_CONFIG_FILE": str(self.stack.directory / f"Pulumi.{STACK}.yaml"),
-            "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
-        }
-        return run("python3", "-m", f"commands.{called}", *arguments, env=env, timeout=COMMAND_SECONDS, check=check)
 
     def differs(self) -> str:
         """Return what a preview would change, in one line; nothing where there is nothing."""
@@ -319,13 +309,13 @@ def test_a_registration_that_somebody_removed_is_missed_and_made_again(sdn: Sdn)
 
 @long_drill
 def test_a_program_that_somebody_stopped_is_told_and_started_again(sdn: Sdn) -> None:
-    sdn.command("status", STACK)
+    sdn.stack.command("status", STACK)
     inside(name("control"), "supervisorctl", "stop", "contrail-dns")
-    assert "contrail-dns" in sdn.command("status", STACK, check=False).stdout
+    assert "contrail-dns" in sdn.stack.command("status", STACK, check=False).stdout
     assert f"{name('control')}-health" in sdn.differs()
     sdn.stack.up()
     assert functional(sdn, "control")
-    sdn.command("status", STACK)
+    sdn.stack.command("status", STACK)
 
 
 class Kept:
@@ -409,14 +399,14 @@ def test_other_passwords_are_the_only_good_ones_and_a_backup_of_before_is_restor
 ) -> None:
     file = str(tmp_path / "sdn.tar.zst")
     before, running = Kept(sdn, "kept-in-a-backup"), started_at(STACK)
-    print(sdn.command("backup", "backup", STACK, file).stdout)
+    print(sdn.stack.command("backup", "backup", STACK, file).stdout)
     _rotated(sdn)
     # Nothing was restarted by either.
     assert started_at(STACK) == running
     later = Kept(sdn, "made-after-it")
     (node,) = sdn.objects("analytics-node").values()
     sdn.api("DELETE", f"/analytics-node/{node['uuid']}")
-    sdn.command("backup", "restore", STACK, file)
+    sdn.stack.command("backup", "restore", STACK, file)
     sdn.stack.pulumi("up", "--yes", "--skip-preview", "--refresh")
     all_work(sdn)
     assert before.there()
@@ -427,7 +417,7 @@ def test_other_passwords_are_the_only_good_ones_and_a_backup_of_before_is_restor
 
 def _rotated(sdn: Sdn) -> None:
     old = sdn.secrets()
-    sdn.command("rotate", STACK, *ROTATED)
+    sdn.stack.command("rotate", STACK, *ROTATED)
     new = sdn.secrets()
     assert {each for each in old if new[each] != old[each]} == set(ROTATED)
     all_work(sdn)
@@ -456,7 +446,7 @@ def test_an_upgrade_replaces_one_container_after_the_other(sdn: Sdn) -> None:
         changed["containers"][name(role)]["image"] = tag
     try:
         sdn.stack.configure(changed)
-        said = sdn.command("upgrade", STACK).stdout
+        said = sdn.stack.command("upgrade", STACK).stdout
         turns = re.findall(r"^Upgrade \d+ of \d+: (\S+)$", said, re.MULTILINE)
         assert set(turns) == {name(role) for role in UPGRADED}
         after = started_at(STACK)

@@ -145,12 +145,7 @@ def test_a_network_with_ports_stays_until_these_are_gone(networks: Networks) -> 
 
 
 def test_status_misses_no_agents_of_neutrons(networks: Networks) -> None:
-    env = {
-        **networks.stack.env,
-        "PULUMI_OPTION_CONFIG_FILE": str(networks.stack.directory / f"Pulumi.{STACK}.yaml"),
-        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
-    }
-    run("python3", "-m", "commands.status", STACK, env=env)
+    networks.stack.make("status")
 
 
 def test_networks_are_there_again_once_the_config_api_is(networks: Networks) -> None:

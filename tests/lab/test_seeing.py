@@ -55,11 +55,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield made
 
 
-def make(made: Stack, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a command of the owner's on a stack; what it prints is the command's alone."""
-    return run("make", *words, f"STACK={made.name}", env=made.env, check=check)
-
-
 def ping(count: int, *options: str) -> tuple[float, float]:
     """Ping the first container from the host; return the share that was answered, and the mean in milliseconds."""
     said = run("ping", "-q", "-c", str(count), "-i", "0.01", "-W", "1", *options, ADDRESS, check=False).stdout
@@ -77,7 +72,7 @@ def test_logs_of_all_containers_are_one_time_line(small: Stack) -> None:
     run("docker", "exec", FIRST, "sh", "-c", script, "sh", f"{stamp}.100 ERROR failed", "Traceback", "  last line")
     run("docker", "exec", SECOND, "sh", "-c", script, "sh", f"{stamp}.200 INFO then", f"{later} and then")
 
-    said = make(small, "logs", "GREP=failed|then$").stdout.splitlines()
+    said = small.make("logs", "GREP=failed|then$").stdout.splitlines()
     assert [line.split(" ", 2)[2] for line in said] == [
         f"{FIRST} sample: ERROR failed",
         f"{FIRST} sample: Traceback",
@@ -86,19 +81,19 @@ def test_logs_of_all_containers_are_one_time_line(small: Stack) -> None:
         f"{SECOND} sample: and then",
     ]
     assert said == sorted(said, key=lambda line: line[:23])
-    everything = make(small, "logs").stdout
+    everything = small.make("logs").stdout
     assert "supervisord: INFO supervisord started" in everything
     assert f"{NAME}-keeper tool: keeper-start {NAME}-keeper: done" in everything
 
     # What a container that is down has written, can be read.
     run("docker", "stop", "--time", "5", SECOND)
     try:
-        assert f"{SECOND} sample: and then" in make(small, "logs", f"CONTAINER={SECOND}").stdout
+        assert f"{SECOND} sample: and then" in small.make("logs", f"CONTAINER={SECOND}").stdout
     finally:
         run("docker", "start", SECOND)
     attached = f"{NAME}-keeper keeper: {SECOND}: attached its port"
-    eventually("the keeper says what it did", lambda: attached in make(small, "logs", "SINCE=1m").stdout, interval=1)
-    assert "has no container nobody" in make(small, "logs", "CONTAINER=nobody", check=False).stderr
+    eventually("the keeper says what it did", lambda: attached in small.make("logs", "SINCE=1m").stdout, interval=1)
+    assert "has no container nobody" in small.make("logs", "CONTAINER=nobody", check=False).stderr
 
 
 def metric(name: str, container: str) -> float:
@@ -190,20 +185,20 @@ def queues(container: str) -> str:
 def test_a_worse_port_lasts_until_it_is_cleared(worse: Stack) -> None:
     untouched = queues(FIRST)
     assert ping(20)[0] > NEARLY_ALL
-    make(worse, "impair", f"CONTAINER={FIRST}", "LOSS=30%", "RATE=1mbit")
+    worse.make("impair", f"CONTAINER={FIRST}", "LOSS=30%", "RATE=1mbit")
     kept, _ = ping(200)
     # Twice 30 %: 49 % come through, and by chance 35 to 63.
     assert 0.3 < kept < 0.7
-    rows = {row["name"]: row for row in json.loads(make(worse, "status", "JSON=1", check=False).stdout)["containers"]}
+    rows = {row["name"]: row for row in json.loads(worse.make("status", "JSON=1", check=False).stdout)["containers"]}
     assert (rows[FIRST].get("impaired"), rows[SECOND].get("impaired")) == ("loss 30%, rate 1mbit", None)
 
     # The keeper remembers.
     run("docker", "restart", "--time", "5", FIRST)
     eventually("it is impaired again", lambda: "tbf" in queues(FIRST) or "netem" in queues(FIRST))
-    make(worse, "impair", f"CONTAINER={FIRST}", "RATE=2mbit")
+    worse.make("impair", f"CONTAINER={FIRST}", "RATE=2mbit")
     assert ping(20)[0] > NEARLY_ALL
     assert 0.2 < megabits() < 2.2
-    make(worse, "impair", "CLEAR=1")
+    worse.make("impair", "CLEAR=1")
     assert queues(FIRST).split()[1] == untouched.split()[1] == "noqueue"
     assert ping(20)[0] > NEARLY_ALL
     assert megabits() > 5
@@ -230,13 +225,13 @@ def megabits() -> float:
 
 @NEEDS_NETEM
 def test_packets_are_delayed_each_way(worse: Stack) -> None:
-    make(worse, "impair", f"CONTAINER={FIRST}", "DELAY=20ms")
+    worse.make("impair", f"CONTAINER={FIRST}", "DELAY=20ms")
     assert ping(10)[1] > 38
 
 
 @pytest.mark.skipif(impairment.has_netem(), reason="this kernel has sch_netem")
 def test_without_netem_a_delay_is_refused_with_the_reason(small: Stack) -> None:
-    done = make(small, "impair", f"CONTAINER={FIRST}", "DELAY=20ms", check=False)
+    done = small.make("impair", f"CONTAINER={FIRST}", "DELAY=20ms", check=False)
     assert done.returncode != 0
     assert "no sch_netem" in done.stderr
     assert queues(FIRST).split()[1] == "noqueue"
@@ -248,13 +243,12 @@ def test_a_picture_shows_what_an_update_would_do(small: Stack, tmp_path: Path) -
     changed["containers"][FIRST]["address"] = f"10.86.{NUMBER}.77"
     del changed["containers"][SECOND]
     before = (small.directory / f"Pulumi.{NAME}.yaml").read_text()
-    env = {**small.env, "PULUMI_OPTION_CONFIG_FILE": str(small.directory / f"Pulumi.{NAME}.yaml")}
     try:
         small.configure(changed)
         file = tmp_path / "change.svg"
-        run("make", "graph", f"STACK={NAME}", "CHANGE=1", f"FILE={file}", env=env)
+        small.make("graph", "CHANGE=1", f"FILE={file}")
         words = [text.text for text in ET.parse(file).iter(f"{SVG}text")]
-        drawn = run("make", "graph", f"STACK={NAME}", "FORMAT=mermaid", env=env).stdout
+        drawn = small.make("graph", "FORMAT=mermaid").stdout
     finally:
         (small.directory / f"Pulumi.{NAME}.yaml").write_text(before)
     assert f"{FIRST} 10.86.{NUMBER}.77 (replaced)" in words
@@ -268,9 +262,9 @@ def test_a_picture_shows_what_an_update_would_do(small: Stack, tmp_path: Path) -
 def test_a_drill_tells_what_users_notice_and_refuses_on_a_lab_that_is_broken(
     small: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert "power-cut" in make(small, "drill", "LIST=1").stdout
+    assert "power-cut" in small.make("drill", "LIST=1").stdout
     table = tmp_path / "losses.md"
-    said = make(small, "drill", "NAME=kill-plain", f"FILE={table}").stdout
+    said = small.make("drill", "NAME=kill-plain", f"FILE={table}").stdout
     assert re.search(r"^all works again after \d+ s$", said, re.MULTILINE)
     of_first, of_second = (re.search(rf"^\| ping {name} +\| (\d+) +\| (\d+) ", said, re.M) for name in (FIRST, SECOND))
     assert of_first and of_second
@@ -288,7 +282,7 @@ def test_a_drill_tells_what_users_notice_and_refuses_on_a_lab_that_is_broken(
 
     run("docker", "stop", "--time", "5", SECOND)
     try:
-        done = make(small, "drill", "NAME=kill-plain", check=False)
+        done = small.make("drill", "NAME=kill-plain", check=False)
         assert done.returncode != 0
         assert f"{SECOND}: the container is exited" in done.stderr
     finally:

@@ -11,7 +11,17 @@ import pytest
 from commands import drill, drills, loss_table
 from tests.bench import memory
 from tests.lab import cloud as clouds
-from tests.lab.harness import Stack, brought_up, eventually, example, left_since, long_drill, puppet_runs, started_at
+from tests.lab.harness import (
+    OF_LABS,
+    Stack,
+    brought_up,
+    eventually,
+    example,
+    left_since,
+    long_drill,
+    puppet_runs,
+    started_at,
+)
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill, long_drill]
 
@@ -49,7 +59,7 @@ def made(before: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory)
     """Bring it up; nothing is left of it at the end."""
     with brought_up(STACK, tmp_path_factory.mktemp("stacks"), given()) as made:
         yield made
-    assert left_since(before, ("containers", "volumes", "bridges", "ports", "links", "routes", "namespaces")) == {}
+    assert left_since(before, OF_LABS) == {}
 
 
 @pytest.fixture(scope="module")
