@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ COPIES = 3
 ROOT_BUCKET = "default"
 USUAL_SIZE = "osd_pool_default_size"
 INTERVAL_SECONDS = 0.3
+COMMAND_SECONDS = 20
 
 
 class Refused(Exception):
@@ -65,11 +66,7 @@ def connect_as_monitor(seconds: int) -> rados.Rados:
 
 def tell(cluster: rados.Rados, prefix: str, given: bytes = b"", **arguments: Any) -> bytes:
     """Gives the monitors a command and returns what they answer."""
-    request = json.dumps({"prefix": prefix, "format": "json", **arguments})
-    status, answer, message = cluster.mon_command(request, given, timeout=20)
-    if status != 0:
-        raise Refused(f"{prefix}: {message or status}")
-    return bytes(answer)
+    return _answer(cluster.mon_command, prefix, given, arguments)
 
 
 def ask(cluster: rados.Rados, prefix: str, given: bytes = b"", **arguments: Any) -> Any:
@@ -105,12 +102,19 @@ def serving(cluster: rados.Rados, members: dict[str, str]) -> list[str]:
 
 def ask_manager(cluster: rados.Rados, prefix: str, **arguments: Any) -> Any:
     """Gives the manager that works a command and returns its answer as it is read from JSON."""
-    request = json.dumps({"prefix": prefix, "format": "json", **arguments})
-    status, answer, message = cluster.mgr_command(request, b"", timeout=20)
-    if status != 0:
-        raise Refused(f"{prefix}: {message or status}")
+    answer = _answer(cluster.mgr_command, prefix, b"", arguments)
     # One that has just begun may say nothing yet.
     return json.loads(answer) if answer.strip() else {}
+
+
+def _answer(
+    command: Callable[..., tuple[int, bytes, str]], prefix: str, given: bytes, arguments: Mapping[str, Any]
+) -> bytes:
+    request = json.dumps({"prefix": prefix, "format": "json", **arguments})
+    status, answer, message = command(request, given, timeout=COMMAND_SECONDS)
+    if status != 0:
+        raise Refused(f"{prefix}: {message or status}")
+    return bytes(answer)
 
 
 def fault_of_copies(cluster: rados.Rados, without: Collection[int] = ()) -> str:

@@ -46,6 +46,7 @@ class profile::haproxy (
   }
 
   $ending = '/etc/haproxy/end_sessions.lua'
+  $unanswered = '/etc/haproxy/errors/unanswered.http'
 
   class { 'haproxy':
     merge_options    => false,
@@ -76,35 +77,27 @@ class profile::haproxy (
     },
   }
 
-  file { $ending:
-    ensure  => file,
-    owner   => 'root',
-    group   => 'root',
-    mode    => '0644',
-    content => file('profile/haproxy-end_sessions.lua'),
-    require => Package['haproxy'],
-    before  => Concat['/etc/haproxy/haproxy.cfg'],
-    notify  => Exec['reload HAProxy'],
-  }
-
-  # haproxy gives these bytes as they are.
-  $unanswered = '/etc/haproxy/errors/unanswered.http'
-  file { $unanswered:
-    ensure  => file,
-    owner   => 'root',
-    group   => 'root',
-    mode    => '0644',
-    content => [
-      'HTTP/1.1 503 Service Unavailable',
-      'Cache-Control: no-cache',
-      'Content-Type: text/plain',
-      'Content-Length: 45',
-      '',
-      'The service went away before it had answered.',
-    ].join("\r\n"),
-    require => Package['haproxy'],
-    before  => Concat['/etc/haproxy/haproxy.cfg'],
-    notify  => Exec['reload HAProxy'],
+  file {
+    default:
+      ensure  => file,
+      owner   => 'root',
+      group   => 'root',
+      mode    => '0644',
+      require => Package['haproxy'],
+      before  => Concat['/etc/haproxy/haproxy.cfg'],
+      notify  => Exec['reload HAProxy'];
+    $ending:
+      content => file('profile/haproxy-end_sessions.lua');
+    # haproxy gives these bytes as they are.
+    $unanswered:
+      content => [
+        'HTTP/1.1 503 Service Unavailable',
+        'Cache-Control: no-cache',
+        'Content-Type: text/plain',
+        'Content-Length: 45',
+        '',
+        'The service went away before it had answered.',
+      ].join("\r\n");
   }
 
   $frontends.each |$name, $frontend| {
