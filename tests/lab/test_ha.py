@@ -12,14 +12,15 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
+from tests.lab.attempts import Attempt, Attempts
 from tests.lab.harness import (
     ALL_DRILLS,
     PATIENCE_SECONDS,
@@ -41,8 +42,6 @@ NAME = "t60"
 VIP = "10.86.60.250"
 GALERA = [f"{NAME}-galera{number}" for number in (1, 2, 3)]
 PROXIES = [f"{NAME}-haproxy{number}" for number in (1, 2)]
-STEADY_SECONDS = 6.0
-"""How long all has to succeed before a fault is taken for over: longer than a cluster waits for a lost member."""
 SLOW_SECONDS = 1.0
 LIMIT_SECONDS = 180
 ROWS = """
@@ -54,7 +53,7 @@ threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).st
 number = 0
 while True:
     number += 1
-    begun = time.time()
+    begun = time.monotonic()
     try:
         connection = pymysql.connect(
             host=host, user=database, password=password, database=database, autocommit=True,
@@ -62,21 +61,12 @@ while True:
         )
         with connection, connection.cursor() as cursor:
             cursor.execute(f"INSERT INTO {table} VALUES ({number})")
-        done = 1
-    except (pymysql.MySQLError, OSError):
-        done = 0
-    print(number, begun, time.time(), done, flush=True)
+        failure = ""
+    except (pymysql.MySQLError, OSError) as error:
+        failure = repr(error)
+    print(number, begun, time.monotonic(), failure, flush=True)
     time.sleep(0.2)
 """
-
-
-class Attempt(NamedTuple):
-    """One request of the client's."""
-
-    number: int
-    begun: float
-    ended: float
-    done: bool
 
 
 class Client:
@@ -91,51 +81,44 @@ class Client:
         )
         inside(GALERA[0], "mariadb", stdin="; ".join(statements))
         openrc = Path(stack.outputs()["openrc"]).read_text()
-        self._password = run("sh", "-c", f'{openrc}\nprintf %s "$OS_PASSWORD"').stdout
-        self.attempts: dict[str, list[Attempt]] = {"token": [], "row": []}
-        self._ending = threading.Event()
-        command = ["docker", "exec", "-i", f"{NAME}-keystone1", "python3", "-c", ROWS]
-        self._rows = subprocess.Popen(
-            [*command, VIP, "ha", "of-this-test", "acknowledged"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._take_tokens, self._read_rows)]
-        for thread in self._threads:
-            thread.start()
-
-    def _take_tokens(self) -> None:
-        user = {"name": "admin", "domain": {"id": "default"}, "password": self._password}
+        password = run("sh", "-c", f'{openrc}\nprintf %s "$OS_PASSWORD"').stdout
+        user = {"name": "admin", "domain": {"id": "default"}, "password": password}
         body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
-        request = urllib.request.Request(
+        self._request = urllib.request.Request(
             f"http://{VIP}:5000/v3/auth/tokens", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        number = 0
-        while not self._ending.wait(0.2):
-            number += 1
-            begun = time.time()
-            try:
-                urllib.request.urlopen(request, timeout=10).close()
-                done = True
-            except OSError:
-                done = False
-            self.attempts["token"].append(Attempt(number, begun, time.time(), done))
-
-    def _read_rows(self) -> None:
-        assert self._rows.stdout is not None
-        for line in self._rows.stdout:
-            number, begun, ended, done = line.split()
-            self.attempts["row"].append(Attempt(int(number), float(begun), float(ended), done == "1"))
+        self.attempts = {"token": Attempts(), "row": Attempts()}
+        self._work = ExitStack()
+        self._work.enter_context(self.attempts["token"].making(self._take_token))
+        self._work.enter_context(self._writing())
 
     def end(self) -> None:
         """Have no more done."""
-        self._ending.set()
-        assert self._rows.stdin is not None
-        self._rows.stdin.close()
-        self._rows.wait()
-        for thread in self._threads:
-            thread.join()
+        self._work.close()
+
+    def _take_token(self, _number: int) -> None:
+        urllib.request.urlopen(self._request, timeout=10).close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        command = ["docker", "exec", "-i", f"{NAME}-keystone1", "python3", "-c", ROWS]
+        with subprocess.Popen(
+            [*command, VIP, "ha", "of-this-test", "acknowledged"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        ) as rows:  # fmt: skip
+            assert rows.stdin and rows.stdout
+            reading = threading.Thread(target=self._read_rows, args=[rows.stdout], daemon=True)
+            reading.start()
+            try:
+                yield
+            finally:
+                rows.stdin.close()
+                reading.join()
+
+    def _read_rows(self, rows: Iterable[str]) -> None:
+        for line in rows:
+            number, begun, ended, failure = line.split(" ", 3)
+            self.attempts["row"].add(Attempt(int(number), float(begun), float(ended), failure.strip()))
 
     @contextmanager
     def meets(self, fault: str, within: float) -> Iterator[None]:
@@ -146,33 +129,24 @@ class Client:
             within: seconds, from when it has been brought about, within which every request has to succeed again; it
                 is asked for where the drills have the machine for themselves.
         """
-        begun = time.time()
+        begun = time.monotonic()
         yield
-        over = time.time()
-        eventually(f"all succeeds again after {fault}", lambda: self._steady(begun), LIMIT_SECONDS)
-        for kind in self.attempts:
-            failed, seconds = self.noticed(kind, begun)
+        over = time.monotonic()
+        eventually(
+            f"all succeeds again after {fault}",
+            lambda: all(attempts.is_steady(begun) for attempts in self.attempts.values()),
+            LIMIT_SECONDS,
+        )
+        for kind, attempts in self.attempts.items():
+            hurt = [each for each in attempts.since(begun) if each.failure or each.ended - each.begun > SLOW_SECONDS]
+            seconds = max((each.ended - begun for each in hurt), default=0.0)
+            failed = len(attempts.failed(begun))
             print(f"\n{fault}: {kind}s: {failed} failed, all well after {seconds:.1f} s", flush=True)
             assert begun + seconds <= over + within or not ALL_DRILLS, f"{fault}: {kind}"
 
-    def noticed(self, kind: str, since: float) -> tuple[int, float]:
-        """Return how many requests of a kind have failed, and when the last failed or slow one was over."""
-        after = [attempt for attempt in self.attempts[kind] if attempt.ended > since]
-        hurt = [each for each in after if not each.done or each.ended - each.begun > SLOW_SECONDS]
-        return sum(not each.done for each in after), max((each.ended - since for each in hurt), default=0.0)
-
-    def _steady(self, since: float) -> bool:
-        now = time.time()
-        for attempts in self.attempts.values():
-            # That one was slow may be the machine's doing.
-            quiet_since = max((each.ended for each in attempts if not each.done), default=since)
-            if now - quiet_since < STEADY_SECONDS or not attempts or attempts[-1].begun < quiet_since:
-                return False
-        return True
-
     def acknowledged(self) -> set[int]:
         """Return the rows whose writing has succeeded."""
-        return {attempt.number for attempt in list(self.attempts["row"]) if attempt.done}
+        return self.attempts["row"].succeeded()
 
 
 @pytest.fixture(scope="module")

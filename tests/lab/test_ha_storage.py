@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from hostside import web
+from tests.lab.attempts import Attempts
 from tests.lab.cloud import Cloud, connect
 from tests.lab.harness import (
     OF_LABS,
@@ -41,7 +42,6 @@ ONE_EACH = {
     "dnsmasq": 53, "puppet": 10, "haproxy": 20, "galera": 30, "rabbitmq": 40, "redis": 43, "memcached": 45,
     "keystone": 50, "ceph": 70,
 }  # fmt: skip
-STEADY_SECONDS = 5.0
 DATA = bytes(range(256)) * 4096
 
 
@@ -72,53 +72,17 @@ def cloud(made: Stack) -> Cloud:
     return connect(made.outputs()["openrc"])
 
 
-class Requests:
-    """Does something again and again until it is told to end, and notes when that failed."""
-
-    def __init__(self, work: Callable[[], object]) -> None:
-        """Begin."""
-        self._work, self._ending = work, threading.Event()
-        self.ends: list[tuple[float, str]] = []
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self._work()
-                self.ends.append((time.monotonic(), ""))
-            except Exception as error:
-                self.ends.append((time.monotonic(), f"{type(error).__name__}: {error}"))
-            self._ending.wait(0.1)
-
-    def failures(self, since: float) -> list[tuple[float, str]]:
-        """Return when requests failed, in seconds since a moment, and with which words."""
-        return [(at - since, error) for at, error in list(self.ends) if at > since and error]
-
-    def steady(self, since: float) -> bool:
-        """Say whether all requests have succeeded for a while."""
-        last = max((at for at, _ in self.failures(since)), default=0.0)
-        return time.monotonic() - since - last > STEADY_SECONDS and self.ends[-1][0] - since > last
-
-    def end(self) -> None:
-        """Wait for the end of the last one."""
-        self._ending.set()
-        self._thread.join(120)
-
-
 def measured(what: str, work: Callable[[], object], fault: Callable[[], object]) -> None:
     """Bring a fault about while requests are made; tell what failed, and see that all succeeds again within 10 s."""
-    made = Requests(work)
-    try:
-        eventually("a request succeeds", lambda: any(not error for _, error in made.ends), interval=0.1)
+    made = Attempts()
+    with made.making(lambda _number: work(), 0.1):
+        eventually("a request succeeds", lambda: bool(made.succeeded()), interval=0.1)
         begun = time.monotonic()
         fault()
-        eventually(f"all succeeds after: {what}", lambda: made.steady(begun), 180, 0.2)
-    finally:
-        made.end()
-    failures = made.failures(begun)
+        eventually(f"all succeeds after: {what}", lambda: made.is_steady(begun), 180, 0.2)
+    failures = [(each.ended - begun, each.failure) for each in made.failed(begun)]
     last = max((at for at, _ in failures), default=0.0)
-    print(f"\n{what}: {len(failures)} of {len(made.ends)} failed, all well after {last:.1f} s", flush=True)
+    print(f"\n{what}: {len(failures)} of {len(made.since(0))} failed, all well after {last:.1f} s", flush=True)
     for at, error in failures[:5]:
         print(f"  after {at:.1f} s: {error[:160]}", flush=True)
     assert last <= 10, failures

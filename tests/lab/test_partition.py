@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.lab.attempts import Attempts
 from tests.lab.harness import Stack, brought_up, eventually, long_drill, run
 from tests.lab.hosts import Host, hosts, over_hosts
 
@@ -25,7 +25,6 @@ PROXIES = [f"{STACK}-haproxy{number}" for number in (2, 3)]
 FAILOVER_SECONDS, RETURN_SECONDS = 15, 120
 QUORUM_SECONDS = 30
 """Within which a member of Galera that is alone notices it."""
-STEADY_SECONDS = 6.0
 
 
 class Place(NamedTuple):
@@ -52,40 +51,21 @@ class Writer:
 
     def __init__(self) -> None:
         """Make a table for the rows."""
-        self._number = 0
-        self.acknowledged: set[int] = set()
-        self.failed: list[float] = []
+        self.attempts = Attempts()
         sql = (
             "CREATE DATABASE written; CREATE TABLE written.rows (number INT PRIMARY KEY) ENGINE=InnoDB;"
             "GRANT ALL ON written.* TO 'writer'@'%' IDENTIFIED BY 'of-this-test'"
         )
         run("docker", "exec", "-i", GALERA[0], "mariadb", stdin=sql)
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Write all the time."""
-        ending = threading.Event()
-        thread = threading.Thread(target=self._write, args=[ending], daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ending.set()
-            thread.join()
+    def writing(self) -> AbstractContextManager[None]:
+        """Write all the time, while this is entered."""
+        return self.attempts.making(self._write)
 
-    def _write(self, ending: threading.Event) -> None:
-        while not ending.wait(0.2):
-            self._number += 1
-            row = insert(self._number)
-            command = ("docker", "exec", "-e", "MYSQL_PWD=of-this-test", GALERA[0], "timeout", "10", *row)
-            if run(*command, check=False).returncode == 0:
-                self.acknowledged.add(self._number)
-            else:
-                self.failed.append(time.monotonic())
-
-    def steady(self, since: float) -> bool:
-        """Say whether for a while nothing has failed."""
-        return time.monotonic() - max([since, *self.failed]) > STEADY_SECONDS
+    @staticmethod
+    def _write(number: int) -> None:
+        row = insert(number)
+        run("docker", "exec", "-e", "MYSQL_PWD=of-this-test", GALERA[0], "timeout", "10", *row)
 
 
 def insert(number: int, *, host: str = VIP) -> tuple[str, ...]:
@@ -135,14 +115,14 @@ def test_the_minority_serves_nothing_wrong_and_joins_again(
     (alone,) = (place for place in places if place.has_vip() == has_vip)
     (other,) = (place for place in places if place is not alone)
     with writer.writing():
-        before = len(writer.failed)
         alone.host.unplug()
         since = time.monotonic()
         try:
             took = eventually("the others have the VIP", other.has_vip, FAILOVER_SECONDS)
             print(f"\nVIP among the others after {took:.1f} s")
-            eventually("rows are written", lambda: writer.steady(since), RETURN_SECONDS)
-            print(f"all well after {max([since, *writer.failed]) - since:.1f} s, {len(writer.failed) - before} failed")
+            eventually("rows are written", lambda: writer.attempts.is_steady(since), RETURN_SECONDS)
+            failed = [each.ended for each in writer.attempts.failed(since)]
+            print(f"all well after {max([since, *failed]) - since:.1f} s, {len(failed)} failed")
             took = eventually("it notices that it is alone", lambda: refuses(alone), QUORUM_SECONDS, 1)
             # Its proxy has the VIP for whom it reaches, and nobody behind it.
             assert alone.do(alone.galera, "timeout", "10", *insert(-1), check=False).returncode != 0
@@ -153,8 +133,8 @@ def test_the_minority_serves_nothing_wrong_and_joins_again(
         took = eventually("it has all rows again", lambda: not refuses(alone), RETURN_SECONDS, 1)
         print(f"member again after {took:.1f} s")
         eventually("one has the VIP", lambda: sum(place.has_vip() for place in places) == 1, FAILOVER_SECONDS)
-        eventually("rows are written", lambda: writer.steady(since), RETURN_SECONDS)
-    written = set(writer.acknowledged)
+        eventually("rows are written", lambda: writer.attempts.is_steady(since), RETURN_SECONDS)
+    written = writer.attempts.succeeded()
     assert written
     for place in places:
         have = rows(lambda *command, place=place: place.do(place.galera, *command))
