@@ -124,7 +124,7 @@ PROOFS: dict[str, tuple[Proof, ...]] = {
     ),
     "make graph FILE=lab.svg": (
         Recipe("commands.graph"),
-        Run("tests/lab/test_seeing.py::test_a_picture_shows_what_an_update_would_do", '"make", "graph"'),
+        Run("tests/lab/test_seeing.py::test_a_picture_shows_what_an_update_would_do", '.make("graph"'),
     ),
     "make graph FORMAT=mermaid FILE=lab.mmd": (
         Recipe("--format"),
