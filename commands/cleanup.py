@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from hostside import docker_api, runs
 from hostside.purge import is_hollow, is_ours, purge
 
 CONTAINER = "docker:index/container:Container"
+VOLUME = "docker:index/volume:Volume"
 
 
 class ForeignStack(Exception):
@@ -52,14 +53,12 @@ def claim(stack: str, *, note: bool) -> None:
         owner.write_text(mine)
 
 
-def clear_unrecorded(stack: str, recorded: Callable[[], Collection[str]] | None = None) -> list[str]:
+def clear_unrecorded(stack: str, recorded: Collection[str] | None = None) -> list[str]:
     """Remove this host's containers of a stack that the stack's state doesn't know; return their names.
-
-    The state is asked only where the stack has containers, so a first ``up`` doesn't pay for it.
 
     Args:
         stack: the stack's name.
-        recorded: tells the IDs of the containers in the state; the state is asked when not given.
+        recorded: the IDs of the containers in the state; the state is asked when not given, where there are containers.
 
     Raises:
         subprocess.CalledProcessError: when Pulumi can't tell the state.
@@ -69,17 +68,14 @@ def clear_unrecorded(stack: str, recorded: Callable[[], Collection[str]] | None 
     except docker_api.EngineError:
         # The configuration's check says that the engine doesn't answer, and what to do.
         return []
-    known = (recorded() if recorded else containers_in(stack)) if listed else ()
-    return [_remove(summary) for summary in listed if summary["Id"] not in known]
+    if listed and recorded is None:
+        recorded = ids_of_containers(resources(stack))
+    return [_remove(summary) for summary in listed if summary["Id"] not in (recorded or ())]
 
 
-def containers_in(stack: str) -> frozenset[str]:
-    """Return the IDs of the containers in a stack's state.
-
-    Raises:
-        subprocess.CalledProcessError: when Pulumi can't tell the state.
-    """
-    return frozenset(r["id"] for r in resources(stack) if r.get("type") == CONTAINER and "id" in r)
+def ids_of_containers(found: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the IDs of the containers among the resources of a state."""
+    return frozenset(r["id"] for r in found if r.get("type") == CONTAINER and "id" in r)
 
 
 def resources(stack: str, *, secrets: bool = False) -> list[dict[str, Any]]:

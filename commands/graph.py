@@ -16,16 +16,16 @@ from typing import Any
 
 from commands import stack_file
 from commands.cleanup import CONTAINER
-from components import drawing, foresight, paths, services
+from components import drawing, foresight, paths, refusal, services
 from components.configuration import environment
 from components.configuration.faults import ConfigurationFaults
 from components.consequences import Change, warnings
 from components.drawing import Picture
+from components.recorded import role_of
 from components.services.topology import Topology
 from hostside.present import read_by_supervisord
 from hostside.process import CommandFailed
 
-VOLUME = "docker:index/volume:Volume"
 REPLACED, CREATED, DELETED = "replace", "create", "delete"
 PROVISIONING, FILES = "-provisioning", "-files"
 """What the resources of a container's Puppet run and of its rendered files are called by, behind its name."""
@@ -81,10 +81,11 @@ def changed(picture: Picture, steps: Sequence[Mapping[str, Any]]) -> Picture:
     """Return the picture of a lab with what the steps of a preview do to it."""
     change, roles = planned(steps)
     before = {name: role for name, role in roles.items() if name not in change.added}
-    stack = picture.lab.stack
-    there = foresight.everywhere(stack, Path(paths.stack_directory(stack)), picture.lab)
-    told = foresight.moved(there.vips, str(picture.lab.vip))
-    told += warnings(change, before, picture.topology.roles, there.holder)
+    stack, lab, known = picture.lab.stack, picture.lab, picture.topology.roles
+    there = foresight.everywhere(stack, Path(paths.stack_directory(stack)), lab)
+    told = foresight.moved(there.present.vips, str(lab.vip))
+    told += warnings(change, before, known, there.present.holder)
+    told += [each.sentence(lab.may_lose) for each in refusal.found(there.recorded, lab, known)]
     gone = {name: role for name, role in roles.items() if name in change.removed}
     return Picture(picture.topology, change, gone, tuple(told))
 
@@ -96,28 +97,24 @@ def planned(steps: Sequence[Mapping[str, Any]]) -> tuple[Change, dict[str, str]]
         steps: as `pulumi preview --json` tells them.
     """
     sets: dict[str, set[str]] = {each: set() for each in ("added", "removed", "replaced", "restarted", "provisioned")}
-    lost: list[tuple[str, str]] = []
     roles: dict[str, str] = {}
     for step in steps:
         operation, urn = step["op"], step["urn"].split("::")
         kind, name = urn[2].split("$")[-1], urn[-1]
         if kind == CONTAINER:
             state = step.get("newState") or step.get("oldState") or {}
-            role = foresight.role_of(state)
+            role = role_of(state)
             if role is None or role == services.KEEPER.name:
                 continue
             roles[name] = role
             which = {REPLACED: "replaced", CREATED: "added", DELETED: "removed"}.get(operation)
             if which:
                 sets[which].add(name)
-        elif kind == VOLUME and operation in (DELETED, REPLACED):
-            parent = str((step.get("oldState") or {}).get("parent", "")).split("::")[-1]
-            lost.append((name, parent))
         elif name.endswith(PROVISIONING) and operation in DONE_AGAIN:
             sets["provisioned"].add(name.removesuffix(PROVISIONING))
         elif name.endswith(FILES) and operation == "update" and _changes_supervisord(step):
             sets["restarted"].add(name.removesuffix(FILES))
-    return Change(lost=tuple(sorted(lost)), **{each: frozenset(names) for each, names in sets.items()}), roles
+    return Change(**{each: frozenset(names) for each, names in sets.items()}), roles
 
 
 def _changes_supervisord(step: Mapping[str, Any]) -> bool:

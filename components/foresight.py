@@ -9,23 +9,32 @@ import asyncio
 import subprocess
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pulumi
 
 from commands import cleanup
-from components.configuration import names
+from components import refusal
 from components.configuration.environment import ConfiguredHost, Environment
 from components.consequences import Change, warnings
 from components.host import distance
 from components.lab import Lab
+from components.recorded import Recorded, read
 from components.services.role import Role
 from components.stages.volumes import Files
-from hostside import files, labels, present, ways
+from hostside import files, present
 from hostside.present import Present, read_by_supervisord
-from hostside.process import CommandFailed
+
+
+@dataclass(frozen=True)
+class There:
+    """What a stack has on all its hosts."""
+
+    present: Present
+    recorded: Recorded
+    """The same as its state has it."""
 
 
 async def warn(stack: str, made: Lab, roles: Mapping[str, Role], directory: Path, lab: Environment) -> None:
@@ -39,17 +48,21 @@ async def warn(stack: str, made: Lab, roles: Mapping[str, Role], directory: Path
         lab: the lab as configured.
     """
     there = await asyncio.to_thread(everywhere, stack, directory, lab)
-    before = {name: role for name, role in there.roles.items() if role in roles}
-    if not before:
-        return
-    known = await asyncio.gather(*(running.id.is_known() for running in made.running.values()))
-    unknown = {name for name, is_known in zip(made.running, known, strict=True) if not is_known}
-    change = planned(before, set(made.running), unknown, roles, restarted(made.files, there.supervised))
-    for sentence in [*moved(there.vips, str(lab.vip)), *warnings(change, before, roles, there.holder)]:
+    before = {name: role for name, role in there.present.roles.items() if role in roles}
+    lost = await asyncio.to_thread(refusal.found, there.recorded, lab, roles)
+    told: list[str] = []
+    if before:
+        known = await asyncio.gather(*(running.id.is_known() for running in made.running.values()))
+        unknown = {name for name, is_known in zip(made.running, known, strict=True) if not is_known}
+        change = planned(before, set(made.running), unknown, restarted(made.files, there.present.supervised))
+        told = [*moved(there.present.vips, str(lab.vip)), *warnings(change, before, roles, there.present.holder)]
+    for sentence in [*told, *(each.sentence(lab.may_lose) for each in lost)]:
         pulumi.warn(f"This change {sentence}")
+    for note in refusal.unneeded(lost, lab):
+        pulumi.info(str(note))
 
 
-def everywhere(stack: str, directory: Path, lab: Environment) -> Present:
+def everywhere(stack: str, directory: Path, lab: Environment) -> There:
     """Look at what a stack has on all its hosts, at once.
 
     What can't be looked at, on a host that doesn't answer or is no longer configured, is as the state has it.
@@ -59,25 +72,16 @@ def everywhere(stack: str, directory: Path, lab: Environment) -> Present:
         directory: its directory on this host.
         lab: the lab as configured.
     """
-    behind_ssh = [host for host in lab.used_hosts if host.ssh is not None]
-    far = [host for host in behind_ssh if not host.silent]
+    far = [host for host in lab.used_hosts if host.ssh is not None and not host.silent]
     with ThreadPoolExecutor(len(far) + 2) as pool:
         here = pool.submit(present.look, stack, directory)
-        state = pool.submit(_recorded, stack) if behind_ssh or _is_joined(stack) else None
+        state = pool.submit(_recorded, stack)
         answers = zip(far, pool.map(partial(_look, stack), far), strict=True)
         told = {host.name: found for host, found in answers if found}
-        recorded = state.result() if state else {}
+        recorded = state.result()
     seen = {*told, *(host.name for host in lab.hosts.values() if host.ssh is None)}
-    unseen = [Present(roles) for host, roles in recorded.items() if host not in seen]
-    return present.together([here.result(), *told.values(), *unseen])
-
-
-def _is_joined(stack: str) -> bool:
-    """Say whether the stack's bridges here have parts on other hosts, as they have until a change takes them away."""
-    try:
-        return bool(ways.of(stack))
-    except CommandFailed:
-        return False
+    unseen = [Present(roles) for host, roles in recorded.roles_on().items() if host not in seen]
+    return There(present.together([here.result(), *told.values(), *unseen]), recorded)
 
 
 def _look(stack: str, host: ConfiguredHost) -> Present | None:
@@ -88,41 +92,21 @@ def _look(stack: str, host: ConfiguredHost) -> Present | None:
         return None
 
 
-def _recorded(stack: str) -> dict[str, dict[str, str]]:
-    """Return the role of each container in the stack's state, by the host that it is on."""
-    found: dict[str, dict[str, str]] = {}
+def _recorded(stack: str) -> Recorded:
     try:
-        for each in cleanup.resources(stack):
-            if each.get("type") == cleanup.CONTAINER and (role := role_of(each)):
-                # The provider's URN ends with its name, and its own ID comes after that.
-                provider = str(each.get("provider", "")).rpartition("::")[0].rpartition("::")[2]
-                found.setdefault(provider.removesuffix(names.PROVIDER), {})[each["urn"].split("::")[-1]] = role
+        return read(cleanup.resources(stack))
     except subprocess.CalledProcessError:
         # The next step will tell.
-        return {}
-    return found
+        return Recorded()
 
 
-def role_of(container: Mapping[str, Any]) -> str | None:
-    """Return the role of a container, by its resource's state."""
-    given = container.get("inputs", {}).get("labels") or []
-    return next((str(each["value"]) for each in given if each["label"] == labels.ROLE), None)
-
-
-def planned(
-    before: Mapping[str, str],
-    wanted: set[str],
-    unknown: set[str],
-    roles: Mapping[str, Role],
-    changed: frozenset[str],
-) -> Change:
+def planned(before: Mapping[str, str], wanted: set[str], unknown: set[str], changed: frozenset[str]) -> Change:
     """Return the change from the containers that there are to those that are wanted.
 
     Args:
         before: the containers that there are, each with its role.
         wanted: the names of those that are wanted.
         unknown: those of them that the engine is going to make.
-        roles: the roles.
         changed: those whose supervisord gets other files.
     """
     removed = frozenset(before.keys() - wanted)
@@ -132,11 +116,6 @@ def planned(
         removed=removed,
         replaced=replaced,
         restarted=changed - removed - replaced,
-        lost=tuple(
-            (names.volume(name, suffix), name)
-            for name in sorted(removed)
-            for suffix in sorted(roles[before[name]].data)
-        ),
     )
 
 

@@ -215,6 +215,8 @@ class Environment(_Model):
     """Whether what is served at the VIP is spoken to by TLS."""
     metrics_port: int = METRICS_PORT
     """Port of each keeper's metrics, at the gateway's address."""
+    may_lose: frozenset[str] = frozenset()
+    """The containers whose data may be lost for good."""
     passwords: FrozenMap[str] = Field(default_factory=lambda: MappingProxyType({}), repr=False)
     hosts: FrozenMap[ConfiguredHost]
     containers: tuple[Container, ...]
@@ -666,6 +668,7 @@ class _Reader:
             provider=raw.provider and Provider(**raw.provider._asdict()),
             opensdn=self.opensdn,
             sdn=Sdn(**(common.sdn.model_dump(exclude_none=True) if common.sdn else {})),
+            may_lose=frozenset(common.may_lose or ()),
             passwords=passwords,
             hosts=hosts,
             containers=tuple(containers),

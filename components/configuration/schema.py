@@ -455,6 +455,8 @@ class CommonInput(_Input):
     """Port at its host's address on the bridge where each keeper serves metrics for Prometheus, and the portal."""
     sdn: SdnInput | None = None
     """What OpenSDN's control nodes go by."""
+    may_lose: Names | None = None
+    """Containers whose data `pulumi up` may lose for good, which it refuses otherwise."""
     passwords: Annotated[Any, In2015("passwords")] = None
     """Secrets by name. Those that are not given are generated, and kept encrypted in the state."""
 

@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import Any
@@ -130,23 +130,20 @@ def claim(stack: str, host: ConfiguredHost, found: HostFacts) -> None:
         )
 
 
-def clear_unrecorded(
-    stack: str, host: ConfiguredHost, found: HostFacts, recorded: Callable[[], Collection[str]]
-) -> None:
+def clear_unrecorded(stack: str, host: ConfiguredHost, found: HostFacts, recorded: Collection[str]) -> None:
     """Note on a host behind ssh that the stack is ours, and remove its containers that the stack's state doesn't know.
 
     Args:
         stack: the stack's name.
         host: the host.
         found: what it answered.
-        recorded: tells the IDs of the containers in the state, which takes its time.
+        recorded: the IDs of the containers in the state.
 
     Raises:
         OSError, subprocess.SubprocessError: when it can't be done.
     """
     ours = {name: found.ids[name] for name, (of, _) in found.containers.items() if of == stack}
-    known = recorded() if ours else ()
-    left = {name: identifier for name, identifier in ours.items() if identifier not in known}
+    left = {name: identifier for name, identifier in ours.items() if identifier not in recorded}
     if found.backend == owner() and not left:
         return
     for name in sorted(left):

@@ -25,6 +25,7 @@ from components.services.role import (
     SecretNames,
     ServiceUser,
     Stage,
+    without_files,
 )
 from components.services.topology import REDIS_PORT, Topology
 
@@ -149,6 +150,7 @@ ROLE = Role(
     },
     wants={"memcached": Stage.HEALTHY, "ceph": Stage.HEALTHY},
     data={"data": "/var/lib/cinder"},
+    vacant=without_files("/var/lib/cinder/nfs", "/var/lib/cinder/backups"),
     service_users=(
         ServiceUser(name="cinder", type="volumev3", description="Block storage", frontend="cinder", path="/v3"),
     ),

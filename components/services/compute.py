@@ -44,6 +44,8 @@ ROLE = Role(
     mounts_filesystems=True,
     # Guests' disks, and the ID by which Nova recognizes the host.
     data={"state": "/var/lib/nova"},
+    # Each guest has a directory that is called by its number, a UUID.
+    vacant=("sh", "-c", "! ls -d /var/lib/nova/instances/*-*-*-*-* >/dev/null 2>&1"),
     needs={"keystone": Stage.HEALTHY, "rabbitmq": Stage.HEALTHY, "nova": Stage.ATTACHED, "neutron": Stage.ATTACHED},
     wants={"memcached": Stage.HEALTHY},
     checks=(Check(command=("/etc/dockstack/bin/compute-ready",)),),

@@ -18,6 +18,7 @@ from components.services.role import (
     SecretNames,
     ServiceUser,
     Stage,
+    without_files,
 )
 from components.services.topology import Topology
 
@@ -92,6 +93,7 @@ ROLE = Role(
     needs={"haproxy": Stage.HEALTHY, "galera": Stage.HEALTHY, "keystone": Stage.ATTACHED},
     wants={"memcached": Stage.HEALTHY},
     data={"images": "/var/lib/glance"},
+    vacant=without_files("/var/lib/glance/images", "/var/lib/glance/staging"),
     frontends=(Frontend(name="glance", port=PORT, check_path="/healthcheck"),),
     service_users=(ServiceUser(name="glance", type="image", description="OpenStack Image Service", frontend="glance"),),
     databases=("glance",),

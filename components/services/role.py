@@ -109,6 +109,11 @@ class Membership:
     programs, and nobody waits for it as a part of the container's health. One in its own role it may make itself."""
 
 
+def without_files(*directories: str) -> tuple[str, ...]:
+    """Return the command that ends well where there is no file in some directories, see :attr:`Role.vacant`."""
+    return ("sh", "-c", f'[ -z "$(find {" ".join(directories)} -type f -print -quit)" ]')
+
+
 def is_up(row: Any) -> bool:
     """Say whether a program is heard of, of which the SDK tells a state."""
     return bool(row.state == "up")
@@ -253,6 +258,9 @@ class Role(Duties):
     sysctls: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     """Docker volumes that outlive the container: short name to path inside."""
+    vacant: tuple[str, ...] = ()
+    """Command that ends well in a container whose volumes have nothing that anybody would miss; without one, they
+    always have something."""
     shares: tuple[str, ...] = ()
     """Directories below dockervolumes/ that it has in common with other roles."""
     mounts: Mapping[str, str] = field(default_factory=dict)
@@ -340,6 +348,11 @@ class Role(Duties):
     def in_demo(self) -> bool:
         """Say whether the demo makes something in it."""
         return self.demo is not no_demo
+
+    @property
+    def hands_over(self) -> bool:
+        """Say whether a member that goes for good gives the others what it has before it does."""
+        return any(each.role == self.name and not each.entry for each in self.memberships)
 
     def secret_names(self, requirements: Requirements) -> set[str]:
         """Return the names of the secrets that its profile takes."""

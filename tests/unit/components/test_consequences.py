@@ -1,4 +1,4 @@
-"""What a change means to a lab's users: quorums, the VIP, APIs and data; and how a preview knows the change."""
+"""What a change means to a lab's users: quorums, the VIP and APIs; and how a preview knows the change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from components.configuration.environment import ConfiguredHost, Ssh
 from components.consequences import Change, Fate, warnings
 from components.host import distance
 from components.services.role import Role
-from hostside import access, docker_api, files, present, vip, ways
+from hostside import access, docker_api, files, present, vip
 from hostside.present import Present
 
 ROLES = {**services.ROLES, "cassandra": Role(name="cassandra", memory_mib=1, quorum=True)}
@@ -109,27 +109,6 @@ def test_the_vip_moves_with_its_holder_and_goes_with_the_last() -> None:
     assert told({"haproxy1": "haproxy"}, of(removed=["haproxy1"]))[0].endswith("for good.")
 
 
-def test_a_volume_that_goes_is_lost_data() -> None:
-    change = Change(removed=frozenset({"plain1"}), lost=(("plain1-data", "plain1"),))
-    assert warnings(change, {"plain1": "plain"}, ROLES) == [
-        "loses data: volume plain1-data of plain1 is removed, with all that is in it. `make backup` keeps it."
-    ]
-
-
-def test_what_the_others_of_a_quorum_have_as_well_is_not_lost() -> None:
-    one = Change(removed=frozenset({"galera3"}), lost=(("galera3-data", "galera3"),))
-    assert warnings(one, trio("galera"), ROLES) == []
-    alone = Change(removed=frozenset({"galera1"}), lost=(("galera1-data", "galera1"),))
-    assert "loses data: volume galera1-data" in warnings(alone, {"galera1": "galera"}, ROLES)[-1]
-
-
-def test_what_members_hand_over_as_they_leave_is_not_lost() -> None:
-    two = Change(removed=frozenset({"ceph2", "ceph3"}), lost=(("ceph2-data", "ceph2"), ("ceph3-data", "ceph3")))
-    assert [said for said in warnings(two, trio("ceph"), ROLES) if "loses data" in said] == []
-    all_of_them = Change(removed=frozenset(trio("ceph")), lost=(("ceph3-data", "ceph3"),))
-    assert "loses data: volume ceph3-data" in warnings(all_of_them, trio("ceph"), ROLES)[-1]
-
-
 def test_the_gravest_fate_counts() -> None:
     both = frozenset({"a"})
     assert Change(replaced=both, provisioned=both).fate("a") is Fate.REPLACED
@@ -141,6 +120,19 @@ LISTED = [
     {"Names": [f"/{name}"], "Labels": {"dockstack.role": role}}
     for name, role in (("galera1", "galera"), ("keystone1", "keystone"), ("lab-keeper", "keeper"), ("web1", "plain"))
 ]
+
+
+def state(**places: str) -> list[dict[str, Any]]:
+    """Return a state with members of Galera and their volumes, each on a host."""
+    found = []
+    for name, where in places.items():
+        provider = f"urn:pulumi:lab::dockstack::pulumi:providers:docker::{where}-docker::1234"
+        parent = f"urn:pulumi:lab::dockstack::dockstack:index:ServiceContainer::{name}"
+        labels = [{"label": "dockstack.role", "value": "galera"}]
+        for kind, of, inputs in ((cleanup.CONTAINER, name, {"labels": labels}), (cleanup.VOLUME, f"{name}-data", {})):
+            urn = f"urn:pulumi:lab::dockstack::{kind}::{of}"
+            found.append({"type": kind, "urn": urn, "provider": provider, "parent": parent, "inputs": inputs})
+    return found
 
 
 class Lab:
@@ -164,8 +156,8 @@ class _Id:
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setattr(ways, "of", lambda _stack: [])
     monkeypatch.setattr(docker_api, "containers", lambda _stack: LISTED)
+    monkeypatch.setattr(cleanup, "resources", lambda _stack: state(galera1="local"))
     monkeypatch.setattr(docker_api, "pid", lambda _name: None)
     (tmp_path / "done").mkdir()
     for name in ("keystone1", "nova1"):
@@ -191,9 +183,11 @@ def warned(
     said: list[str] = []
     monkeypatch.setattr(pulumi, "warn", said.append)
     made: Any = lab
+    stay = [SimpleNamespace(name=name, role="galera", host="silent") for name in lab.running if "galera" in name]
     configured: Any = SimpleNamespace(
-        vip="10.87.0.250", used_hosts=tuple(hosts), hosts={host.name: host for host in hosts}
-    )
+        vip="10.87.0.250", used_hosts=tuple(hosts), hosts={host.name: host for host in hosts}, containers=stay,
+        may_lose=frozenset[str](),
+    )  # fmt: skip
     asyncio.run(foresight.warn("lab", made, services.ROLES, directory, configured))
     return said
 
@@ -213,6 +207,7 @@ def test_a_preview_tells_what_is_replaced_and_what_is_lost(monkeypatch: pytest.M
 def test_a_preview_tells_of_programs_that_are_restarted(monkeypatch: pytest.MonkeyPatch, host: Path) -> None:
     keeps = [row for row in LISTED if row["Names"] != ["/galera1"]]
     monkeypatch.setattr(docker_api, "containers", lambda _stack: keeps)
+    monkeypatch.setattr(cleanup, "resources", lambda _stack: [])
     assert warned(monkeypatch, host, Lab(set(), keystone1="as it is")) == []
     (said,) = warned(monkeypatch, host, Lab(set(), keystone1="changed"))
     assert "the programs of keystone1 are restarted" in said
@@ -221,6 +216,7 @@ def test_a_preview_tells_of_programs_that_are_restarted(monkeypatch: pytest.Monk
 def test_a_preview_tells_of_another_vip(monkeypatch: pytest.MonkeyPatch, host: Path) -> None:
     keeps = [row for row in LISTED if row["Names"] != ["/galera1"]]
     monkeypatch.setattr(docker_api, "containers", lambda _stack: keeps)
+    monkeypatch.setattr(cleanup, "resources", lambda _stack: [])
     for address, wanted in (("10.87.0.250", 0), ("10.87.0.251", 1)):
         line = access.line("lab", address, "vip.dockstack.lab")
         record = {"verb": "access-publish", "subject": "lab", "count": 0, "done": {"files": {}, "line": line}}
@@ -232,6 +228,7 @@ def test_a_preview_tells_of_another_vip(monkeypatch: pytest.MonkeyPatch, host: P
 
 def test_where_there_is_nothing_yet_nothing_is_told(monkeypatch: pytest.MonkeyPatch, host: Path) -> None:
     monkeypatch.setattr(docker_api, "containers", lambda _stack: [])
+    monkeypatch.setattr(cleanup, "resources", lambda _stack: [])
     assert warned(monkeypatch, host, Lab({"keystone1", "web1", "nova1"})) == []
 
     def gone(_stack: str) -> None:
@@ -258,22 +255,17 @@ def test_containers_count_on_all_hosts_also_on_those_that_are_silent_or_no_longe
         assert (asked.name, service) == ("far", "present")
         return asdict(Present({"galera2": "galera"}, {}, ("10.87.0.9",), ""))
 
-    def state(name: str, where: str) -> dict[str, Any]:
-        return {
-            "type": cleanup.CONTAINER, "urn": f"urn:pulumi:lab::dockstack::{cleanup.CONTAINER}::{name}",
-            "provider": f"urn:pulumi:lab::dockstack::pulumi:providers:docker::{where}-docker::1234",
-            "inputs": {"labels": [{"label": "dockstack.role", "value": "galera"}]},
-        }  # fmt: skip
-
     recorded = {"galera1": "local", "galera2": "far", "galera9": "far", "galera3": "silent", "galera4": "dropped"}
     monkeypatch.setattr(distance, "tool", tool)
-    monkeypatch.setattr(cleanup, "resources", lambda _stack: [state(*each) for each in recorded.items()])
+    monkeypatch.setattr(cleanup, "resources", lambda _stack: state(**recorded))
     # All but the third, and a fourth that is gone from its host by a hand; three of them are removed.
     lab = Lab(set())
     lab.running["galera3"] = SimpleNamespace(id=_Id(True))
     said = warned(monkeypatch, host, lab, (LOCAL, FAR, SILENT))
     assert "moves the VIP: from 10.87.0.9 to 10.87.0.250" in said[0]
     assert "galera1, galera2 and galera4 are removed, at once; of 4 members of galera 1 would be left" in said[1]
+    # The state has one more, which somebody has removed by hand.
+    assert [sentence.split()[5] for sentence in said[2:]] == [f"galera{number}-data" for number in (1, 2, 4, 9)]
 
 
 def test_roles_whose_members_decide_by_majority_say_so() -> None:

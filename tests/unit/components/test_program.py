@@ -10,14 +10,15 @@ import pulumi
 import pytest
 
 from commands import cleanup
-from components import foresight, program, services
+from components import foresight, program, refusal, services
 from components.configuration.environment import ConfiguredHost, Ssh
 from components.configuration.faults import ConfigurationFaults, Fault
 from components.configuration.preflight import HostFacts
 from components.host import distance
+from components.recorded import Recorded
 from hostside import drift, present, runs
 
-LAB = SimpleNamespace(vip="10.87.0.250")
+LAB = SimpleNamespace(vip="10.87.0.250", hosts={}, containers=(), may_lose=frozenset[str]())
 
 
 @pytest.fixture(autouse=True)
@@ -28,11 +29,12 @@ def nothing_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "for_lab", lambda _lab: {})
     monkeypatch.setattr(pulumi.log, "debug", pulumi.log.debug)
     monkeypatch.setattr(drift, "detect", lambda *_: {})
-    monkeypatch.setattr(foresight, "everywhere", lambda *_: present.Present())
+    monkeypatch.setattr(foresight, "everywhere", lambda *_: foresight.There(present.Present(), Recorded()))
+    monkeypatch.setattr(cleanup, "resources", lambda _stack: [])
 
 
 EXAMINED = SimpleNamespace(
-    environment=SimpleNamespace(used_hosts=(ConfiguredHost(name="local"),), vip=LAB.vip), facts={}
+    environment=SimpleNamespace(used_hosts=(ConfiguredHost(name="local"),), **vars(LAB)), facts={}
 )
 
 
@@ -114,6 +116,21 @@ def test_a_preview_looks_at_the_host_while_it_checks_and_an_up_after_it_has_clea
     assert done == (["check", "end", "clear", "look"] if real else ["look", "check"])
 
 
+def test_an_up_that_would_lose_data_is_refused_before_anything_is_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    refused = Fault("dockstack:containers.galera2", "is no longer configured", "Put it back.")
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
+    monkeypatch.setattr(program, "configured", lambda _stack: EXAMINED)
+    monkeypatch.setattr(refusal, "faults", lambda _lost, _lab: [refused])
+    monkeypatch.setattr(cleanup, "claim", lambda _stack, note: done.append("noted") if note else None)
+    monkeypatch.setattr(cleanup, "clear_unrecorded", lambda *_: done.append("cleared"))
+    monkeypatch.setattr(runs, "end_orphans", lambda _directory: done.append("ended"))
+    monkeypatch.setattr(program, "Lab", lambda *_, **__: done.append("declared"))
+    with pytest.raises(pulumi.RunError, match=r"containers\.galera2: is no longer configured\. Fix: Put it"):
+        asyncio.run(program.main())
+    assert done == []
+
+
 @pytest.mark.parametrize("real", [False, True])
 def test_hosts_behind_ssh_are_claimed_cleared_and_looked_at_and_one_that_is_silent_is_told(
     monkeypatch: pytest.MonkeyPatch, real: bool
@@ -130,7 +147,7 @@ def test_hosts_behind_ssh_are_claimed_cleared_and_looked_at_and_one_that_is_sile
     monkeypatch.setattr(runs, "end_orphans", lambda _directory: None)
     monkeypatch.setattr(pulumi.log, "warn", lambda text: done.append(text.split(";")[0]))
     monkeypatch.setattr(distance, "Findings", lambda host, _stack: done.append(f"look {host.name}"))
-    examined = SimpleNamespace(environment=SimpleNamespace(used_hosts=(far, dead), vip=LAB.vip), facts=facts)
+    examined = SimpleNamespace(environment=SimpleNamespace(used_hosts=(far, dead), **vars(LAB)), facts=facts)
     monkeypatch.setattr(program, "configured", lambda _stack: examined)
     monkeypatch.setattr(program, "Lab", lambda *_, **__: made)
     asyncio.run(program.main())
