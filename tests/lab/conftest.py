@@ -84,7 +84,9 @@ class Lab:
         return " ".join((done.stdout + done.stderr).split())
 
     @contextmanager
-    def changed(self, settings: Mapping[str, Any], directory: Path, by: Sequence[str] = ()) -> Iterator[str]:
+    def changed(
+        self, settings: Mapping[str, Any], directory: Path, by: Sequence[str] = (), loses: Sequence[str] = ()
+    ) -> Iterator[str]:
         """Update the lab to another configuration, and back; give what the preview said.
 
         The stack's own file stays as it is.
@@ -93,6 +95,7 @@ class Lab:
             settings: the other configuration.
             directory: where to put it.
             by: the command that updates; ``pulumi up`` when not given.
+            loses: containers whose data may be lost on the way back.
         """
         file = directory / f"Pulumi.{self.stack}.yaml"
         file.write_text(yaml.safe_dump(settings))
@@ -109,7 +112,13 @@ class Lab:
                 self.pulumi("up", "--yes", "--skip-preview", env=env)
             yield said
         finally:
-            self.pulumi("up", "--yes", "--skip-preview")
+            if loses:
+                own = self.settings()
+                own["config"]["dockstack:common"]["mayLose"] = list(loses)
+                file.write_text(yaml.safe_dump(own))
+                self.pulumi("up", "--yes", "--skip-preview", env=env)
+            else:
+                self.pulumi("up", "--yes", "--skip-preview")
 
     def works(self) -> bool:
         """Say whether `make status` finds nothing broken."""

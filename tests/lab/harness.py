@@ -207,6 +207,11 @@ class Stack:
         before["config"] = {f"dockstack:{key}": value for key, value in config.items()}
         path.write_text(yaml.safe_dump(before))
 
+    def configured(self) -> dict[str, Any]:
+        """Return the stack's configuration, keys without the namespace."""
+        given = yaml.safe_load((self.directory / f"Pulumi.{self.name}.yaml").read_text())["config"]
+        return {key.removeprefix("dockstack:"): value for key, value in given.items()}
+
     def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run pulumi on this stack."""
         return run(

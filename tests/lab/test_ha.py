@@ -32,6 +32,7 @@ from tests.lab.harness import (
     inspect,
     inventory,
     kill,
+    listing,
     long_drill,
     run,
 )
@@ -358,6 +359,36 @@ def test_members_come_and_go_by_configuration(given: dict[str, Any], made: Stack
     proxy = holder([PROXIES[1], f"{NAME}-haproxy3"])
     assert "galera1" not in inside(proxy, "cat", "/etc/haproxy/haproxy.cfg")
     made.preview("--expect-no-changes")
+
+
+def test_two_of_three_databases_go_at_once_only_when_that_is_told(
+    given: dict[str, Any], made: Stack, client: Client
+) -> None:
+    containers = made.configured()["containers"]
+    stays, *gone = [name for name, each in containers.items() if each["role"] == "galera"]
+    fewer = {"containers": {name: each for name, each in containers.items() if name not in gone}}
+    made.configure(given | fewer)
+    before = touched()
+    done = made.up(check=False)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0
+    for name in gone:
+        assert f"dockstack:containers.{name}: is no longer configured, and volume {name}-data would be removed" in said
+    assert f"name {' and '.join(gone)} in dockstack:common.mayLose" in said
+    assert touched() == before
+
+    made.configure(given | fewer | {"common": {**given["common"], "mayLose": gone}})
+    with client.meets("two of three members of Galera for good", within=LIMIT_SECONDS):
+        made.up()
+    await_members(client, [stays])
+    assert not {f"{name}-data" for name in gone}.intersection(run("docker", "volume", "ls", "--quiet").stdout.split())
+    made.preview("--expect-no-changes")
+
+
+def touched() -> dict[str, tuple[str, str]]:
+    """Return the ID of each of the stack's containers, and when it was started."""
+    found = {name: inspect(name) for name in run(*listing(NAME), "--all").stdout.split()}
+    return {name: (each["Id"], each["State"]["StartedAt"]) for name, each in found.items()}
 
 
 def test_a_destroy_leaves_nothing(made: Stack, client: Client) -> None:

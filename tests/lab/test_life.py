@@ -79,6 +79,12 @@ def _a_preview_tells_what_a_change_means(small: Stack) -> None:
     said = small.preview().stdout
     assert "This change interrupts an API: t20-db is removed" in said
     assert "This change loses data: volume t20-db-data of t20-db is removed" in said
+    started = started_at("t20")
+    done = small.up(check=False)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0
+    assert "dockstack:containers.t20-db: is no longer configured, and volume t20-db-data would be removed" in said
+    assert started_at("t20") == started
     small.configure(config(20, SMALL))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,8 +126,18 @@ def traces(lab: Lab, case: Case, addresses: Mapping[str, str]) -> dict[str, list
 
 
 @contextmanager
-def removed(lab: Lab, directory: Path, case: Case, settings: dict[str, Any]) -> Iterator[None]:
-    """Take a service out of a configuration and update to it, see that it leaves nothing, and that it comes back."""
+def removed(
+    lab: Lab, directory: Path, case: Case, settings: dict[str, Any], extra: Sequence[str] = ()
+) -> Iterator[None]:
+    """Take a service out of a configuration and update to it, see that it leaves nothing, and that it comes back.
+
+    Args:
+        lab: the lab.
+        directory: where to put the configuration.
+        case: the service.
+        settings: the configuration.
+        extra: containers that it has besides, which go when the service comes back.
+    """
     name = lab.of_role(case.role)
     gone = {name, *(lab.of_role(role) for role in case.along)}
     addresses = {each: lab.addresses[each] for each in gone}
@@ -137,9 +147,10 @@ def removed(lab: Lab, directory: Path, case: Case, settings: dict[str, Any]) -> 
 
     for each in gone:
         del settings["config"]["dockstack:containers"][each]
+    settings["config"]["dockstack:common"]["mayLose"] = sorted(gone)
     # Its guest's image is Glance's.
     settings["config"]["dockstack:demo"] = case.role != "glance"
-    with lab.changed(settings, directory) as said:
+    with lab.changed(settings, directory, loses=extra) as said:
         assert traces(lab, case, addresses) == {}
         # Its own resources go, others are told, and no other container is replaced or restarted.
         assert f"- docker:index:Container {name} delete" in said
@@ -161,7 +172,8 @@ def test_cinder_goes_while_a_compute_comes_and_both_are_taken_back(lab: Lab, tmp
     lab.await_healthy()
     settings = lab.settings()
     extra = one_more_compute.add_to(settings, lab)
-    with removed(lab, tmp_path, CINDER, settings):
+    # A guest is there by then.
+    with removed(lab, tmp_path, CINDER, settings, [extra.name]):
         cloud = clouds.connect(lab.openrc)
         server = one_more_compute.takes_a_guest(lab, cloud, extra)
     cloud = clouds.connect(lab.openrc)
