@@ -123,6 +123,9 @@ class profile::keystone (
     unless    => '/etc/dockstack/bin/keystone-bootstrap check',
     logoutput => on_failure,
     timeout   => 300,
+    # The database, or the proxy before it, may change over at that moment.
+    tries     => 3,
+    try_sleep => 5,
     require   => Anchor['keystone::dbsync::begin'],
     before    => Anchor['keystone::service::begin'],
   }
