@@ -57,6 +57,7 @@ class Lab:
     addresses: dict[str, str]
     endpoints: dict[str, str]
     openrc: str
+    clouds: str
     services: dict[str, Any]
 
     def of_role(self, role: str) -> str:
@@ -152,7 +153,7 @@ def lab() -> Lab:
             run("make", "lab", f"STACK={STACK}", timeout=FRESH_SECONDS)
             take_away_throwaway_stacks()
     told = json.loads(run("pulumi", "stack", "output", "--json", "--stack", STACK).stdout)
-    return Lab(STACK, told["addresses"], told["endpoints"], told["openrc"], told["services"])
+    return Lab(STACK, told["addresses"], told["endpoints"], told["openrc"], told["clouds"], told["services"])
 
 
 @pytest.fixture(scope="module")

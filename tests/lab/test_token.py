@@ -49,11 +49,7 @@ def test_the_request_passes_haproxy_and_reaches_the_keystone_container(lab: Lab)
 
 def test_the_files_to_log_in_by_are_for_root_alone(lab: Lab) -> None:
     assert os.stat(lab.openrc).st_mode & 0o777 == 0o600
-    assert os.stat(clouds_of(lab)).st_mode & 0o777 == 0o600
-
-
-def clouds_of(lab: Lab) -> str:
-    return str(json.loads(run("pulumi", "stack", "output", "--json", "--stack", lab.stack).stdout)["clouds"])
+    assert os.stat(lab.clouds).st_mode & 0o777 == 0o600
 
 
 def without_openrc() -> dict[str, str]:
@@ -61,7 +57,7 @@ def without_openrc() -> dict[str, str]:
 
 
 def test_clouds_yaml_has_a_cloud_of_the_stacks_name(lab: Lab) -> None:
-    env = {**without_openrc(), "OS_CLIENT_CONFIG_FILE": clouds_of(lab)}
+    env = {**without_openrc(), "OS_CLIENT_CONFIG_FILE": lab.clouds}
     token = json.loads(run("openstack", "--os-cloud", lab.stack, "token", "issue", "-f", "json", env=env).stdout)
     assert token["id"] and token["project_id"]
 
