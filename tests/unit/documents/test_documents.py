@@ -60,12 +60,15 @@ OPENRC = Run("tests/lab/cloud.py::environment", ". {openrc} && env")
 GUEST = Run("tests/lab/test_dashboard.py::guest", "documented_commands(")
 EXAMPLE = Run("tests/lab/test_documents.py::test_an_example_is_reviewed_and_its_secret_is_kept", "Pulumi.identity.yaml")
 SMOKE = "tempest-smoke"
+AS_CODE = "tests/lab/test_terraform_and_ansible.py"
 
 PROOFS: dict[str, tuple[Proof, ...]] = {
     ". ./activate": (Run("tests/unit/prepare/test_shell.py::shell", ". ./activate"),),
     ". $(pulumi stack output openrc)": (GUEST, OUTPUTS, OPENRC),
     ". $(pulumi stack output openrc) && openstack token issue": (OUTPUTS, OPENRC, TOKEN),
     "address=$(openstack floating ip create -f value -c floating_ip_address provider)": (GUEST,),
+    "ansible-playbook examples/ansible/guest.yaml": (Run(AS_CODE, 'self._play("guest")'),),
+    "ansible-playbook examples/ansible/remove.yaml": (Run(AS_CODE, 'self._play("remove")'),),
     "cp examples/Pulumi.classic.yaml .": (
         Run("tests/unit/commands/test_reference.py", "examples/Pulumi.classic.yaml"),
     ),
@@ -75,6 +78,7 @@ PROOFS: dict[str, tuple[Proof, ...]] = {
     "export OS_CLIENT_CONFIG_FILE=$(pulumi stack output clouds)": (
         Run("tests/lab/test_token.py::test_clouds_yaml_has_a_cloud_of_the_stacks_name", "OS_CLIENT_CONFIG_FILE"),
     ),
+    "export TF_CLI_CONFIG_FILE=$(prepare/terraform)": (Run(AS_CODE, '"TF_CLI_CONFIG_FILE": run("prepare/terraform"'),),
     "make backup FILE=lab.tar.zst": (
         Run("tests/lab/test_backup.py::test_a_restored_lab_has_all_that_was_there_and_nothing_else", 'make("backup"'),
     ),
@@ -210,6 +214,7 @@ PROOFS: dict[str, tuple[Proof, ...]] = {
     "openstack --os-cloud lab token issue": (
         Run("tests/lab/test_token.py::test_clouds_yaml_has_a_cloud_of_the_stacks_name", '"--os-cloud"'),
     ),
+    "PATH=$PATH:$(prepare/ansible)": (Run(AS_CODE, 'run("prepare/ansible"'),),
     "python3 -m tests.standins.images": (Run("tests/lab/test_sdn.py::sdn", "images.build()"),),
     "openstack image import --method copy-image --store rbd IMAGE": (
         Run("tests/lab/test_ha_storage.py::test_an_image_that_is_a_file_is_copied_to_ceph", '"copy-image", "rbd"'),
@@ -248,6 +253,10 @@ PROOFS: dict[str, tuple[Proof, ...]] = {
         Run("tests/lab/cloud.py", '"-i", str(self.key), f"root@{self.floating}"'),
         Run("tests/lab/test_demo.py::test_nova_has_the_public_half_of_the_key_in_the_stacks_directory", "demo-key"),
     ),
+    "terraform -chdir=examples/terraform apply": (Run(AS_CODE, 'self.command("terraform", "apply")'),),
+    "terraform -chdir=examples/terraform destroy": (Run(AS_CODE, 'self.command("terraform", "destroy")'),),
+    "terraform -chdir=examples/terraform init": (Run(AS_CODE, 'self.command("terraform", "init")'),),
+    "terraform -chdir=examples/terraform output -raw address": (Run(AS_CODE, 'self.command("terraform", "output")'),),
 }
 """Each command of the documents, and what runs it."""
 COMMANDS = sorted({command for document in DOCUMENTS for command in commands(document)})
