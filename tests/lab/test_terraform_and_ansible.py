@@ -126,6 +126,7 @@ class Ansible(Client):
         self.env |= {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "ANSIBLE_HOME": str(directory / "ansible"),
+            "ANSIBLE_REMOTE_TEMP": str(directory / "ansible"),
             "ANSIBLE_NOCOLOR": "1",
         }
         given = {"cloud": stack, "guest_name": name, "public_key": f"{self.key}.pub"}
