@@ -11,7 +11,7 @@ import pytest
 from commands import drill, drills, loss_table, places
 from tests.bench import memory
 from tests.lab import cloud as clouds
-from tests.lab.harness import Stack, brought_up, eventually, example, left_since, long_drill, run
+from tests.lab.harness import OF_LABS, Stack, brought_up, eventually, example, left_since, long_drill, run
 from tests.lab.hosts import Host, hosts
 
 pytestmark = [pytest.mark.lab, pytest.mark.drill, long_drill]
@@ -51,14 +51,14 @@ def made(
     with brought_up(STACK, tmp_path_factory.mktemp("stacks"), given(others)) as made:
         yield made
     assert {name: host.inventory() for name, host in others.items()} == clean
-    assert left_since(before, ("containers", "volumes", "bridges", "ports", "links", "routes", "namespaces")) == {}
+    assert left_since(before, OF_LABS) == {}
 
 
 @pytest.fixture(scope="module")
-def lab(made: Stack) -> Iterator[drill.Lab]:
+def spread(made: Stack) -> Iterator[drill.Lab]:
     """The stack as `make drill` sees it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PULUMI_OPTION_CONFIG_FILE", str(made.directory / f"Pulumi.{STACK}.yaml"))
+        patch.setenv("PULUMI_OPTION_CONFIG_FILE", made.owners_env["PULUMI_OPTION_CONFIG_FILE"])
         outputs = made.outputs()
         yield drill.Lab(STACK, outputs, places.elsewhere(STACK, outputs))
 
@@ -79,7 +79,9 @@ def test_a_guest_is_reached_and_all_fits_into_the_machine(made: Stack, others: d
 
 
 @pytest.mark.parametrize("name", ["host2", "host3"])
-def test_a_host_without_power_is_missed_by_nobody_for_long(lab: drill.Lab, others: dict[str, Host], name: str) -> None:
+def test_a_host_without_power_is_missed_by_nobody_for_long(
+    spread: drill.Lab, others: dict[str, Host], name: str
+) -> None:
     host = others[name]
     lost = drills.Drill(
         f"power-{name}",
@@ -89,10 +91,10 @@ def test_a_host_without_power_is_missed_by_nobody_for_long(lab: drill.Lab, other
         host.switch_on,
         OFF_SECONDS,
     )
-    _lose(lab, lost)
+    _lose(spread, lost)
 
 
-def test_a_host_without_its_cable_is_missed_by_nobody_for_long(lab: drill.Lab, others: dict[str, Host]) -> None:
+def test_a_host_without_its_cable_is_missed_by_nobody_for_long(spread: drill.Lab, others: dict[str, Host]) -> None:
     host = others["host3"]
     lost = drills.Drill(
         "cable-host3",
@@ -102,21 +104,21 @@ def test_a_host_without_its_cable_is_missed_by_nobody_for_long(lab: drill.Lab, o
         host.plug_in,
         OFF_SECONDS,
     )
-    _lose(lab, lost)
+    _lose(spread, lost)
 
 
-def _lose(lab: drill.Lab, lost: drills.Drill) -> None:
+def _lose(spread: drill.Lab, lost: drills.Drill) -> None:
     """Lose something once all works: no service is away for long, nothing acknowledged is lost, and all comes back."""
-    eventually("all works", lambda: not lab.faults(), interval=1)
-    result = drill.run(lab, lost)
+    eventually("all works", lambda: not spread.faults(), interval=1)
+    result = drill.run(spread, lost)
     print(f"\n{loss_table.line(result.cells())}", flush=True)
     assert result.well
     assert {each.target: each.away for each in result.outcomes if each.away > AWAY_SECONDS} == {}
 
 
-def test_all_that_are_killed_at_once_come_back_without_a_hand(lab: drill.Lab) -> None:
-    (found,) = drills.chosen(drills.POWER_CUT, STACK, lab.outputs, lab.hosts)
-    eventually("all works", lambda: not lab.faults(), interval=1)
-    result = drill.run(lab, found)
+def test_all_that_are_killed_at_once_come_back_without_a_hand(spread: drill.Lab) -> None:
+    (found,) = drills.chosen(drills.POWER_CUT, STACK, spread.outputs, spread.hosts)
+    eventually("all works", lambda: not spread.faults(), interval=1)
+    result = drill.run(spread, found)
     print(f"\n{loss_table.line(result.cells())}", flush=True)
     assert result.well
